@@ -1,0 +1,25 @@
+// Installs every foreign client that the interop suites use, ahead of them: `node scripts/peer-install.ts`.
+import { installGo } from './peer-go.ts';
+import { installKafkaClients, installKafkaStorage, installKafkaTools } from './peer-java.ts';
+import { installKcat } from './peer-kcat.ts';
+import { installPython } from './peer-python.ts';
+
+const PEERS: Record<string, () => Promise<string>> = {
+  'Kafka tools': installKafkaTools,
+  'Kafka broker': installKafkaStorage,
+  'Kafka clients': installKafkaClients,
+  kcat: installKcat,
+  'confluent-kafka and aiokafka': installPython,
+  sarama: () => installGo('sarama'),
+  'kafka-go': () => installGo('kafka-go'),
+};
+
+for (const [name, install] of Object.entries(PEERS)) {
+  try {
+    await install();
+    console.log(`${name}: ready`);
+  } catch (error) {
+    console.error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,30 @@
+/** InitProducerId (key 22): Producer id/epoch; v3+ KIP-360 bump; v6 (2PC KIP-939) unstable => advertise max 5. */
+import { at, bool, int16, int32, int64, message, nullable, or, string, type Read } from '../schema.ts';
+
+export const InitProducerIdRequest = message(
+  'InitProducerIdRequest',
+  { key: 22, versions: '0-6', flexible: '2+' },
+  {
+    transactionalId: nullable(string),
+    transactionTimeoutMs: int32,
+    producerId: at('3+', or(-1, int64)),
+    producerEpoch: at('3+', or(-1, int16)),
+    enable2Pc: at('6+', or(false, bool)),
+    keepPreparedTxn: at('6+', or(false, bool)),
+  },
+);
+export type InitProducerIdRequest = Read<typeof InitProducerIdRequest>;
+
+export const InitProducerIdResponse = message(
+  'InitProducerIdResponse',
+  { key: 22, versions: '0-6', flexible: '2+' },
+  {
+    throttleTimeMs: int32,
+    errorCode: int16,
+    producerId: or(-1, int64),
+    producerEpoch: int16,
+    ongoingTxnProducerId: at('6+', or(-1, int64)),
+    ongoingTxnProducerEpoch: at('6+', or(-1, int16)),
+  },
+);
+export type InitProducerIdResponse = Read<typeof InitProducerIdResponse>;

@@ -1,0 +1,23 @@
+/** SaslAuthenticate (key 36): SASL exchange; session lifetime v1+ (re-auth KIP-368). */
+import { at, bytes, int16, int64, message, nullable, or, string, type Read } from '../schema.ts';
+
+export const SaslAuthenticateRequest = message(
+  'SaslAuthenticateRequest',
+  { key: 36, versions: '0-2', flexible: '2+' },
+  {
+    authBytes: bytes,
+  },
+);
+export type SaslAuthenticateRequest = Read<typeof SaslAuthenticateRequest>;
+
+export const SaslAuthenticateResponse = message(
+  'SaslAuthenticateResponse',
+  { key: 36, versions: '0-2', flexible: '2+' },
+  {
+    errorCode: int16,
+    errorMessage: nullable(string),
+    authBytes: bytes,
+    sessionLifetimeMs: at('1+', or(0, int64)),
+  },
+);
+export type SaslAuthenticateResponse = Read<typeof SaslAuthenticateResponse>;
