@@ -1,0 +1,91 @@
+/**
+ * The logger, on pino: one JSON object a line for machines, one short line for people at a terminal. What comes from
+ * outside (topic names, client ids) may hold line ends and terminal escapes; none of them leaves this file unescaped,
+ * so nobody can forge a line or steer a terminal through a field.
+ */
+import { pino, stdSerializers } from 'pino';
+import type { Logger } from '../base/ports.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+/** Takes whole lines, each with its line end. */
+export interface LogDestination {
+  write(text: string): unknown;
+}
+
+export interface LoggerOptions {
+  readonly level?: LogLevel;
+  /** `json` for machines, `line` for people; by default what the destination's being a terminal says. */
+  readonly format?: 'json' | 'line';
+  /** By default standard output. Not standard output for programs whose output is data. */
+  readonly destination?: LogDestination & { readonly isTTY?: boolean };
+}
+
+/** Fields of these names never appear, at the top or one level down: the last net under the rule that secrets stay out. */
+const SECRET_FIELDS = ['password', 'secret', 'token', 'saltedPassword', 'saslPassword', 'privateKey'];
+
+/** C0 (save the line end), DEL, C1, line and paragraph separators, and the marks that reorder text. */
+const UNSAFE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+const ANY_UNSAFE = new RegExp(UNSAFE.source);
+
+export function createLogger(options: LoggerOptions = {}): Logger {
+  const destination = options.destination ?? standardOutput();
+  const format = options.format ?? (destination.isTTY === true ? 'line' : 'json');
+  const write = format === 'json'
+    ? (line: string) => destination.write(escape(line))
+    : (line: string) => destination.write(toHumanLine(line));
+  return pino(
+    {
+      level: options.level ?? 'info',
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { error: stdSerializers.err, cause: stdSerializers.err },
+      redact: { paths: SECRET_FIELDS.flatMap((name) => [name, `*.${name}`]), censor: '[secret]' },
+    },
+    { write },
+  );
+}
+
+/** For tests and for programs that embed the broker and did not ask for logs. */
+export function silentLogger(): Logger {
+  const nothing = (): void => {};
+  const logger: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing, child: () => logger };
+  return logger;
+}
+
+/** Synchronous, so that the last line before a crash is out; a reader that has gone away does not end the process. */
+function standardOutput(): LogDestination & { readonly isTTY: boolean } {
+  const stream = pino.destination({ fd: 1, sync: true });
+  stream.on('error', () => {});
+  return { isTTY: process.stdout.isTTY, write: (text) => stream.write(text) };
+}
+
+function escape(text: string): string {
+  if (!ANY_UNSAFE.test(text)) return text;
+  return text.replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** `12:30:01.123 warn  partition fell behind topic=orders partition=3`, and an error's stack indented below it. */
+function toHumanLine(json: string): string {
+  const { time, level, msg, error, err, ...fields } = JSON.parse(json) as Record<string, unknown>;
+  let line = `${String(time).slice(11, 23)} ${String(level).padEnd(5)} ${oneLine(String(msg ?? ''))}`;
+  for (const [name, value] of Object.entries(fields)) line += ` ${oneLine(name)}=${readable(value)}`;
+  const failure = (error ?? err) as { message?: string; stack?: string } | undefined;
+  if (failure?.stack === undefined) {
+    if (failure !== undefined) line += ` error=${readable(failure)}`;
+    return `${line}\n`;
+  }
+  line += ` error=${readable(failure.message)}\n`;
+  for (const stackLine of failure.stack.split('\n').slice(1)) line += `    ${oneLine(stackLine.trim())}\n`;
+  return line;
+}
+
+function readable(value: unknown): string {
+  if (typeof value === 'string' && /^[\w.:/@+-]+$/.test(value)) return value;
+  return oneLine(JSON.stringify(value) ?? '');
+}
+
+function oneLine(text: string): string {
+  return escape(text).replaceAll('\n', '\\n');
+}

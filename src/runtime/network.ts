@@ -1,0 +1,152 @@
+/**
+ * The real network: TCP through node:net, without Nagle's delay, with keep-alive. One `write` of several buffers leaves
+ * as one system call.
+ */
+import * as net from 'node:net';
+import type { Connection, Listener, ListenOptions, Logger, Network } from '../base/ports.ts';
+
+/** Connections that the kernel holds for us before they are accepted, unless the listener says otherwise. */
+const BACKLOG_DEFAULT = 511;
+/** More bytes than this waiting for the peer, and `write` answers false. Also given to Node as its own mark. */
+export const PENDING_BYTES_MAX = 64 * 1024;
+/** Accepting may fail in a storm (EMFILE); one line in this time says so, with a count. */
+const ACCEPT_WARNING_INTERVAL_MS = 10_000;
+
+export function realNetwork(options: { readonly logger: Logger }): Network {
+  return {
+    listen: (listenOptions, onConnection) => listen(listenOptions, onConnection, options.logger),
+    connect,
+  };
+}
+
+async function listen(
+  options: ListenOptions,
+  onConnection: (connection: Connection) => void,
+  logger: Logger,
+): Promise<Listener> {
+  const server = net.createServer({ noDelay: true, keepAlive: true, highWaterMark: PENDING_BYTES_MAX }, (socket) =>
+    onConnection(new TcpConnection(socket)),
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: options.host, port: options.port, backlog: options.backlog ?? BACKLOG_DEFAULT }, () => {
+      server.removeListener('error', reject);
+      resolve();
+    });
+  });
+  // Out of descriptors, libuv accepts and closes at once, and the server goes on: that is told, never thrown.
+  server.on('error', acceptWarning(logger));
+  const address = server.address() as net.AddressInfo;
+  return {
+    host: address.address,
+    port: address.port,
+    close() {
+      // Node's callback would wait until the last connection has gone; the descriptor is closed before close() returns.
+      server.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+function acceptWarning(logger: Logger): (error: Error) => void {
+  let failures = 0;
+  let nextMs = 0;
+  return (error) => {
+    failures += 1;
+    const now = performance.now();
+    if (now < nextMs) return;
+    logger.warn({ error, failures }, 'a connection could not be accepted');
+    nextMs = now + ACCEPT_WARNING_INTERVAL_MS;
+    failures = 0;
+  };
+}
+
+/** No time limit of its own: the caller's timers decide how long it waits. Rejects with the system's error. */
+function connect(host: string, port: number): Promise<Connection> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ host, port, noDelay: true, keepAlive: true, writableHighWaterMark: PENDING_BYTES_MAX });
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.removeListener('error', reject);
+      resolve(new TcpConnection(socket));
+    });
+  });
+}
+
+class TcpConnection implements Connection {
+  readonly remoteHost: string;
+  readonly remotePort: number;
+  readonly localPort: number;
+  onData: (chunk: Buffer) => void = () => {};
+  onDrain: () => void = () => {};
+  onClose: (error: Error | undefined) => void = () => {};
+  readonly #socket: net.Socket;
+  #error: Error | undefined;
+  #drainOwed = false;
+
+  constructor(socket: net.Socket) {
+    this.#socket = socket;
+    this.remoteHost = plainAddress(socket.remoteAddress);
+    this.remotePort = socket.remotePort ?? 0;
+    this.localPort = socket.localPort ?? 0;
+    socket.on('data', (chunk: Buffer) => {
+      if (!socket.destroyed) this.onData(chunk);
+    });
+    socket.on('drain', () => {
+      if (!this.#drainOwed || socket.destroyed) return;
+      this.#drainOwed = false;
+      this.onDrain();
+    });
+    socket.on('error', (error) => {
+      this.#error = error;
+    });
+    socket.on('close', () => this.onClose(this.#error));
+  }
+
+  /** `onWritten` is called once, also when the connection breaks before the data left: the buffers are free then. */
+  write(buffers: readonly Uint8Array[], onWritten?: () => void): boolean {
+    const socket = this.#socket;
+    if (socket.destroyed || socket.writableEnded || buffers.length === 0) {
+      if (onWritten !== undefined) process.nextTick(onWritten);
+      return socket.writable && !this.#drainOwed;
+    }
+    const last = buffers.length - 1;
+    if (last === 0) {
+      socket.write(buffers[0]!, onWritten);
+    } else {
+      socket.cork();
+      for (let index = 0; index < last; index++) socket.write(buffers[index]!);
+      socket.write(buffers[last]!, onWritten);
+      socket.uncork();
+    }
+    if (socket.writableLength < PENDING_BYTES_MAX) return true;
+    this.#drainOwed = true;
+    return false;
+  }
+
+  pendingBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    this.#socket.destroySoon();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}
+
+/** An IPv4 peer of a socket that listens on IPv6 is shown as IPv4, which is what access rules are written with. */
+function plainAddress(address: string | undefined): string {
+  if (address === undefined) return '';
+  return address.startsWith('::ffff:') ? address.slice(7) : address;
+}
