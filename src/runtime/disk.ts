@@ -117,9 +117,8 @@ class RealFile implements DiskFile {
     this.#mustBeOpen();
     if (!(position >= 0 && position <= this.#sizeBytes)) throw new DiskError('EINVAL', this.path);
     try {
-      const end = buffers.length === 1
-        ? this.#writeOne(position, buffers[0]!)
-        : this.#writeMany(position, buffers);
+      const end =
+        buffers.length === 1 ? this.#writeOne(position, buffers[0]!) : this.#writeMany(position, buffers);
       if (end > this.#sizeBytes) this.#sizeBytes = end;
     } catch (error) {
       // A part may have been written: what the length is now, the system knows.

@@ -24,16 +24,17 @@ export interface LoggerOptions {
 /** Fields of these names never appear, at the top or one level down: the last net under the rule that secrets stay out. */
 const SECRET_FIELDS = ['password', 'secret', 'token', 'saltedPassword', 'saslPassword', 'privateKey'];
 
-/** C0 (save the line end), DEL, C1, line and paragraph separators, and the marks that reorder text. */
-const UNSAFE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-const ANY_UNSAFE = new RegExp(UNSAFE.source);
+/** All control and format characters (terminal escapes, marks that reorder text), line and paragraph separators. */
+const UNSAFE = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+const ANY_UNSAFE = new RegExp(UNSAFE.source, 'u');
 
 export function createLogger(options: LoggerOptions = {}): Logger {
   const destination = options.destination ?? standardOutput();
   const format = options.format ?? (destination.isTTY === true ? 'line' : 'json');
-  const write = format === 'json'
-    ? (line: string) => destination.write(escape(line))
-    : (line: string) => destination.write(toHumanLine(line));
+  const write =
+    format === 'json'
+      ? (line: string) => destination.write(escape(line))
+      : (line: string) => destination.write(toHumanLine(line));
   return pino(
     {
       level: options.level ?? 'info',
@@ -50,7 +51,13 @@ export function createLogger(options: LoggerOptions = {}): Logger {
 /** For tests and for programs that embed the broker and did not ask for logs. */
 export function silentLogger(): Logger {
   const nothing = (): void => {};
-  const logger: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing, child: () => logger };
+  const logger: Logger = {
+    debug: nothing,
+    info: nothing,
+    warn: nothing,
+    error: nothing,
+    child: () => logger,
+  };
   return logger;
 }
 
@@ -62,8 +69,16 @@ function standardOutput(): LogDestination & { readonly isTTY: boolean } {
 }
 
 function escape(text: string): string {
-  if (!ANY_UNSAFE.test(text)) return text;
-  return text.replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return ANY_UNSAFE.test(text) ? text.replace(UNSAFE, escapeCharacter) : text;
+}
+
+/** As JSON writes it: one escape for each UTF-16 unit. */
+function escapeCharacter(character: string): string {
+  let escaped = '';
+  for (let index = 0; index < character.length; index++) {
+    escaped += `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`;
+  }
+  return escaped;
 }
 
 /** `12:30:01.123 warn  partition fell behind topic=orders partition=3`, and an error's stack indented below it. */

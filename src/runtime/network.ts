@@ -7,8 +7,8 @@ import type { Connection, Listener, ListenOptions, Logger, Network } from '../ba
 
 /** Connections that the kernel holds for us before they are accepted, unless the listener says otherwise. */
 const BACKLOG_DEFAULT = 511;
-/** More bytes than this waiting for the peer, and `write` answers false. Also given to Node as its own mark. */
-export const PENDING_BYTES_MAX = 64 * 1024;
+/** More bytes than this waiting for the peer, and `write` answers false. Not below Node's own mark, see `write`. */
+const PENDING_BYTES_MAX = 64 * 1024;
 /** Accepting may fail in a storm (EMFILE); one line in this time says so, with a count. */
 const ACCEPT_WARNING_INTERVAL_MS = 10_000;
 
@@ -24,15 +24,18 @@ async function listen(
   onConnection: (connection: Connection) => void,
   logger: Logger,
 ): Promise<Listener> {
-  const server = net.createServer({ noDelay: true, keepAlive: true, highWaterMark: PENDING_BYTES_MAX }, (socket) =>
+  const server = net.createServer({ noDelay: true, keepAlive: true }, (socket) =>
     onConnection(new TcpConnection(socket)),
   );
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host: options.host, port: options.port, backlog: options.backlog ?? BACKLOG_DEFAULT }, () => {
-      server.removeListener('error', reject);
-      resolve();
-    });
+    server.listen(
+      { host: options.host, port: options.port, backlog: options.backlog ?? BACKLOG_DEFAULT },
+      () => {
+        server.removeListener('error', reject);
+        resolve();
+      },
+    );
   });
   // Out of descriptors, libuv accepts and closes at once, and the server goes on: that is told, never thrown.
   server.on('error', acceptWarning(logger));
@@ -64,7 +67,7 @@ function acceptWarning(logger: Logger): (error: Error) => void {
 /** No time limit of its own: the caller's timers decide how long it waits. Rejects with the system's error. */
 function connect(host: string, port: number): Promise<Connection> {
   return new Promise((resolve, reject) => {
-    const socket = net.connect({ host, port, noDelay: true, keepAlive: true, writableHighWaterMark: PENDING_BYTES_MAX });
+    const socket = net.connect({ host, port, noDelay: true, keepAlive: true });
     socket.once('error', reject);
     socket.once('connect', () => {
       socket.removeListener('error', reject);
@@ -119,7 +122,8 @@ class TcpConnection implements Connection {
       socket.write(buffers[last]!, onWritten);
       socket.uncork();
     }
-    if (socket.writableLength < PENDING_BYTES_MAX) return true;
+    // Node says `drain` only after a write beyond its own mark, so ours must not be the lower one.
+    if (socket.writableLength <= Math.max(PENDING_BYTES_MAX, socket.writableHighWaterMark)) return true;
     this.#drainOwed = true;
     return false;
   }

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import * as net from 'node:net';
+import { test } from 'node:test';
+import type { Connection } from '../base/ports.ts';
+import { silentLogger } from './logger.ts';
+import { realNetwork } from './network.ts';
+
+const network = realNetwork({ logger: silentLogger() });
+
+/** A listener and one connection through it, both ends. */
+async function pair(): Promise<{ server: Connection; client: Connection; close: () => Promise<void> }> {
+  const accepted = Promise.withResolvers<Connection>();
+  const listener = await network.listen({ host: '127.0.0.1', port: 0 }, accepted.resolve);
+  const client = await network.connect('127.0.0.1', listener.port);
+  const server = await accepted.promise;
+  return {
+    server,
+    client,
+    async close() {
+      server.destroy();
+      client.destroy();
+      await listener.close();
+    },
+  };
+}
+
+/** Resolves with everything that arrived once it is `sizeBytes` long. */
+function received(connection: Connection, sizeBytes: number): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let total = 0;
+    connection.onData = (chunk) => {
+      chunks.push(chunk);
+      total += chunk.length;
+      if (total >= sizeBytes) resolve(Buffer.concat(chunks));
+    };
+  });
+}
+
+function closed(connection: Connection): Promise<Error | undefined> {
+  return new Promise((resolve) => {
+    connection.onClose = resolve;
+  });
+}
+
+test('several buffers arrive in order, and onWritten tells when they have left', async () => {
+  const { server, client, close } = await pair();
+  const arrival = received(server, 11);
+  const written = new Promise<void>((resolve) => {
+    assert.equal(client.write([Buffer.from('hello'), Buffer.from(' '), Buffer.from('world')], resolve), true);
+  });
+  await written;
+  assert.equal(client.pendingBytes(), 0);
+  assert.equal((await arrival).toString(), 'hello world');
+  assert.equal(server.remoteHost, '127.0.0.1');
+  assert.equal(server.remotePort, client.localPort);
+  assert.equal(client.remotePort, server.localPort);
+  await close();
+});
+
+test('several buffers leave as one segment', async () => {
+  const { server, client, close } = await pair();
+  const chunks: string[] = [];
+  const arrival = new Promise<void>((resolve) => {
+    server.onData = (chunk) => {
+      chunks.push(chunk.toString());
+      resolve();
+    };
+  });
+  client.write([Buffer.from('a'), Buffer.from('b'), Buffer.from('c')]);
+  await arrival;
+  assert.deepEqual(chunks, ['abc']);
+  await close();
+});
+
+test('a peer that does not read makes write answer false, and reading makes it drain', async () => {
+  const { server, client, close } = await pair();
+  server.pause();
+  let drained = (): void => assert.fail('nothing was asked to drain');
+  client.onDrain = () => drained();
+  const part = Buffer.alloc(256 * 1024, 7);
+  let sent = 0;
+  let open = true;
+  while (open) {
+    open = client.write([part, part]);
+    sent += 2 * part.length;
+    assert.ok(sent < 1e9);
+  }
+  assert.ok(client.pendingBytes() > 0);
+  const drain = new Promise<void>((resolve) => {
+    drained = resolve;
+  });
+  const arrival = received(server, sent);
+  server.resume();
+  await drain;
+  assert.equal(client.pendingBytes(), 0);
+  assert.equal((await arrival).length, sent);
+  await close();
+});
+
+test('every onWritten is called once when the connection breaks first, before onClose', async () => {
+  const { server, client, close } = await pair();
+  server.pause();
+  const events: string[] = [];
+  const part = Buffer.alloc(4 * 1024 * 1024);
+  for (let index = 0; index < 5; index++) client.write([part, part], () => events.push(`written ${index}`));
+  const end = closed(client).then(() => events.push('closed'));
+  client.destroy();
+  await end;
+  assert.deepEqual(events.sort(), [
+    'closed',
+    'written 0',
+    'written 1',
+    'written 2',
+    'written 3',
+    'written 4',
+  ]);
+  const late = new Promise<void>((resolve) => {
+    assert.equal(client.write([part], resolve), false);
+  });
+  await late;
+  await close();
+});
+
+test('end sends what is pending and closes both sides without an error', async () => {
+  const { server, client, close } = await pair();
+  const size = 5_000_000;
+  const arrival = received(server, size);
+  const ends = Promise.all([closed(server), closed(client)]);
+  client.write([Buffer.alloc(size, 3)]);
+  client.end();
+  assert.equal((await arrival).length, size);
+  assert.deepEqual(await ends, [undefined, undefined]);
+  await close();
+});
+
+test('a reset shows as an error at the other side', async () => {
+  const accepted = Promise.withResolvers<Connection>();
+  const listener = await network.listen({ host: '127.0.0.1', port: 0 }, accepted.resolve);
+  const socket = net.connect(listener.port, '127.0.0.1');
+  const server = await accepted.promise;
+  const end = closed(server);
+  socket.resetAndDestroy();
+  assert.equal(((await end) as NodeJS.ErrnoException).code, 'ECONNRESET');
+  await listener.close();
+});
+
+test('a listener that is closed leaves its connections open and its port free', async () => {
+  const accepted = Promise.withResolvers<Connection>();
+  const listener = await network.listen({ host: '127.0.0.1', port: 0 }, accepted.resolve);
+  const client = await network.connect('127.0.0.1', listener.port);
+  const server = await accepted.promise;
+  await listener.close();
+  const again = await network.listen({ host: '127.0.0.1', port: listener.port }, () => {});
+  assert.equal(again.port, listener.port);
+  await again.close();
+  const arrival = received(client, 2);
+  server.write([Buffer.from('ok')]);
+  assert.equal((await arrival).toString(), 'ok');
+  await assert.rejects(network.connect('127.0.0.1', listener.port), { code: 'ECONNREFUSED' });
+  client.destroy();
+  server.destroy();
+});
+
+test('a port that is taken is refused with EADDRINUSE', async () => {
+  const listener = await network.listen({ host: '127.0.0.1', port: 0 }, () => {});
+  await assert.rejects(
+    network.listen({ host: '127.0.0.1', port: listener.port }, () => {}),
+    { code: 'EADDRINUSE' },
+  );
+  await listener.close();
+});
