@@ -1,12 +1,16 @@
-// @platformatic/kafka against a running broker; kafkajs is the observer.
-import { startKafkajs } from './kafkajs-peer.ts';
+// @platformatic/kafka against a running broker. librdkafka observes, as kafkajs lacks codecs.
+import { installPython } from '../../scripts/peer-python.ts';
+import { obtain } from './peer.ts';
 import { PLATFORMATIC_LACKS, startPlatformatic } from './platformatic-peer.ts';
+import { startPython } from './python-peer.ts';
 import { scenario } from './scenario.ts';
+
+const { installed: python, skip } = await obtain(installPython);
 
 scenario({
   name: '@platformatic/kafka',
+  skip,
   start: startPlatformatic,
-  observe: startKafkajs,
-  // kafkajs, the observer, has no snappy and no lz4
-  lacks: [...PLATFORMATIC_LACKS],
+  observe: (bootstrap) => startPython({ python: python!, client: 'confluent' }, bootstrap),
+  lacks: PLATFORMATIC_LACKS,
 });
