@@ -1,0 +1,233 @@
+/** Broker configurations about listeners, connections, requests and metrics. */
+import { atLeast, listOf, nonEmptyListOf } from './checks.ts';
+import { define } from './definition.ts';
+import type { ConfigDefinition } from './definition.ts';
+
+export const NETWORK_CONFIGS: readonly ConfigDefinition[] = [
+  define(
+    'LIST',
+    'advertised.listeners',
+    null,
+    'The addresses clients are told to connect to; without it those of `listeners`.',
+    { check: nonEmptyListOf(), importance: 'HIGH' },
+  ),
+  define('INT', 'background.threads', '10', "Kafka's number of threads for background work.", {
+    check: atLeast(1),
+    importance: 'HIGH',
+    dynamic: 'cluster-wide',
+    inert: true,
+  }),
+  define(
+    'INT',
+    'connection.failed.authentication.delay.ms',
+    '100',
+    'How long the answer to a failed authentication is held back.',
+    { check: atLeast(0), importance: 'LOW' },
+  ),
+  define(
+    'LONG',
+    'connections.max.idle.ms',
+    '600000',
+    'A connection without traffic for this long is closed.',
+  ),
+  define(
+    'INT',
+    'delete.records.purgatory.purge.interval.requests',
+    '1',
+    'How often Kafka drops finished waiting DeleteRecords requests.',
+    { inert: true },
+  ),
+  define(
+    'LIST',
+    'early.start.listeners',
+    null,
+    'Listeners that Kafka opens before its authorizer is ready.',
+    { check: listOf(), importance: 'HIGH', inert: true },
+  ),
+  define('INT', 'fetch.max.bytes', '57671680', 'The most bytes of records in one Fetch response.', {
+    check: atLeast(1024),
+  }),
+  define(
+    'INT',
+    'fetch.purgatory.purge.interval.requests',
+    '1000',
+    'How often Kafka drops finished waiting Fetch requests.',
+    { inert: true },
+  ),
+  define(
+    'STRING',
+    'inter.broker.listener.name',
+    null,
+    'The listener brokers use between themselves; without it the one of `security.inter.broker.protocol`.',
+  ),
+  define(
+    'INT',
+    'kafka.metrics.polling.interval.secs',
+    '10',
+    'How often Kafka polls its own metrics reporters.',
+    { check: atLeast(1), importance: 'LOW', inert: true },
+  ),
+  define('LIST', 'kafka.metrics.reporters', '', "Java classes that publish Kafka's older metrics.", {
+    check: listOf(),
+    importance: 'LOW',
+    inert: true,
+  }),
+  define(
+    'STRING',
+    'listener.security.protocol.map',
+    'SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT',
+    'The security protocol of each listener name.',
+    { importance: 'LOW', dynamic: 'per-broker' },
+  ),
+  define(
+    'LIST',
+    'listeners',
+    'PLAINTEXT://:9092',
+    'Where to listen, as NAME://host:port; an empty host stands for any address the security rules allow.',
+    { check: nonEmptyListOf(), importance: 'HIGH', dynamic: 'per-broker' },
+  ),
+  define('INT', 'max.connection.creation.rate', '2147483647', 'The most new connections per second.', {
+    check: atLeast(0),
+    dynamic: 'cluster-wide',
+  }),
+  define('INT', 'max.connections', '2147483647', 'The most open connections.', {
+    check: atLeast(0),
+    dynamic: 'cluster-wide',
+  }),
+  define('INT', 'max.connections.per.ip', '2147483647', 'The most open connections from one address.', {
+    check: atLeast(0),
+    dynamic: 'cluster-wide',
+  }),
+  define(
+    'STRING',
+    'max.connections.per.ip.overrides',
+    '',
+    'Limits for single addresses, as address:count,address:count.',
+    { dynamic: 'cluster-wide' },
+  ),
+  define(
+    'INT',
+    'max.incremental.fetch.session.cache.slots',
+    '1000',
+    'How many incremental fetch sessions are kept.',
+    { check: atLeast(0) },
+  ),
+  define(
+    'INT',
+    'max.request.partition.size.limit',
+    '2000',
+    'The most partitions one DescribeTopicPartitions answer holds.',
+    { check: atLeast(1) },
+  ),
+  define(
+    'LIST',
+    'metric.reporters',
+    'org.apache.kafka.common.metrics.JmxReporter',
+    'Java classes that publish metrics in Kafka.',
+    { check: listOf(), importance: 'LOW', dynamic: 'cluster-wide', inert: true },
+  ),
+  define('INT', 'metrics.num.samples', '2', 'How many samples Kafka keeps for a rate.', {
+    check: atLeast(1),
+    importance: 'LOW',
+    inert: true,
+  }),
+  define(
+    'STRING',
+    'metrics.recording.level',
+    'INFO',
+    'The most detailed level of metrics that Kafka records.',
+    { importance: 'LOW', inert: true },
+  ),
+  define('LONG', 'metrics.sample.window.ms', '30000', "The time window of one of Kafka's metric samples.", {
+    check: atLeast(1),
+    importance: 'LOW',
+    inert: true,
+  }),
+  define('INT', 'num.io.threads', '8', "Kafka's number of request threads.", {
+    check: atLeast(1),
+    importance: 'HIGH',
+    dynamic: 'cluster-wide',
+    inert: true,
+  }),
+  define('INT', 'num.network.threads', '3', "Kafka's number of network threads.", {
+    check: atLeast(1),
+    importance: 'HIGH',
+    dynamic: 'cluster-wide',
+    inert: true,
+  }),
+  define(
+    'INT',
+    'producer.purgatory.purge.interval.requests',
+    '1000',
+    'How often Kafka drops finished waiting Produce requests.',
+    { inert: true },
+  ),
+  define(
+    'LONG',
+    'queued.max.request.bytes',
+    '-1',
+    'The most bytes of requests waiting to be handled; -1 sets no limit.',
+  ),
+  define(
+    'INT',
+    'queued.max.requests',
+    '500',
+    'How many requests may wait before sockets are no longer read.',
+    { check: atLeast(1), importance: 'HIGH' },
+  ),
+  define('INT', 'request.timeout.ms', '30000', 'How long a request to another broker may take.', {
+    importance: 'HIGH',
+  }),
+  define(
+    'LONG',
+    'server.max.startup.time.ms',
+    '9223372036854775807',
+    'How long a start may take before Kafka gives up.',
+    { check: atLeast(0), internal: true, inert: true },
+  ),
+  define(
+    'INT',
+    'share.fetch.purgatory.purge.interval.requests',
+    '1000',
+    'How often Kafka drops finished waiting ShareFetch requests.',
+    { inert: true },
+  ),
+  define(
+    'LONG',
+    'socket.connection.setup.timeout.max.ms',
+    '30000',
+    'The longest time to wait for an outgoing connection.',
+  ),
+  define(
+    'LONG',
+    'socket.connection.setup.timeout.ms',
+    '10000',
+    'The first time to wait for an outgoing connection.',
+  ),
+  define(
+    'INT',
+    'socket.listen.backlog.size',
+    '50',
+    'How many connections the system may queue before they are accepted.',
+    { check: atLeast(1) },
+  ),
+  define(
+    'INT',
+    'socket.receive.buffer.bytes',
+    '102400',
+    "The size of the sockets' receive buffers in Kafka.",
+    { importance: 'HIGH', inert: true },
+  ),
+  define('INT', 'socket.request.max.bytes', '104857600', 'The largest request accepted, in bytes.', {
+    check: atLeast(1),
+    importance: 'HIGH',
+  }),
+  define('INT', 'socket.send.buffer.bytes', '102400', "The size of the sockets' send buffers in Kafka.", {
+    importance: 'HIGH',
+    inert: true,
+  }),
+  define('INT', 'telemetry.max.bytes', '1048576', 'The largest metrics payload a client may push.', {
+    check: atLeast(1),
+    importance: 'LOW',
+  }),
+];
