@@ -203,6 +203,7 @@ export interface Api {
   readonly name: string;
   readonly request: AnyMessage;
   readonly response: AnyMessage;
+  /** The versions that are offered. An unstable last one is not. */
   readonly versionMin: number;
   readonly versionMax: number;
   /** Never offered to clients: the controllers' own listener in Kafka. */
@@ -212,7 +213,8 @@ export interface Api {
 const CONTROLLER = true;
 
 function api(request: AnyMessage, response: AnyMessage, isControllerOnly = false): Api {
-  const { min, max } = ends(request.versions);
+  const { min, max: last } = ends(request.versions);
+  const max = request.latestVersionUnstable === true ? last - 1 : last;
   const name = request.name.slice(0, -'Request'.length);
   return { key: request.key, name, request, response, versionMin: min, versionMax: max, isControllerOnly };
 }

@@ -148,6 +148,8 @@ export interface Layout {
   readonly versions: Range;
   /** Versions with compact lengths and tag sections; 'none' when no version has them. */
   readonly flexible: Range | 'none';
+  /** The last version exists but is not offered yet: its meaning may still change. */
+  readonly latestVersionUnstable?: boolean;
 }
 
 export interface Message<R, W = R> extends Type<R, W>, Layout {
@@ -163,13 +165,7 @@ export function message<F extends Fields>(
   layout: Layout & { readonly key?: number },
   fields: F,
 ): Message<ReadShape<F>, WriteShape<F>> {
-  return {
-    ...struct(fields),
-    name,
-    key: layout.key ?? -1,
-    versions: layout.versions,
-    flexible: layout.flexible,
-  };
+  return { ...struct(fields), key: -1, ...layout, name };
 }
 
 /** The two ends of a range; an open range ends at 32767. */

@@ -3,7 +3,7 @@ import { at, bool, int16, int32, int64, message, nullable, or, string, type Read
 
 export const InitProducerIdRequest = message(
   'InitProducerIdRequest',
-  { key: 22, versions: '0-6', flexible: '2+' },
+  { key: 22, versions: '0-6', flexible: '2+', latestVersionUnstable: true },
   {
     transactionalId: nullable(string),
     transactionTimeoutMs: int32,

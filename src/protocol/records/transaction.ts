@@ -1,6 +1,7 @@
 /** transaction */
 import {
   array,
+  at,
   int16,
   int32,
   int64,
@@ -28,10 +29,10 @@ export const TransactionLogValue = message(
   { key: 0, versions: '0-1', flexible: '1+' },
   {
     producerId: int64,
-    previousProducerId: tagged(0, or(-1, int64), '1+'),
-    nextProducerId: tagged(1, or(-1, int64), '1+'),
+    previousProducerId: at('1+', tagged(0, or(-1, int64))),
+    nextProducerId: at('1+', tagged(1, or(-1, int64))),
     producerEpoch: int16,
-    nextProducerEpoch: tagged(3, or(-1, int16), '1+'),
+    nextProducerEpoch: at('1+', tagged(3, or(-1, int16))),
     transactionTimeoutMs: int32,
     transactionStatus: int8,
     transactionPartitions: nullable(
@@ -44,7 +45,7 @@ export const TransactionLogValue = message(
     ),
     transactionLastUpdateTimestampMs: int64,
     transactionStartTimestampMs: int64,
-    clientTransactionVersion: tagged(2, or(0, int16), '1+'),
+    clientTransactionVersion: at('1+', tagged(2, or(0, int16))),
   },
 );
 export type TransactionLogValue = Read<typeof TransactionLogValue>;
