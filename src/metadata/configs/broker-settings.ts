@@ -4,10 +4,11 @@
  * topics caps them at the number of live brokers, so that one broker alone works.
  */
 import { BROKER_CONFIGS, brokerDefinition, listenerConfigName } from './broker-configs.ts';
+import type { ConfigDefinition } from './definition.ts';
 import { readListeners } from './listeners.ts';
 import type { Findings, ListenerSettings } from './listeners.ts';
 import { defaultValue, parseConfig } from './parse.ts';
-import { resolveBrokerConfig, resolveTopicConfig } from './resolve.ts';
+import { resolveTopicConfig } from './resolve.ts';
 import type { BrokerConfigSources } from './resolve.ts';
 import { nearMiss } from './near-miss.ts';
 import { TOPIC_CONFIGS } from './topic-configs.ts';
@@ -48,19 +49,11 @@ function checkTexts(sources: BrokerConfigSources, findings: Findings): void {
     for (const [name, text] of texts) {
       const definition = brokerDefinition(name);
       if (definition === undefined) {
-        if (listenerConfigName(name) === undefined) findings.warnings.push(unknownName(name));
+        findings.warnings.push(unknownName(name));
         continue;
       }
-      const parsed = parseConfig(definition, text);
-      if (!parsed.ok) {
-        const rule = definition.check?.text ?? '';
-        const legal = rule === '' ? '' : ` (legal: ${rule})`;
-        const fallback =
-          definition.default === null ? '' : `, or leave it out for ${definition.default || 'empty'}`;
-        findings.errors.push(
-          `${name}: ${parsed.message}; set it to a ${definition.type} value${legal}${fallback}`,
-        );
-      }
+      const problem = valueProblem(definition, name, text);
+      if (problem !== undefined) findings.errors.push(problem);
     }
   }
 }
@@ -70,10 +63,21 @@ export function unknownName(name: string): string {
   if (name.startsWith('zookeeper.')) {
     return `${name}: Kafka 4 has no ZooKeeper any more, nor has Headrace; remove the setting`;
   }
-  const near = nearMiss(name, BROKER_CONFIGS.keys());
-  return near === undefined
-    ? `${name}: no such setting, it is ignored`
-    : `${name}: no such setting, it is ignored; did you mean ${near}?`;
+  const base = listenerConfigName(name);
+  const near = nearMiss(base ?? name, BROKER_CONFIGS.keys());
+  if (near === undefined) return `${name}: no such setting, it is ignored`;
+  const meant = base === undefined ? near : name.slice(0, -base.length) + near;
+  return `${name}: no such setting, it is ignored; did you mean ${meant}?`;
+}
+
+/** What is wrong with a value and what to write instead; undefined: it is right. */
+export function valueProblem(definition: ConfigDefinition, name: string, text: string): string | undefined {
+  const parsed = parseConfig(definition, text);
+  if (parsed.ok) return undefined;
+  const rule = definition.check?.text ?? '';
+  const legal = rule === '' ? '' : ` (legal: ${rule})`;
+  const fallback = definition.default === null ? '' : `, or leave it out for ${definition.default || 'none'}`;
+  return `${name}: ${parsed.message}; set it to a ${definition.type} value${legal}${fallback}`;
 }
 
 /** Relations between settings, those that Kafka refuses to start with. */
@@ -255,7 +259,7 @@ export function listenerConfigText(
     const text = texts.get(name);
     if (text !== undefined) return text;
   }
-  return resolveBrokerConfig(name, broker).value ?? undefined;
+  return brokerDefinition(name)?.default ?? undefined;
 }
 
 function nodeId(read: Reader): number {

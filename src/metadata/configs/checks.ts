@@ -122,8 +122,8 @@ export const throttledReplicas: Check = {
   text: '[partitionId]:[brokerId],[partitionId]:[brokerId],...',
   problem: (name, value, shown) => {
     const replicas = value as readonly string[];
-    const list = replicas.join(',').trim();
-    if (list === '' || list === '*' || /^\d+:\d+(,\d+:\d+)*,?$/.test(list)) return undefined;
+    if (replicas.length === 1 && replicas[0] === '*') return undefined;
+    if (replicas.every((replica) => /^(\d+:\d+)?$/.test(replica))) return undefined;
     const form = '[partitionId]:[brokerId],[partitionId]:[brokerId],...';
     const reason = `${name} must be the literal '*' or a list of replicas in the following format: ${form}`;
     return invalidValue(name, shown, reason);

@@ -1,10 +1,10 @@
 /**
  * Gathers a broker's static configuration from where people write it: a .properties file as Kafka has it, environment
  * variables, `--set name=value` flags. Later ones win: file, environment, flags. Reading the file itself is the caller's.
+ * Warnings and errors about names and values are word for word those of `brokerSettings`.
  */
-import { BROKER_CONFIGS, brokerDefinition, listenerConfigName } from './broker-configs.ts';
-import { unknownName } from './broker-settings.ts';
-import { parseConfig } from './parse.ts';
+import { brokerDefinition } from './broker-configs.ts';
+import { unknownName, valueProblem } from './broker-settings.ts';
 
 export interface LoadedSettings {
   readonly settings: Map<string, string>;
@@ -71,12 +71,11 @@ function checked(found: { settings: Map<string, string>; errors: string[] }): Lo
   for (const [name, value] of found.settings) {
     const definition = brokerDefinition(name);
     if (definition === undefined) {
-      if (listenerConfigName(name) === undefined || BROKER_CONFIGS.has(name))
-        warnings.push(unknownName(name));
+      warnings.push(unknownName(name));
       continue;
     }
-    const parsed = parseConfig(definition, value);
-    if (!parsed.ok) errors.push(`${name}: ${parsed.message}`);
+    const problem = valueProblem(definition, name, value);
+    if (problem !== undefined) errors.push(problem);
   }
   return { settings: found.settings, warnings, errors };
 }

@@ -84,21 +84,12 @@ public class ConfigFacts {
         throw new IllegalStateException("DynamicConfig.Broker has no ConfigDef");
     }
 
-    static String describe(ConfigDef.ConfigKey key) throws ReflectiveOperationException {
+    static String describe(ConfigDef.ConfigKey key) {
         String text = key.hasDefault() ? ConfigDef.convertToString(key.defaultValue, key.type) : null;
         return "{\"name\":" + quote(key.name) + ",\"type\":" + quote(key.type.name())
             + ",\"required\":" + !key.hasDefault() + ",\"default\":" + quote(text)
             + ",\"importance\":" + quote(key.importance.name()) + ",\"internal\":" + key.internalConfig
-            + ",\"valid\":" + quote(key.validator == null ? null : key.validator.toString())
-            + ",\"emptyAllowed\":" + emptyAllowed(key.validator) + "}";
-    }
-
-    /** Whether a list may be empty, which the text of the rule does not say; null when the rule is not about lists. */
-    static Boolean emptyAllowed(ConfigDef.Validator validator) throws ReflectiveOperationException {
-        if (!(validator instanceof ConfigDef.ValidList)) return null;
-        Field field = ConfigDef.ValidList.class.getDeclaredField("isEmptyAllowed");
-        field.setAccessible(true);
-        return field.getBoolean(validator);
+            + ",\"valid\":" + quote(key.validator == null ? null : key.validator.toString()) + "}";
     }
 
     static void probe() throws Exception {
