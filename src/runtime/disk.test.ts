@@ -28,20 +28,15 @@ test('after a short write exactly the bytes that are missing are left', () => {
   }
 });
 
-test(
-  'a device that is full shows as ENOSPC',
-  { skip: process.platform !== 'linux' ? 'no /dev/full' : false },
-  () => {
+if (process.platform === 'linux') {
+  test('a device that is full shows as ENOSPC', () => {
     const file = realDisk().open('/dev/full', 'write');
-    assert.throws(() => file.write(0, [Buffer.from('x')]), {
-      name: 'DiskError',
-      code: 'ENOSPC',
-      path: '/dev/full',
-    });
-    assert.throws(() => file.write(0, [Buffer.from('x'), Buffer.from('y')]), { code: 'ENOSPC' });
+    const full = { name: 'DiskError', code: 'ENOSPC', path: '/dev/full' };
+    assert.throws(() => file.write(0, [Buffer.from('x')]), full);
+    assert.throws(() => file.write(0, [Buffer.from('x'), Buffer.from('y')]), full);
     file.close();
-  },
-);
+  });
+}
 
 test('a lock of another process holds, and is free at once after that process was killed', async () => {
   const path = join(emptyFolder(), '.lock');

@@ -1,0 +1,246 @@
+/**
+ * One end of a simulated connection. What one end sends passes through a first-in-first-out stream to the other: bytes,
+ * the end, a reset. Bytes count as gone from the sender when they enter the stream, which has room for a window of bytes
+ * that are on their way or not read yet; room comes back with an acknowledgement, which travels as everything else does.
+ */
+import type { Connection } from '../base/ports.ts';
+import type { SimulatedProcess, SimulatedTime } from './simulated-clock.ts';
+import type { SimulatedRandom } from './simulated-random.ts';
+
+/** As the real network's: more bytes than this waiting, and `write` answers false. */
+const PENDING_BYTES_MAX = 64 * 1024;
+
+/** The way from one host to another. */
+export interface Link {
+  isOpen(): boolean;
+  /** Calls once when the way is open again. */
+  whenOpen(resume: () => void): void;
+  latencyMs(): number;
+  /** The host at the other end has no power. */
+  isDark(): boolean;
+}
+
+export interface EndpointOptions {
+  readonly host: string;
+  readonly remoteHost: string;
+  readonly remotePort: number;
+  readonly localPort: number;
+  readonly process: SimulatedProcess;
+  readonly time: SimulatedTime;
+  readonly random: SimulatedRandom;
+  readonly link: Link;
+  readonly chunkBytesMax: number;
+  readonly windowBytes: number;
+  readonly onGone: () => void;
+}
+
+interface PendingWrite {
+  readonly bytes: readonly Uint8Array[];
+  readonly onWritten: (() => void) | undefined;
+}
+
+export class SimulatedEndpoint implements Connection {
+  readonly host: string;
+  readonly remoteHost: string;
+  readonly remotePort: number;
+  readonly localPort: number;
+  onData: (chunk: Buffer) => void = () => {};
+  onDrain: () => void = () => {};
+  onClose: (error: Error | undefined) => void = () => {};
+  readonly #options: EndpointOptions;
+  #peer: SimulatedEndpoint | undefined;
+  /** What is on its way to the peer, in order. */
+  readonly #stream: (() => void)[] = [];
+  #lastArrivalMs = 0;
+  #onTheWayBytes = 0;
+  #writes: PendingWrite[] = [];
+  /** How much of the first buffer of the first write has gone. */
+  #firstWriteGone = 0;
+  #firstBuffer = 0;
+  #pendingBytes = 0;
+  #drainOwed = false;
+  #ending = false;
+  #closed = false;
+  #paused = false;
+  #unread: Buffer[] = [];
+  #endArrived = false;
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+    this.host = options.host;
+    this.remoteHost = options.remoteHost;
+    this.remotePort = options.remotePort;
+    this.localPort = options.localPort;
+  }
+
+  /** `first`: arrives at the peer before anything else does. */
+  attach(peer: SimulatedEndpoint, first?: () => void): void {
+    this.#peer = peer;
+    if (first !== undefined) this.#send(first);
+  }
+
+  write(buffers: readonly Uint8Array[], onWritten?: () => void): boolean {
+    if (this.#closed || this.#ending || buffers.length === 0) {
+      if (onWritten !== undefined) this.#soon(onWritten);
+      return !this.#closed && !this.#ending && !this.#drainOwed;
+    }
+    this.#writes.push({ bytes: buffers.slice(), onWritten });
+    for (const buffer of buffers) this.#pendingBytes += buffer.length;
+    this.#pump();
+    if (this.#pendingBytes <= PENDING_BYTES_MAX) return true;
+    this.#drainOwed = true;
+    return false;
+  }
+
+  pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#soon(() => this.#deliverUnread());
+  }
+
+  end(): void {
+    if (this.#closed) return;
+    this.#ending = true;
+    this.#pump();
+  }
+
+  destroy(): void {
+    if (this.#closed) return;
+    // A system that closes while there are bytes nobody read resets the connection.
+    const peer = this.#peer!;
+    if (this.#unread.length > 0) this.#send(() => peer.fail('ECONNRESET'));
+    else this.#send(() => peer.#arriveEnd());
+    this.#close(undefined);
+  }
+
+  /** The connection broke. */
+  fail(code: string): void {
+    if (!this.#closed) this.#close(Object.assign(new Error(code), { code }));
+  }
+
+  /** The host lost its power: this end is gone, and the peer is not told. */
+  vanish(): void {
+    this.#closed = true;
+    this.#options.onGone();
+  }
+
+  #pump(): void {
+    const { windowBytes, chunkBytesMax, random, link } = this.#options;
+    while (this.#writes.length > 0 && !this.#closed) {
+      const room = windowBytes - this.#onTheWayBytes;
+      if (room <= 0 && this.#pendingBytes > 0) return;
+      // A chunk may hold several writes, or a part of one: the receiver learns nothing from where it ends.
+      const chunk = this.#take(Math.max(0, Math.min(room, random.between(1, chunkBytesMax))));
+      if (chunk.length === 0) continue;
+      this.#onTheWayBytes += chunk.length;
+      const peer = this.#peer!;
+      this.#send(() => {
+        if (!link.isDark()) peer.#arrive(chunk);
+      });
+    }
+    if (this.#drainOwed && !this.#closed) {
+      this.#drainOwed = false;
+      this.#soon(() => {
+        if (!this.#closed) this.onDrain();
+      });
+    }
+    if (this.#ending && !this.#closed) {
+      const peer = this.#peer!;
+      this.#send(() => peer.#arriveEnd());
+      this.#close(undefined);
+    }
+  }
+
+  /** Up to `limit` bytes of what is pending, copied: from now on their owner may change them. */
+  #take(limit: number): Buffer {
+    const chunk = Buffer.allocUnsafe(Math.min(limit, this.#pendingBytes));
+    let filled = 0;
+    while (this.#writes.length > 0) {
+      const write = this.#writes[0]!;
+      const buffer = write.bytes[this.#firstBuffer];
+      if (buffer === undefined) {
+        this.#writes.shift();
+        this.#firstBuffer = 0;
+        if (write.onWritten !== undefined) this.#soon(write.onWritten);
+        continue;
+      }
+      const count = Math.min(chunk.length - filled, buffer.length - this.#firstWriteGone);
+      chunk.set(buffer.subarray(this.#firstWriteGone, this.#firstWriteGone + count), filled);
+      filled += count;
+      this.#firstWriteGone += count;
+      if (this.#firstWriteGone < buffer.length) break;
+      this.#firstWriteGone = 0;
+      this.#firstBuffer += 1;
+    }
+    this.#pendingBytes -= filled;
+    return chunk;
+  }
+
+  /** Puts something on its way to the peer; what is sent first arrives first. */
+  #send(arrive: () => void): void {
+    const { time, link } = this.#options;
+    this.#stream.push(arrive);
+    const arrivalMs = Math.max(this.#lastArrivalMs, time.nowMs() + link.latencyMs());
+    this.#lastArrivalMs = arrivalMs;
+    const deliver = (): void => {
+      if (link.isOpen()) this.#stream.shift()!();
+      else link.whenOpen(deliver);
+    };
+    time.schedule(arrivalMs - time.nowMs(), deliver);
+  }
+
+  #arrive(chunk: Buffer): void {
+    const peer = this.#peer!;
+    if (this.#closed) {
+      // Nobody is here any more; whoever still sends is told.
+      this.#send(() => peer.fail('ECONNRESET'));
+      return;
+    }
+    this.#unread.push(chunk);
+    // By the receiver's own event, so that a process that is paused or dead does not handle it.
+    this.#options.time.schedule(0, () => this.#deliverUnread(), this.#options.process);
+  }
+
+  #deliverUnread(): void {
+    while (!this.#paused && !this.#closed && this.#unread.length > 0) {
+      const chunk = this.#unread.shift()!;
+      const peer = this.#peer!;
+      this.#send(() => peer.#acknowledge(chunk.length));
+      this.onData(chunk);
+    }
+    if (this.#endArrived && !this.#closed && !this.#paused && this.#unread.length === 0) this.end();
+  }
+
+  #arriveEnd(): void {
+    if (this.#closed) return;
+    this.#endArrived = true;
+    this.#options.time.schedule(0, () => this.#deliverUnread(), this.#options.process);
+  }
+
+  #acknowledge(count: number): void {
+    this.#onTheWayBytes -= count;
+    if (!this.#closed) this.#pump();
+  }
+
+  #close(error: Error | undefined): void {
+    this.#closed = true;
+    this.#options.onGone();
+    this.#pendingBytes = 0;
+    this.#unread = [];
+    for (const write of this.#writes.splice(0))
+      if (write.onWritten !== undefined) this.#soon(write.onWritten);
+    this.#soon(() => this.onClose(error));
+  }
+
+  #soon(callback: () => void): void {
+    this.#options.time.soon(callback, this.#options.process);
+  }
+}
