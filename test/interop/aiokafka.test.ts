@@ -12,4 +12,5 @@ scenario({
   skip,
   start: (bootstrap) => startPython({ python: python!, client: 'aiokafka' }, bootstrap),
   observe: startPlatformatic,
+  lacks: ['emptyRecord'],
 });

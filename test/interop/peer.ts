@@ -62,7 +62,18 @@ export interface Peer {
 }
 
 /** An operation or codec that a client library does not have; the scenario names it instead of trying it. */
-export type Lack = keyof Peer | Compression | 'nullKey' | 'headers' | 'nullHeader' | 'timestamps' | 'commitMetadata';
+export type Lack =
+  | keyof Peer
+  | Compression
+  | 'nullKey'
+  /** empty keys, values and headers, told from absent ones */
+  | 'emptyBytes'
+  /** neither key nor value */
+  | 'emptyRecord'
+  | 'headers'
+  | 'nullHeader'
+  | 'timestamps'
+  | 'commitMetadata';
 
 /** A test's options for a peer that may be impossible to have: undefined when it is there. With CI=true it must be. */
 export async function obtain<T>(install: () => Promise<T>): Promise<{ installed?: T; skip?: string }> {

@@ -3,7 +3,7 @@
 // client of another family reads what the first has written and the reverse, so that no fault cancels itself out.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { Compression, Lack, Member, Peer, ReadRecord, SentRecord } from './peer.ts';
+import type { CommittedOffset, Compression, Lack, Member, Peer, ReadRecord, SentRecord } from './peer.ts';
 import { startTarget, type Target } from './target.ts';
 import { until } from './until.ts';
 
@@ -23,7 +23,7 @@ export interface ScenarioPeer {
   observe(bootstrap: string): Promise<Peer>;
   /** what the library does not have; the scenario leaves it out, by name */
   lacks?: Lack[];
-  /** true when a tombstone, a null key and so on cannot be told from empty ones */
+  /** broker settings */
   settings?: Record<string, string>;
 }
 
@@ -130,7 +130,7 @@ export function scenario({ name, skip, start, observe, lacks = [], settings = {}
     if (has('offsetAt')) {
       test('a time finds the first record at or after it', async () => {
         const topic = await newTopic();
-        await observer.produce(topic, textRecords({ count: 100, prefix: 'timed', compression: 'gzip' }));
+        await observer.produce(topic, textRecords({ count: 100, prefix: 'timed' }), { compression: 'gzip' });
         assert.equal(await peer.offsetAt(topic, 0, FIRST_TIMESTAMP + 40_000), 40);
         assert.equal(await peer.offsetAt(topic, 0, FIRST_TIMESTAMP + 40_001), 41);
         assert.equal(await peer.offsetAt(topic, 0, 0), 0);
@@ -163,8 +163,8 @@ export function scenario({ name, skip, start, observe, lacks = [], settings = {}
           { partition: 0, offset: 5, metadata },
           { partition: 1, offset: 7, metadata },
         ];
-        assert.deepEqual(await peer.committed('keeper', topic), kept);
-        assert.deepEqual(await observer.committed('keeper', topic), kept);
+        assert.deepEqual(withoutNul(await peer.committed('keeper', topic)), kept);
+        assert.deepEqual(withoutNul(await observer.committed('keeper', topic)), kept);
         assert.deepEqual(await peer.committed('nobody', topic), []);
       });
     }
@@ -259,7 +259,6 @@ export function textRecords({ partition = 0, count, prefix }: {
   partition?: number;
   count: number;
   prefix: string;
-  compression?: Compression;
 }): SentRecord[] {
   return Array.from({ length: count }, (_, index) => ({
     partition,
@@ -285,6 +284,11 @@ export function largeRecord(sizeBytes: number, seed: number): SentRecord {
   return { partition: 0, key: Buffer.from('large'), value, headers: [], timestamp: FIRST_TIMESTAMP };
 }
 
+/** librdkafka's Python binding commits the metadata with the NUL that ends a C string. */
+function withoutNul(offsets: CommittedOffset[]): CommittedOffset[] {
+  return offsets.map((each) => ({ ...each, metadata: each.metadata.replace(/\0$/, '') }));
+}
+
 function recordsOfEveryShape(has: (...needed: Lack[]) => boolean): SentRecord[] {
   const plain: Omit<SentRecord, 'key' | 'value'> = { partition: 0, headers: [], timestamp: FIRST_TIMESTAMP };
   const text = (value: string): Buffer => Buffer.from(value);
@@ -292,17 +296,18 @@ function recordsOfEveryShape(has: (...needed: Lack[]) => boolean): SentRecord[] 
     { ...plain, key: text('k'), value: text('v') },
     { ...plain, key: text('schlüssel-鍵'), value: text('wert-値 \u{1f30a}') },
     { ...plain, key: text('gone'), value: null },
-    { ...plain, key: text('empty'), value: text('') },
   ];
+  if (has('emptyBytes')) records.push({ ...plain, key: text(''), value: text('') });
   if (has('nullKey')) {
-    records.push({ ...plain, key: null, value: text('no key') }, { ...plain, key: null, value: null });
+    records.push({ ...plain, key: null, value: text('no key') });
   }
+  if (has('nullKey', 'emptyRecord')) records.push({ ...plain, key: null, value: null });
   if (has('headers')) {
     records.push({
       ...plain,
       key: text('h'),
       value: text('with headers'),
-      headers: [['trace', text('abc')], ['empty', text('')], ['ümlaut', text('größe')]],
+      headers: [['trace', text('abc')], ['empty', text(has('emptyBytes') ? '' : ' ')], ['ümlaut', text('größe')]],
     });
   }
   if (has('headers', 'nullHeader')) {
