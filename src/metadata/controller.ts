@@ -1,0 +1,266 @@
+/**
+ * The controller: takes requests that change the cluster, one after the other, decides on them (controller/*.ts, pure)
+ * and has the decisions applied. Every change carries the controller's own key as a compare, so one that was deposed
+ * cannot write, however late it notices. What resolves here is in this broker's image already.
+ */
+import type { Clock, Logger, MetadataStore, Random, Session } from '../base/ports.ts';
+import { randomUuid, printUuid } from '../base/uuid.ts';
+import { Errors, KafkaError } from '../protocol/errors.ts';
+import { brokerNumber } from './broker-sources.ts';
+import type { BrokerConfigSources } from './configs/resolve.ts';
+import { alterConfigs, type AlterConfigs } from './controller/configs.ts';
+import {
+  electLeaders,
+  ledBy,
+  reelect,
+  renewTerms,
+  type ElectionRequest,
+  type ElectionType,
+} from './controller/elections.ts';
+import { updateFeatures, type FeatureUpdate } from './controller/feature-levels.ts';
+import { deleteOrphans } from './controller/orphans.ts';
+import { createPartitions, type MorePartitions } from './controller/partitions.ts';
+import { allocateProducerIds, type ProducerIdBlock } from './controller/producer-ids.ts';
+import { alterReassignments, type Reassignment } from './controller/reassignments.ts';
+import {
+  claimController,
+  createCluster,
+  evictBroker,
+  registerBroker,
+  resignController,
+  unregisterBroker,
+  type Registration,
+} from './controller/registration.ts';
+import {
+  createTopics,
+  createTopicsProblem,
+  deleteTopics,
+  type CreatedTopic,
+  type DeletedTopic,
+  type NewTopic,
+  type TopicDefaults,
+} from './controller/topics.ts';
+import type { ClusterImage } from './image.ts';
+import { CONTROLLER_KEY } from './keys.ts';
+import { answer, refusal, type Decision, type Outcome } from './outcome.ts';
+import { transact, TXN_OPERATIONS_MAX } from './transact.ts';
+
+/** Requests that wait for their turn; one more is refused with REQUEST_TIMED_OUT. */
+export const PENDING_MAX = 10_000;
+/** Operations that one request's part of a transaction may take, with room for more per item than one. */
+const OPERATIONS_PER_CHUNK = TXN_OPERATIONS_MAX - 8;
+
+export interface ControllerOptions {
+  readonly store: MetadataStore;
+  readonly image: ClusterImage;
+  readonly nodeId: number;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The broker's configurations, static and dynamic: they hold the topics' defaults. */
+  readonly brokerConfigs: () => BrokerConfigSources;
+}
+
+export interface RequestOptions {
+  /** After this long the request is not begun any more: REQUEST_TIMED_OUT. 0 or left out: no limit. */
+  readonly timeoutMs?: number;
+  /** Decides and answers, but changes nothing. */
+  readonly validateOnly?: boolean;
+}
+
+export class Controller {
+  private readonly options: ControllerOptions;
+  /** The create revision of our claim; -1 while we have none. */
+  private epoch = -1;
+  private pending = 0;
+  private tail: Promise<unknown> = Promise.resolve();
+
+  constructor(options: ControllerOptions) {
+    this.options = options;
+  }
+
+  /** Whether this broker decides at the moment, as far as it knows. */
+  get isActive(): boolean {
+    const { image, nodeId } = this.options;
+    return this.epoch >= 0 && image.controllerEpoch === this.epoch && image.controllerId === nodeId;
+  }
+
+  /** Makes the cluster when the store is empty, with `clusterId` or a random one. Resolves with the id that holds. */
+  async createCluster(clusterId?: string): Promise<string> {
+    const id = clusterId ?? printUuid(randomUuid(this.options.random));
+    return this.transactFreely((image) => createCluster(image, id));
+  }
+
+  /** Takes over the decisions, if nobody has them. Resolves with whether they are ours. */
+  async claim(session: Session): Promise<boolean> {
+    const { image, nodeId, logger } = this.options;
+    const claimed = await this.transactFreely((now) => claimController(now, nodeId, session.id));
+    if (!claimed) return false;
+    this.epoch = image.controllerEpoch;
+    logger.info({ epoch: this.epoch }, 'this broker is the controller');
+    // What a predecessor did not get to.
+    await this.removeOrphans();
+    return true;
+  }
+
+  /** Gives the decisions up. */
+  async resign(): Promise<void> {
+    const epoch = this.epoch;
+    this.epoch = -1;
+    if (epoch >= 0) await this.transactFreely((image) => resignController(image, epoch));
+  }
+
+  /**
+   * Registers this broker. `isFormerLifeOver`: a registration that still stands is that of this broker's last life, of
+   * which it is certain that it ended (we hold the lock on its log directories). Resolves with the broker epoch; rejects
+   * with DUPLICATE_BROKER_REGISTRATION.
+   */
+  async registerBroker(
+    registration: Registration,
+    session: Session,
+    isFormerLifeOver: boolean,
+  ): Promise<number> {
+    const { nodeId } = registration;
+    if (isFormerLifeOver) await this.transactFreely((image) => evictBroker(image, nodeId));
+    const outcome = await this.transactFreely((image) => registerBroker(image, registration, session.id));
+    if (outcome.errorCode !== Errors.NONE) {
+      throw new KafkaError(Errors.DUPLICATE_BROKER_REGISTRATION, outcome.errorMessage ?? '');
+    }
+    return this.options.image.brokers.get(nodeId)?.epoch ?? -1;
+  }
+
+  /** After an unclean stop: new leader epochs for everything this broker leads (see controller/elections.ts). */
+  async renewTerms(nodeId: number): Promise<void> {
+    const led = ledBy(this.options.image, nodeId);
+    for (const part of chunks(led, 1)) await this.run((image) => renewTerms(image, nodeId, part));
+  }
+
+  /** Elections after brokers came or went; `except`: brokers that are gone only for a moment. */
+  async reelect(except: ReadonlySet<number> = new Set()): Promise<void> {
+    while (await this.run((image) => reelect(image, OPERATIONS_PER_CHUNK, except)));
+  }
+
+  /** The configured defaults of new topics. */
+  topicDefaults(): TopicDefaults {
+    const broker = this.options.brokerConfigs();
+    return {
+      numPartitions: brokerNumber(broker, 'num.partitions'),
+      replicationFactor: brokerNumber(broker, 'default.replication.factor'),
+      broker,
+    };
+  }
+
+  /** One result a topic, in order. */
+  async createTopics(topics: readonly NewTopic[], options: RequestOptions = {}): Promise<CreatedTopic[]> {
+    const problem = createTopicsProblem(topics, this.topicDefaults());
+    if (problem !== undefined) throw new KafkaError(Errors.POLICY_VIOLATION, problem.errorMessage ?? '');
+    const { random } = this.options;
+    return this.inChunks(topics, 2, options, (image, part) =>
+      createTopics(image, part, { defaults: this.topicDefaults(), random }),
+    );
+  }
+
+  async deleteTopics(topicIds: readonly string[], options: RequestOptions = {}): Promise<DeletedTopic[]> {
+    const results = await this.inChunks(topicIds, 2, options, deleteTopics);
+    // The topics are gone; what they leave behind is nobody's concern but the store's.
+    this.removeOrphans().catch((error: unknown) => {
+      this.options.logger.warn({ error: String(error) }, 'keys of deleted topics remain for now');
+    });
+    return results;
+  }
+
+  createPartitions(topics: readonly MorePartitions[], options: RequestOptions = {}): Promise<Outcome[]> {
+    const { random } = this.options;
+    return this.inChunks(topics, 1, options, (image, part) => createPartitions(image, part, random));
+  }
+
+  alterConfigs(resources: readonly AlterConfigs[], options: RequestOptions = {}): Promise<Outcome[]> {
+    const broker = this.options.brokerConfigs;
+    return this.inChunks(resources, 1, options, (image, part) => alterConfigs(image, part, broker()));
+  }
+
+  electLeaders(
+    type: ElectionType,
+    requests: readonly ElectionRequest[],
+    options: RequestOptions = {},
+  ): Promise<Outcome[]> {
+    return this.inChunks(requests, 1, options, (image, part) => electLeaders(image, type, part));
+  }
+
+  alterReassignments(
+    requests: readonly Reassignment[],
+    options: RequestOptions & { readonly allowReplicationFactorChange: boolean },
+  ): Promise<Outcome[]> {
+    return this.inChunks(requests, 1, options, (image, part) =>
+      alterReassignments(image, part, options.allowReplicationFactorChange),
+    );
+  }
+
+  updateFeatures(updates: readonly FeatureUpdate[], options: RequestOptions = {}): Promise<Outcome> {
+    const { nodeId } = this.options;
+    return this.run((image) => updateFeatures(image, updates, nodeId), options);
+  }
+
+  unregisterBroker(nodeId: number): Promise<Outcome> {
+    return this.run((image) => unregisterBroker(image, nodeId));
+  }
+
+  allocateProducerIds(): Promise<ProducerIdBlock> {
+    return this.run(allocateProducerIds);
+  }
+
+  private async removeOrphans(): Promise<void> {
+    while (await this.run((image) => deleteOrphans(image, OPERATIONS_PER_CHUNK)));
+  }
+
+  /** Decides on parts that each fit in one transaction. A part that fails does not undo those before it. */
+  private async inChunks<Item, Result>(
+    items: readonly Item[],
+    operationsPerItem: number,
+    options: RequestOptions,
+    decide: (image: ClusterImage, part: readonly Item[]) => Decision<Result[]>,
+  ): Promise<Result[]> {
+    const results: Result[] = [];
+    for (const part of chunks(items, operationsPerItem)) {
+      for (const result of await this.run((image) => decide(image, part), options)) results.push(result);
+    }
+    return results;
+  }
+
+  /** Runs a decision in its turn, fenced by the controller's key. */
+  private run<T>(decide: (image: ClusterImage) => Decision<T>, options: RequestOptions = {}): Promise<T> {
+    if (this.pending >= PENDING_MAX) {
+      return Promise.reject(new KafkaError(Errors.REQUEST_TIMED_OUT, 'too many requests wait'));
+    }
+    const { clock, store, image } = this.options;
+    const { timeoutMs = 0, validateOnly = false } = options;
+    const deadline = timeoutMs > 0 ? clock.monotonicMs() + timeoutMs : Infinity;
+    const epoch = this.epoch;
+    this.pending++;
+    const turn = this.tail.then(() =>
+      transact(store, image, () => (validateOnly ? answer(decide(image).result) : decide(image)), {
+        fence: [{ key: CONTROLLER_KEY, createRevision: epoch }],
+        check: () => {
+          if (!this.isActive)
+            throw new KafkaError(Errors.NOT_CONTROLLER, refusal(Errors.NOT_CONTROLLER).errorMessage!);
+          if (clock.monotonicMs() > deadline) throw new KafkaError(Errors.REQUEST_TIMED_OUT);
+        },
+      }),
+    );
+    this.tail = turn.catch(() => undefined).finally(() => this.pending--);
+    return turn;
+  }
+
+  /** Runs a decision that rests on compares alone, and on nobody being the controller. */
+  private transactFreely<T>(decide: (image: ClusterImage) => Decision<T>): Promise<T> {
+    const { store, image } = this.options;
+    return transact(store, image, () => decide(image));
+  }
+}
+
+function chunks<T>(items: readonly T[], operationsPerItem: number): (readonly T[])[] {
+  const size = Math.floor(OPERATIONS_PER_CHUNK / operationsPerItem);
+  const parts: (readonly T[])[] = [];
+  for (let at = 0; at < items.length; at += size) parts.push(items.slice(at, at + size));
+  return parts;
+}

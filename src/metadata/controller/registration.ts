@@ -1,0 +1,119 @@
+/**
+ * Making a cluster, becoming its controller, and brokers' registrations. These are the decisions that are taken before
+ * there is a controller, or by each broker for itself; they rest on compare-and-set alone.
+ */
+import type { Operation } from '../../base/ports.ts';
+import { Errors } from '../../protocol/errors.ts';
+import { DEFAULT_LEVELS } from '../features.ts';
+import type { ClusterImage, Endpoint } from '../image.ts';
+import { brokerKey, CLUSTER_KEY, CONTROLLER_KEY, FEATURES_KEY, nodeKey } from '../keys.ts';
+import { answer, Change, refusal, SUCCESS, type Decision, type Outcome } from '../outcome.ts';
+import {
+  BrokerRecord,
+  ClusterRecord,
+  ControllerRecord,
+  encodeRecord,
+  FeaturesRecord,
+  NodeRecord,
+} from '../records.ts';
+
+/** Gives a cluster its id and its feature levels, unless it has them. The result is the id that holds. */
+export function createCluster(image: ClusterImage, clusterId: string): Decision<string> {
+  if (image.clusterId !== '') return answer(image.clusterId);
+  const change = new Change();
+  change.put(CLUSTER_KEY, 0, encodeRecord(ClusterRecord, { clusterId }));
+  if (image.keyRevisions(FEATURES_KEY).modRevision === 0) {
+    change.put(FEATURES_KEY, 0, encodeRecord(FeaturesRecord, { levels: DEFAULT_LEVELS }));
+  }
+  return change.decide(clusterId);
+}
+
+/** The broker becomes controller if there is none. The epoch is the key's create revision, told by the image. */
+export function claimController(image: ClusterImage, nodeId: number, sessionId: string): Decision<boolean> {
+  if (image.keyRevisions(CONTROLLER_KEY).modRevision > 0) return answer(false);
+  return {
+    compares: [{ key: CONTROLLER_KEY, modRevision: 0 }],
+    operations: [putWith(sessionId, CONTROLLER_KEY, encodeRecord(ControllerRecord, { nodeId }))],
+    result: true,
+  };
+}
+
+/** The controller's key is removed if `epoch` is still its own: before a new claim with another session. */
+export function resignController(image: ClusterImage, epoch: number): Decision<void> {
+  if (image.keyRevisions(CONTROLLER_KEY).createRevision !== epoch) return answer(undefined);
+  return {
+    compares: [{ key: CONTROLLER_KEY, createRevision: epoch }],
+    operations: [{ type: 'delete', key: CONTROLLER_KEY }],
+    result: undefined,
+  };
+}
+
+export interface Registration {
+  readonly nodeId: number;
+  /** New with each start of the process. */
+  readonly incarnationId: string;
+  readonly rack: string | null;
+  readonly endpoints: readonly Endpoint[];
+  /** Ids of the log directories that are online. */
+  readonly directories: readonly string[];
+}
+
+/**
+ * Registers a broker. While a registration of the same id is alive the answer is DUPLICATE_BROKER_REGISTRATION: either
+ * somebody else has the id, or the session of this broker's last life has not run out.
+ */
+export function registerBroker(
+  image: ClusterImage,
+  registration: Registration,
+  sessionId: string,
+): Decision<Outcome> {
+  const { nodeId, incarnationId, rack, endpoints, directories } = registration;
+  const live = brokerKey(nodeId);
+  if (image.keyRevisions(live).modRevision > 0) {
+    const message = `Another broker is registered with that broker id ${nodeId}.`;
+    return answer(refusal(Errors.DUPLICATE_BROKER_REGISTRATION, message));
+  }
+  const change = new Change();
+  const node = nodeKey(nodeId);
+  const value = encodeRecord(NodeRecord, { rack, endpoints, directories });
+  change.put(node, image.keyRevisions(node).modRevision, value);
+  change.expect(live, 0);
+  change.operations.push(putWith(sessionId, live, encodeRecord(BrokerRecord, { incarnationId })));
+  return change.decide(SUCCESS);
+}
+
+/**
+ * Ends the registration of a former life of this broker, whose end is certain although its session still stands: the
+ * caller holds the lock on the log directories that the former life held.
+ */
+export function evictBroker(image: ClusterImage, nodeId: number): Decision<void> {
+  const key = brokerKey(nodeId);
+  const { createRevision } = image.keyRevisions(key);
+  if (createRevision === 0) return answer(undefined);
+  return {
+    compares: [{ key, createRevision }],
+    operations: [{ type: 'delete', key }],
+    result: undefined,
+  };
+}
+
+/** UnregisterBroker: forgets a broker. It must not be alive, or it would come back by itself. */
+export function unregisterBroker(image: ClusterImage, nodeId: number): Decision<Outcome> {
+  const broker = image.brokers.get(nodeId);
+  if (broker === undefined) {
+    const message = `Broker ID ${nodeId} is not currently registered`;
+    return answer(refusal(Errors.BROKER_ID_NOT_REGISTERED, message));
+  }
+  const change = new Change();
+  const node = nodeKey(nodeId);
+  change.delete(node, image.keyRevisions(node).modRevision);
+  const live = brokerKey(nodeId);
+  const { modRevision } = image.keyRevisions(live);
+  if (modRevision > 0) change.delete(live, modRevision);
+  else change.expect(live, 0);
+  return change.decide(SUCCESS);
+}
+
+function putWith(sessionId: string, key: string, value: Buffer): Operation {
+  return { type: 'put', key, value, sessionId };
+}
