@@ -15,10 +15,15 @@ export class PeerMissing extends Error {
   readonly peer: string;
 
   constructor(peer: string, cause: unknown) {
-    super(`peer ${peer} cannot be installed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    super(`peer ${peer} cannot be installed: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
     this.peer = peer;
   }
 }
+
+/** Thrown when our own program does not compile: a fault to mend, never a reason to skip. */
+export class BuildFault extends Error {}
 
 export function cacheFolder(): string {
   return process.env['HEADRACE_CACHE'] ?? join(homedir(), '.cache', 'headrace');
@@ -26,7 +31,8 @@ export function cacheFolder(): string {
 
 /**
  * Returns the folder of `peer` built from `inputs` (versions, sources: whatever decides its content), building it first when
- * it is not there. Concurrent callers, also in other processes, wait for the one that builds. Errors: PeerMissing.
+ * it is not there. Concurrent callers, also in other processes, wait for the one that builds. Errors: PeerMissing,
+ * and BuildFault when `build` throws it.
  */
 export async function cached(
   peer: string,
@@ -46,13 +52,13 @@ export async function cached(
     writeFileSync(marker, '');
     return folder;
   } catch (error) {
-    throw new PeerMissing(peer, error);
+    throw error instanceof BuildFault ? error : new PeerMissing(peer, error);
   } finally {
     unlock();
   }
 }
 
-/** Runs a command to its end; returns what it printed on stdout. Throws with the tail of stderr when it fails. */
+/** Runs a command to its end; returns what it printed on stdout. Throws with the end of stderr when it fails. */
 export function run(
   command: string,
   args: string[],
@@ -66,9 +72,21 @@ export function run(
     };
     execFile(command, args, settings, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
-      else reject(new Error(`${command} ${args.slice(0, 3).join(' ')}: ${(stderr || error.message).slice(-2000)}`));
+      else
+        reject(
+          new Error(`${command} ${args.slice(0, 3).join(' ')}: ${(stderr || error.message).slice(-4000)}`),
+        );
     });
   });
+}
+
+/** As run, for a compiler at work on our own sources. Errors: BuildFault. */
+export async function compile(...command: Parameters<typeof run>): Promise<void> {
+  try {
+    await run(...command);
+  } catch (error) {
+    throw new BuildFault(error instanceof Error ? error.message : String(error));
+  }
 }
 
 /** A lock is a folder that holds its owner's process id; the lock of a dead owner is taken over. */

@@ -2,7 +2,7 @@
 // published whole) and the clients of 4.4.0 with our driver program compiled against them.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cached, run } from './peer-cache.ts';
+import { cached, compile, run } from './peer-cache.ts';
 
 export const KAFKA_TOOLS_VERSION = '4.3.1';
 export const KAFKA_CLIENTS_VERSION = '4.4.0';
@@ -35,10 +35,19 @@ export async function installKafkaTools(): Promise<string> {
 export async function installKafkaClients(): Promise<string> {
   const jars = await cached('kafka-clients', CLIENTS, (into) => copyDependencies(CLIENTS, into));
   const library = classpath(join(jars, 'lib'));
-  const sources = readdirSync(PROGRAM_FOLDER).filter((name) => name.endsWith('.java')).sort();
+  const sources = readdirSync(PROGRAM_FOLDER)
+    .filter((name) => name.endsWith('.java'))
+    .sort();
   const texts = sources.map((name) => readFileSync(join(PROGRAM_FOLDER, name), 'utf8'));
   const program = await cached('kafka-clients-driver', [...CLIENTS, ...texts], async (into) => {
-    await run('javac', ['-nowarn', '-cp', library, '-d', into, ...sources.map((name) => join(PROGRAM_FOLDER, name))]);
+    await compile('javac', [
+      '-nowarn',
+      '-cp',
+      library,
+      '-d',
+      into,
+      ...sources.map((name) => join(PROGRAM_FOLDER, name)),
+    ]);
   });
   return `${program}:${library}`;
 }
@@ -48,17 +57,30 @@ export async function installKafkaStorage(): Promise<string> {
   const tools = await installKafkaTools();
   return cached('kafka-storage', [KAFKA_TOOLS_VERSION], async (into) => {
     const properties = join(into, 'format.properties');
-    writeFileSync(properties, [
-      'process.roles=broker,controller',
-      'node.id=1',
-      'controller.quorum.voters=1@127.0.0.1:1',
-      'controller.listener.names=CONTROLLER',
-      'listeners=CONTROLLER://127.0.0.1:1,PLAINTEXT://127.0.0.1:2',
-      `log.dirs=${join(into, 'data')}`,
-      `metadata.log.dir=${join(into, 'metadata')}`,
-    ].join('\n'));
+    writeFileSync(
+      properties,
+      [
+        'process.roles=broker,controller',
+        'node.id=1',
+        'controller.quorum.voters=1@127.0.0.1:1',
+        'controller.listener.names=CONTROLLER',
+        'listeners=CONTROLLER://127.0.0.1:1,PLAINTEXT://127.0.0.1:2',
+        `log.dirs=${join(into, 'data')}`,
+        `metadata.log.dir=${join(into, 'metadata')}`,
+      ].join('\n'),
+    );
     const clusterId = 'aGVhZHJhY2UtaW50ZXJvcA';
-    await run('java', [...JVM_FLAGS, '-cp', tools, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties]);
+    await run('java', [
+      ...JVM_FLAGS,
+      '-cp',
+      tools,
+      'kafka.tools.StorageTool',
+      'format',
+      '-t',
+      clusterId,
+      '-c',
+      properties,
+    ]);
   });
 }
 
@@ -73,16 +95,26 @@ async function copyDependencies(artifacts: Artifact[], into: string): Promise<vo
     const [group, id, version] = artifact.split(':');
     return `<dependency><groupId>${group}</groupId><artifactId>${id}</artifactId><version>${version}</version></dependency>`;
   });
-  writeFileSync(join(into, 'pom.xml'), `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  writeFileSync(
+    join(into, 'pom.xml'),
+    `<project xmlns="http://maven.apache.org/POM/4.0.0">
 <modelVersion>4.0.0</modelVersion><groupId>headrace</groupId><artifactId>peer</artifactId><version>1</version>
-<packaging>pom</packaging><dependencies>${dependencies.join('\n')}</dependencies></project>`);
+<packaging>pom</packaging><dependencies>${dependencies.join('\n')}</dependencies></project>`,
+  );
   const library = join(into, 'lib');
-  await run('mvn', ['-q', '-B', 'dependency:copy-dependencies', `-DoutputDirectory=${library}`, '-DincludeScope=runtime'], {
-    cwd: into,
-  });
+  await run(
+    'mvn',
+    ['-q', '-B', 'dependency:copy-dependencies', `-DoutputDirectory=${library}`, '-DincludeScope=runtime'],
+    {
+      cwd: into,
+    },
+  );
   if (!existsSync(library)) throw new Error('maven copied nothing');
 }
 
 function classpath(library: string): string {
-  return readdirSync(library).sort().map((jar) => join(library, jar)).join(':');
+  return readdirSync(library)
+    .sort()
+    .map((jar) => join(library, jar))
+    .join(':');
 }

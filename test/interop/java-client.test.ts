@@ -1,0 +1,18 @@
+// Apache Kafka's Java client 4.4.0 against a running broker: the common scenario, then what only this client can be asked.
+import { installKafkaClients } from '../../scripts/peer-java.ts';
+import { obtain } from './peer.ts';
+import { startPlatformatic } from './platformatic-peer.ts';
+import { startJava } from './java-peer.ts';
+import { scenario } from './scenario.ts';
+import { javaExtras } from './java-extras.ts';
+
+const { installed: classpath, skip } = await obtain(installKafkaClients);
+
+scenario({
+  name: 'Kafka Java client',
+  skip,
+  start: (bootstrap) => startJava(classpath!, bootstrap),
+  observe: startPlatformatic,
+});
+
+javaExtras({ skip, start: (bootstrap) => startJava(classpath!, bootstrap) });
