@@ -101,14 +101,17 @@ export function emit(message: AnyMessage, version: number): { source: string; co
 
   function read(t: AnyType): string {
     if (t.kind !== 'struct' && t.kind !== 'array') return `r.${method(t)}()`;
-    return `${t.kind === 'struct' && isNullable(t) ? 'r.int8() < 0 ? null : ' : ''}read${define(t)}(r)`;
+    if (t.kind === 'array' || !isNullable(t)) return `read${define(t)}(r)`;
+    // A struct that may be null has a mark before it: an int8 below 0 for null, or when tagged a varint of 0.
+    return `r.${isTagged(t) ? 'uvarint() < 1' : 'int8() < 0'} ? null : read${define(t)}(r)`;
   }
 
   function write(t: AnyType, value: string): string {
     if (t.kind !== 'struct' && t.kind !== 'array') return `w.${method(t)}(${value});`;
     const call = `write${define(t)}(w, ${value});`;
     if (t.kind === 'array' || !isNullable(t)) return call;
-    return `if (${value} === null) w.int8(-1); else { w.int8(1); ${call} }`;
+    const [absent, present] = isTagged(t) ? ['w.uvarint(0)', 'w.uvarint(1)'] : ['w.int8(-1)', 'w.int8(1)'];
+    return `if (${value} === null) ${absent}; else { ${present}; ${call} }`;
   }
 
   function define(t: AnyType): number {

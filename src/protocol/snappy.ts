@@ -24,7 +24,7 @@ export function snappyFrame(input: Buffer, compressBlock: (block: Buffer) => Buf
   FRAMING_MAGIC.copy(header);
   header.writeInt32BE(1, 8);
   header.writeInt32BE(FRAMING_VERSION_MIN, 12);
-  const parts = [header];
+  const parts: Buffer[] = [header];
   for (let at = 0; at < input.length; at += CHUNK_BYTES) {
     const block = compressBlock(input.subarray(at, at + CHUNK_BYTES));
     const size = Buffer.allocUnsafe(4);

@@ -19,6 +19,9 @@ export const ELEMENTS_MAX = 1_000_000;
 export const TAGS_MAX = 10_000;
 
 const TWO_32 = 2 ** 32;
+/** Stands for 2^63 - 1, which no number holds: written as that, and read from it. */
+export const INT64_MAX = 2 ** 63;
+export const INT64_MIN = -(2 ** 63);
 
 /** Reads values from `buffer` between `pos` and `end`. Strings are copied; bytes and records are views. */
 export class Reader {
@@ -68,11 +71,15 @@ export class Reader {
   uint32(): number {
     return this.int32() >>> 0;
   }
+  /** Exact, or one of the two ends (`INT64_MAX`, `INT64_MIN`), with which Kafka says "no limit". */
   int64(): number {
     const high = this.int32();
-    const value = high * TWO_32 + this.uint32();
-    if (!Number.isSafeInteger(value)) throw new ProtocolError(`int64 beyond 2^53 at ${this.pos - 8}`);
-    return value;
+    const low = this.uint32();
+    const value = high * TWO_32 + low;
+    if (Number.isSafeInteger(value)) return value;
+    if (high === 0x7fff_ffff && low === 0xffff_ffff) return INT64_MAX;
+    if (high === -0x8000_0000 && low === 0) return INT64_MIN;
+    throw new ProtocolError(`int64 beyond 2^53 at ${this.pos - 8}`);
   }
   float64(): number {
     return this.buffer.readDoubleBE(this.take(8));
@@ -316,6 +323,11 @@ export class Writer {
   }
   int64(value: number): void {
     const at = this.room(8);
+    if (value >= INT64_MAX) {
+      this.setInt32(at, 0x7fff_ffff);
+      this.setInt32(at + 4, -1);
+      return;
+    }
     this.setInt32(at, Math.floor(value / TWO_32));
     this.setInt32(at + 4, value % TWO_32);
   }

@@ -64,10 +64,12 @@ export interface DefinedField {
   readonly taggedVersions?: string;
   readonly flexibleVersions?: string;
   readonly tag?: number;
-  readonly default?: string | number | boolean;
+  readonly default?: string | number | boolean | null;
   readonly fields?: readonly DefinedField[];
 }
 export interface Definition {
+  /** The jar that it comes from, without its version. */
+  readonly module: string;
   readonly name: string;
   readonly type: 'request' | 'response' | 'header' | 'data' | string;
   readonly apiKey?: number;
@@ -94,14 +96,15 @@ export async function kafkaDefinitions(): Promise<Definition[]> {
       } catch {
         continue; // a jar has its definitions in one of the two folders
       }
-      for (const name of names) found.push(parse(readFileSync(join(root, module, folder, name), 'utf8')));
+      for (const name of names)
+        found.push({ ...parse(readFileSync(join(root, module, folder, name), 'utf8')), module });
     }
   }
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** The files are JSON with comments that fill their lines. */
-function parse(text: string): Definition {
+function parse(text: string): Omit<Definition, 'module'> {
   const lines = text.split('\n').filter((line) => !line.trimStart().startsWith('//'));
   return JSON.parse(lines.join('\n')) as Definition;
 }
@@ -110,13 +113,16 @@ function parse(text: string): Definition {
 export async function javaProgram(name: string): Promise<string[]> {
   const library = join(await jars(), '*');
   const source = join(PROGRAMS, `${name}.java`);
-  const compiled = await cached(
-    `kafka-conformance-${name.toLowerCase()}`,
-    [...ARTIFACTS, readFileSync(source, 'utf8')],
-    async (into) => {
+  const inputs = [...ARTIFACTS, readFileSync(source, 'utf8')];
+  let compiled: string;
+  try {
+    compiled = await cached(`kafka-conformance-${name.toLowerCase()}`, inputs, async (into) => {
       await run('javac', ['-nowarn', '-cp', library, '-d', into, source]);
-    },
-  );
+    });
+  } catch (error) {
+    // The JDK is here, since the jars have been opened: a program that does not compile is our fault, not an absent peer.
+    throw error instanceof PeerMissing ? new Error(error.message, { cause: error }) : error;
+  }
   return ['-XX:+UseSerialGC', '-XX:-UsePerfData', '-cp', `${compiled}:${library}`, name];
 }
 

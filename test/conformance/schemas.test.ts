@@ -43,7 +43,8 @@ function theirLines(definition: Definition, version: number): string[] {
 }
 
 function theirDefault(field: DefinedField): string {
-  const text = field.default === undefined ? '' : String(field.default).trim();
+  // A bare null is to Kafka's generator as if nothing were there; "null" is the default null.
+  const text = String(field.default ?? '').trim();
   if (text === 'null') return 'null';
   if (field.type.startsWith('[]') || /^[A-Z]/.test(field.type)) return 'zero';
   if (field.type === 'string') return JSON.stringify(text);

@@ -8,7 +8,6 @@ import {
   message,
   nullable,
   or,
-  orNull,
   string,
   struct,
   tagged,
@@ -87,9 +86,10 @@ export const ConsumerGroupMemberMetadataValue = message(
     subscribedTopicRegex: nullable(string),
     rebalanceTimeoutMs: or(-1, int32),
     serverAssignor: nullable(string),
+    // The default is an empty struct: a member of the consumer protocol has null, which is written.
     classicMemberMetadata: tagged(
       0,
-      orNull(
+      nullable(
         struct({
           sessionTimeoutMs: int32,
           supportedProtocols: array(
@@ -163,7 +163,7 @@ export type ConsumerGroupCurrentMemberAssignmentKey = Read<typeof ConsumerGroupC
 const consumerGroupCurrentMemberAssignmentValueTopicPartitions = struct({
   topicId: uuid,
   partitions: array(int32),
-  assignmentEpochs: tagged(0, orNull(array(int32))),
+  assignmentEpochs: tagged(0, nullable(array(int32))),
 });
 
 export const ConsumerGroupCurrentMemberAssignmentValue = message(

@@ -37,7 +37,7 @@ export const StreamsGroupMetadataValue = message(
     epoch: int32,
     metadataHash: int64,
     validatedTopologyEpoch: tagged(0, or(-1, int32)),
-    lastAssignmentConfigs: tagged(1, orNull(array(streamsGroupMetadataValueLastAssignmentConfig))),
+    lastAssignmentConfigs: tagged(1, nullable(array(streamsGroupMetadataValueLastAssignmentConfig))),
     storedDescriptionTopologyEpoch: tagged(2, or(-1, int32)),
     failedDescriptionTopologyEpoch: tagged(3, or(-1, int32)),
   },
@@ -140,7 +140,7 @@ export type StreamsGroupCurrentMemberAssignmentKey = Read<typeof StreamsGroupCur
 const streamsGroupCurrentMemberAssignmentValueTaskIds = struct({
   subtopologyId: string,
   partitions: array(int32),
-  assignmentEpochs: tagged(0, orNull(array(int32))),
+  assignmentEpochs: tagged(0, nullable(array(int32))),
 });
 
 export const StreamsGroupCurrentMemberAssignmentValue = message(
