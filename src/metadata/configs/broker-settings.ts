@@ -37,7 +37,7 @@ function listenerTexts(read: Reader): Parameters<typeof readListeners>[0] {
     listeners: read.list('listeners').join(','),
     advertisedListeners: read.texts('advertised.listeners')?.join(',') ?? null,
     securityProtocolMap: read.string('listener.security.protocol.map'),
-    controllerListenerNames: read.list('controller.listener.names').join(','),
+    controllerListenerNames: read.texts('controller.listener.names')?.join(',') ?? '',
     interBrokerListenerName: read.text('inter.broker.listener.name'),
     interBrokerProtocol: read.string('security.inter.broker.protocol'),
   };

@@ -16,7 +16,7 @@ export const UNSUPPORTED_CONFIGS: readonly ConfigDefinition[] = [
   define(
     'LIST',
     'controller.listener.names',
-    '',
+    null,
     'The listeners Kafka keeps for its controllers; Headrace skips listeners named here, it has no controller listener.',
     { check: nonEmptyListOf(), importance: 'HIGH' },
   ),

@@ -60,15 +60,13 @@ export function readListeners(texts: ListenerTexts, findings: Findings): Listene
   const advertised =
     texts.advertisedListeners === null
       ? listeners
-      : addresses('advertised.listeners', texts.advertisedListeners, { protocols, skipped, findings });
+      : addresses('advertised.listeners', texts.advertisedListeners, { protocols, skipped, findings }).filter(
+          (one) => !skipped.has(one.name),
+        );
   const interBroker = interBrokerName(texts, listeners);
   checkNames(listeners, advertised, interBroker, findings);
   if (findings.errors.length > before) return undefined;
-  return {
-    listeners,
-    advertisedListeners: advertised.filter((one) => !skipped.has(one.name)),
-    interBrokerListenerName: interBroker!,
-  };
+  return { listeners, advertisedListeners: advertised, interBrokerListenerName: interBroker! };
 }
 
 function interBrokerName(texts: ListenerTexts, listeners: readonly ListenerAddress[]): string | undefined {
