@@ -1,8 +1,8 @@
 /**
- * Compares the catalogues of configurations with Kafka's own classes: names, types, defaults, importance, rules, update
- * modes and synonyms, and what Kafka answers to thousands of values, alone and together. What differs on purpose is
- * listed here by name; anything else is a failure. Needs Java and Maven; the jars are kept in `$HEADRACE_CACHE` or
- * ~/.cache/headrace.
+ * Compares the catalogues of configurations with Kafka's own classes: names, types, defaults, importance,
+ * rules, update modes and synonyms, and what Kafka answers to thousands of values, alone and together. What
+ * differs on purpose is listed here by name; anything else is a failure. Needs Java and Maven; the jars are
+ * kept in `$HEADRACE_CACHE` or ~/.cache/headrace.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -31,7 +31,10 @@ const ONLY_OURS: Readonly<Record<string, readonly string[]>> = {
   broker: ['allow.everyone.if.no.acl.found', 'durability', 'super.users'],
   'client-metrics': [],
 };
-/** Defaults that differ: Headrace starts without configuration, which Kafka does not, and not with data in /tmp. */
+/**
+ * Defaults that differ: Headrace starts without configuration, which Kafka does not, and not with data in
+ * /tmp.
+ */
 const OTHER_DEFAULTS = new Map([
   ['log.dir', 'data'],
   ['node.id', '1'],
@@ -260,8 +263,8 @@ const SPECIAL_BY_NAME: Readonly<Record<string, readonly string[]>> = {
   'follower.replication.throttled.replicas': REPLICAS,
   'share.auto.offset.reset': (
     'latest;Latest; earliest ;none;by_duration;by_duration:;by_duration:P;by_duration:PT;by_duration:P1D;' +
-    'by_duration:PT1.5S;by_duration:PT1,5S;by_duration:-P1D;by_duration:P-1D;by_duration:P1Y;by_duration:P2W;' +
-    'by_duration:P1DT;by_duration:P1DT2H3M4S;by_duration:PT1M2H;by_duration:P1D2H;by_duration:PT0S;' +
+    'by_duration:PT1.5S;by_duration:PT1,5S;by_duration:-P1D;by_duration:P-1D;by_duration:P1Y;' +
+    'by_duration:P2W;by_duration:P1DT;by_duration:P1DT2H3M4S;by_duration:PT1M2H;by_duration:P1D2H;by_duration:PT0S;' +
     'by_duration:PT-1H;BY_DURATION:PT1H;by_duration:pt1h;by_duration:PT1.S;by_duration:PT.5S;' +
     'by_duration:PT0.0000000001S'
   ).split(';'),
@@ -360,12 +363,12 @@ function kafkaJars(): string {
   if (existsSync(folder)) return folder;
   const fresh = `${folder}.${process.pid}`;
   mkdirSync(fresh, { recursive: true });
-  const dependency = `<groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${KAFKA_VERSION}</version>`;
   writeFileSync(
     join(fresh, 'pom.xml'),
     `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>headrace</groupId><artifactId>jars</artifactId><version>1</version><packaging>pom</packaging>
-<dependencies><dependency>${dependency}</dependency></dependencies></project>`,
+<dependencies><dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
+<version>${KAFKA_VERSION}</version></dependency></dependencies></project>`,
   );
   const goal = [
     '-q',

@@ -123,7 +123,8 @@ test('the compaction lags are judged with the values that are not changed', () =
   const broker = { ...NO_BROKER_CONFIGS, static: new Map([['log.cleaner.max.compaction.lag.ms', '10']]) };
   assert.equal(
     incremental({}, [change('SET', 'min.compaction.lag.ms', '11')], { kind: 'topic', broker }),
-    `${Errors.INVALID_CONFIG} conflict topic config setting min.compaction.lag.ms (11) > max.compaction.lag.ms (10)`,
+    `${Errors.INVALID_CONFIG} conflict topic config setting ` +
+      'min.compaction.lag.ms (11) > max.compaction.lag.ms (10)',
   );
   assert.deepEqual(
     incremental({ 'max.compaction.lag.ms': '11' }, [change('SET', 'min.compaction.lag.ms', '11')]),
@@ -185,7 +186,9 @@ test('a broker configuration that cannot change while the broker runs is an inva
 });
 
 test('what belongs to one broker cannot be set for all, with or without a listener', () => {
-  const prefix = `${Errors.INVALID_REQUEST} Cannot update these configs at default cluster level, broker id must be specified`;
+  const prefix =
+    `${Errors.INVALID_REQUEST} Cannot update these configs at default cluster level, ` +
+    'broker id must be specified';
   assert.equal(
     incremental({}, [change('SET', 'listeners', 'A://:1')], ALL_BROKERS),
     `${prefix}: [listeners]`,
@@ -220,7 +223,8 @@ test('a client metrics subscription takes its three configurations only', () => 
   const target: ConfigTarget = { kind: 'client-metrics' };
   assert.equal(
     incremental({}, [change('SET', 'interval.ms', '99')], target),
-    `${Errors.INVALID_REQUEST} Invalid value 99 for interval.ms, interval must be between 100 and 3600000 (1 hour)`,
+    `${Errors.INVALID_REQUEST} Invalid value 99 for interval.ms, ` +
+      'interval must be between 100 and 3600000 (1 hour)',
   );
   assert.equal(
     incremental({}, [change('SET', 'match', 'client_id=(')], target),

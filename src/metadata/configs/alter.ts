@@ -1,6 +1,7 @@
 /**
- * Applies AlterConfigs (full replacement) and IncrementalAlterConfigs (KIP-339) requests to the stored configurations of
- * one resource. Pure: the answer is the new map, or the error code and message Kafka would give; nothing is half applied.
+ * Applies AlterConfigs (full replacement) and IncrementalAlterConfigs (KIP-339) requests to the stored
+ * configurations of one resource. Pure: the answer is the new map, or the error code and message Kafka would
+ * give; nothing is half applied.
  */
 import { brokerDefinition } from './broker-configs.ts';
 import { CLIENT_METRICS_CONFIGS } from './client-metrics-configs.ts';
@@ -14,7 +15,9 @@ import type { ConfigError, ConfigTarget } from './validate.ts';
 
 export type AlterOp = 'SET' | 'DELETE' | 'APPEND' | 'SUBTRACT';
 
-/** The operation behind an IncrementalAlterConfigs number; undefined: there is none, answer INVALID_REQUEST. */
+/**
+ * The operation behind an IncrementalAlterConfigs number; undefined: there is none, answer INVALID_REQUEST.
+ */
 export function alterOp(id: number): AlterOp | undefined {
   return (['SET', 'DELETE', 'APPEND', 'SUBTRACT'] as const)[id];
 }
@@ -36,8 +39,8 @@ export type Altered =
   | ({ readonly ok: false } & ConfigError);
 
 /**
- * One resource of an IncrementalAlterConfigs request. Errors: INVALID_REQUEST for repeated names, null values and wrong
- * broker configurations; INVALID_CONFIG for everything else.
+ * One resource of an IncrementalAlterConfigs request. Errors: INVALID_REQUEST for repeated names, null values
+ * and wrong broker configurations; INVALID_CONFIG for everything else.
  */
 export function applyIncremental(
   current: ConfigTexts,
@@ -62,7 +65,9 @@ export function applyIncremental(
   return checked(configs, target);
 }
 
-/** One resource of an AlterConfigs request: what is not in `entries` goes. Errors as for `applyIncremental`. */
+/**
+ * One resource of an AlterConfigs request: what is not in `entries` goes. Errors as for `applyIncremental`.
+ */
 export function applyReplacement(entries: readonly ReplacementEntry[], target: ConfigTarget): Altered {
   const error = requestError(entries, entries);
   if (error !== undefined) return { ok: false, ...error };
@@ -93,7 +98,9 @@ function checked(configs: Map<string, string>, target: ConfigTarget): Altered {
   return error === undefined ? { ok: true, configs } : { ok: false, ...error };
 }
 
-/** The list after APPEND (values it has already are not added again) or SUBTRACT (which may leave it empty). */
+/**
+ * The list after APPEND (values it has already are not added again) or SUBTRACT (which may leave it empty).
+ */
 function changedList(change: IncrementalChange, currentText: string): string {
   const list = currentText.split(',').filter((value) => value !== '');
   const values = splitAsJava(change.value!);
@@ -104,7 +111,10 @@ function changedList(change: IncrementalChange, currentText: string): string {
   return list.filter((value) => !values.includes(value)).join(',');
 }
 
-/** Java's split drops empty values at the end, but keeps the one of an empty text: appending '' is an error to be told. */
+/**
+ * Java's split drops empty values at the end, but keeps the one of an empty text: appending '' is an error to
+ * be told.
+ */
 function splitAsJava(text: string): string[] {
   const values = text.split(',');
   while (values.length > 1 && values.at(-1) === '') values.pop();

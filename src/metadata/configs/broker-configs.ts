@@ -1,6 +1,6 @@
 /**
- * All broker configurations: Kafka's 379, the three that Kafka knows as dynamic configurations only, the two its
- * authorizer reads, and Headrace's own `durability`.
+ * All broker configurations: Kafka's 379, the three that Kafka knows as dynamic configurations only, the two
+ * its authorizer reads, and Headrace's own `durability`.
  */
 import { LOG_CONFIGS } from './broker-log-configs.ts';
 import { NETWORK_CONFIGS } from './broker-network-configs.ts';
@@ -26,7 +26,9 @@ export const BROKER_CONFIGS: Catalogue = catalogue(
   UNSUPPORTED_CONFIGS,
 );
 
-/** `listener.name.<listener>.<config>` and `listener.name.<listener>.<mechanism>.<config>` (KIP-103, KIP-226). */
+/**
+ * `listener.name.<listener>.<config>` and `listener.name.<listener>.<mechanism>.<config>` (KIP-103, KIP-226).
+ */
 const LISTENER_CONFIG = /^listener\.name\.[^.]+\.(.+)$/;
 
 /** What comes after the listener's name; undefined when `name` is not about one listener. */

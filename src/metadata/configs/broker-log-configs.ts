@@ -1,4 +1,7 @@
-/** Broker configurations about topics and their logs; most of them are what topics without their own value get. */
+/**
+ * Broker configurations about topics and their logs; most of them are what topics without their own value
+ * get.
+ */
 import { atLeast, between, gzipLevel, listOf, nonEmptyListOf, oneOf } from './checks.ts';
 import { define } from './definition.ts';
 import type { ConfigDefinition } from './definition.ts';
@@ -366,7 +369,7 @@ export const LOG_CONFIGS: readonly ConfigDefinition[] = [
     'STRING',
     'durability',
     'fsync',
-    'Whether acks=all is answered after the records reached the disk (`fsync`) or the page cache (`relaxed`).',
+    'Whether acks=all is answered once records reached the disk (`fsync`) or the page cache (`relaxed`).',
     { check: oneOf('fsync', 'relaxed'), importance: 'HIGH', dynamic: 'cluster-wide' },
   ),
 ];

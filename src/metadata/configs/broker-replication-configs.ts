@@ -1,6 +1,6 @@
 /**
- * Broker configurations about the broker's place in the cluster, replication and quotas. The three throttle rates
- * exist as dynamic configurations only (KIP-73).
+ * Broker configurations about the broker's place in the cluster, replication and quotas. The three throttle
+ * rates exist as dynamic configurations only (KIP-73).
  */
 import { atLeast } from './checks.ts';
 import { define } from './definition.ts';
@@ -39,7 +39,7 @@ export const REPLICATION_CONFIGS: readonly ConfigDefinition[] = [
     'STRING',
     'broker.rack',
     null,
-    'The rack, zone or data centre of this broker, for replica placement and for fetching from the nearest replica.',
+    'The rack or zone of this broker, for placing replicas and for fetching from the nearest one.',
   ),
   define('INT', 'broker.session.timeout.ms', '9000', 'A broker that is silent for this long is fenced.'),
   define(

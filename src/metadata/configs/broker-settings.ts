@@ -1,7 +1,7 @@
 /**
- * What a broker is configured to do, as typed values with units, by area: computed at the start and again when dynamic
- * configurations change. Replication factors and minimums of internal topics are the configured ones; whoever makes those
- * topics caps them at the number of live brokers, so that one broker alone works.
+ * What a broker is configured to do, as typed values with units, by area: computed at the start and again
+ * when dynamic configurations change. Replication factors and minimums of internal topics are the configured
+ * ones; whoever makes those topics caps them at the number of live brokers, so that one broker alone works.
  */
 import { BROKER_CONFIGS, brokerDefinition, listenerConfigName } from './broker-configs.ts';
 import type { ConfigDefinition } from './definition.ts';
@@ -98,15 +98,15 @@ function checkTogether(settings: BrokerSettings, read: Reader, findings: Finding
   const maxLag = read.number('log.cleaner.max.compaction.lag.ms');
   if (minLag > maxLag) {
     errors.push(
-      `log.cleaner.min.compaction.lag.ms: ${minLag} is more than log.cleaner.max.compaction.lag.ms ${maxLag}; ` +
-        'set it to at most that',
+      `log.cleaner.min.compaction.lag.ms: ${minLag} is more than log.cleaner.max.compaction.lag.ms ` +
+        `${maxLag}; set it to at most that`,
     );
   }
   if (log.dirs.length === 0) errors.push('log.dirs: name at least one directory');
   if (replication.fetchWaitMaxMs > replication.lagTimeMaxMs) {
     errors.push(
       `replica.fetch.wait.max.ms: ${replication.fetchWaitMaxMs} is more than replica.lag.time.max.ms ` +
-        `${replication.lagTimeMaxMs}, so followers would drop out of the in-sync replicas; set it to at most that`,
+        `${replication.lagTimeMaxMs}, which drops followers from the in-sync replicas; set it to at most that`,
     );
   }
   if (replication.fetchWaitMaxMs > replication.socketTimeoutMs) {
@@ -142,7 +142,8 @@ function checkTogether(settings: BrokerSettings, read: Reader, findings: Finding
   }
   if (replication.brokerHeartbeatIntervalMs * 2 > replication.brokerSessionTimeoutMs) {
     warnings.push(
-      'broker.heartbeat.interval.ms: should be at most half of broker.session.timeout.ms, or one lost heartbeat fences a broker',
+      'broker.heartbeat.interval.ms: should be at most half of broker.session.timeout.ms, ' +
+        'or one lost heartbeat fences a broker',
     );
   }
   if (read.boolean('remote.log.storage.system.enable')) {
@@ -244,7 +245,10 @@ class Reader {
   }
 }
 
-/** The text of one setting for one listener, `listener.name.<listener>.<name>` before `name`; secrets included. */
+/**
+ * The text of one setting for one listener, `listener.name.<listener>.<name>` before `name`; secrets
+ * included.
+ */
 export function listenerConfigText(
   name: string,
   listener: string,

@@ -1,6 +1,7 @@
 /**
- * Broker configurations of parts that Kafka has and Headrace has not: the KRaft quorum, tiered storage, Java plugins.
- * They are known so that a Kafka file starts Headrace and admin clients may set them; they change nothing.
+ * Broker configurations of parts that Kafka has and Headrace has not: the KRaft quorum, tiered storage, Java
+ * plugins. They are known so that a Kafka file starts Headrace and admin clients may set them; they change
+ * nothing.
  */
 import { atLeast, between, listOf, nonEmptyListOf, nonEmptyString } from './checks.ts';
 import { define } from './definition.ts';
@@ -17,7 +18,7 @@ export const UNSUPPORTED_CONFIGS: readonly ConfigDefinition[] = [
     'LIST',
     'controller.listener.names',
     null,
-    'The listeners Kafka keeps for its controllers; Headrace skips listeners named here, it has no controller listener.',
+    'The listeners of Kafka controllers; Headrace has no such listener and skips those named here.',
     { check: nonEmptyListOf(), importance: 'HIGH' },
   ),
   define(

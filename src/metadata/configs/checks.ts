@@ -1,6 +1,7 @@
 /**
- * The rules values of configurations obey beyond their type, with Kafka's wording when one is broken: ranges, choices,
- * lists without duplicates and the few special forms. A rule is a plain object so that tests can read it back.
+ * The rules values of configurations obey beyond their type, with Kafka's wording when one is broken: ranges,
+ * choices, lists without duplicates and the few special forms. A rule is a plain object so that tests can
+ * read it back.
  */
 import type { ConfigValue } from './definition.ts';
 
@@ -13,7 +14,10 @@ export interface Check {
   readonly distinct?: boolean;
 }
 
-/** Kafka's message about a value: `Invalid value -2 for configuration retention.bytes: Value must be at least -1`. */
+/**
+ * Kafka's message about a value: `Invalid value -2 for configuration retention.bytes: Value must be at least
+ * -1`.
+ */
 export function invalidValue(name: string, shown: string, reason: string): string {
   return `Invalid value ${shown} for configuration ${name}: ${reason}`;
 }
@@ -64,7 +68,10 @@ export function oneOfIgnoringCase(...choices: readonly string[]): Check {
   };
 }
 
-/** A list without empty values, which may be empty; if `choices` are given, of those only. Repeats are dropped. */
+/**
+ * A list without empty values, which may be empty; if `choices` are given, of those only. Repeats are
+ * dropped.
+ */
 export function listOf(...choices: readonly string[]): Check {
   return {
     text: choicesText(choices),

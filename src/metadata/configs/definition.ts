@@ -1,7 +1,8 @@
 /**
- * What a configuration is: its name, type, default, rule and documentation, in Kafka's terms (ConfigDef), and the short
- * constructors the catalogues are written with. Names, types, defaults and rules are those of Kafka 4.4.0, compared
- * with Kafka's own classes by test/conformance/configs.test.ts; the documentation is Headrace's.
+ * What a configuration is: its name, type, default, rule and documentation, in Kafka's terms (ConfigDef), and
+ * the short constructors the catalogues are written with. Names, types, defaults and rules are those of Kafka
+ * 4.4.0, compared with Kafka's own classes by test/conformance/configs.test.ts; the documentation is
+ * Headrace's.
  */
 import type { Check } from './checks.ts';
 
@@ -34,8 +35,8 @@ export const CONFIG_TYPE_UNKNOWN = 0;
 export type Importance = 'HIGH' | 'MEDIUM' | 'LOW';
 
 /**
- * Whether a broker configuration can be changed while the broker runs (KIP-226): for one broker only, for one broker or
- * all (`cluster-wide`), or not at all.
+ * Whether a broker configuration can be changed while the broker runs (KIP-226): for one broker only, for one
+ * broker or all (`cluster-wide`), or not at all.
  */
 export type UpdateMode = 'per-broker' | 'cluster-wide' | 'read-only';
 
@@ -70,7 +71,10 @@ export interface Traits {
 /** What the documentation of an inert configuration ends with. */
 const INERT = 'Accepted for compatibility; has no effect in Headrace.';
 
-/** Makes a definition. MEDIUM importance, `read-only` and every value of the type, unless `traits` says otherwise. */
+/**
+ * Makes a definition. MEDIUM importance, `read-only` and every value of the type, unless `traits` says
+ * otherwise.
+ */
 export function define(
   type: ConfigType,
   name: string,

@@ -1,4 +1,7 @@
-/** The configurations of consumer, share and streams groups. Without a value of its own a group gets the broker's (synonyms.ts). */
+/**
+ * The configurations of consumer, share and streams groups. Without a value of its own a group gets the
+ * broker's (synonyms.ts).
+ */
 import { atLeast, listOf, oneOf, shareAutoOffsetReset } from './checks.ts';
 import { catalogue, define } from './definition.ts';
 import type { Catalogue } from './definition.ts';

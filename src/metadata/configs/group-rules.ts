@@ -1,6 +1,7 @@
 /**
- * The bounds a broker sets for the configurations of groups: values outside are refused when they are set, and cut to the
- * bounds when the broker's bounds have moved since (Kafka 4.4: GroupConfig.validate and evaluate).
+ * The bounds a broker sets for the configurations of groups: values outside are refused when they are set,
+ * and cut to the bounds when the broker's bounds have moved since (Kafka 4.4: GroupConfig.validate and
+ * evaluate).
  */
 import type { ConfigValue } from './definition.ts';
 import { defaultValue, parseConfig } from './parse.ts';

@@ -1,6 +1,7 @@
 /**
- * What a group is configured to do, as typed values with units: its own configurations, cut to the bounds the broker
- * sets, else the broker's. The coordinators ask for it when a group's or the broker's configurations change.
+ * What a group is configured to do, as typed values with units: its own configurations, cut to the bounds the
+ * broker sets, else the broker's. The coordinators ask for it when a group's or the broker's configurations
+ * change.
  */
 import { effectiveGroupValue } from './group-rules.ts';
 import type { BrokerConfigSources, ConfigTexts } from './resolve.ts';

@@ -1,6 +1,6 @@
 /**
- * Reads `listeners`, `advertised.listeners` and `listener.security.protocol.map`. Problems come back as sentences that
- * name the setting and the way to put it right.
+ * Reads `listeners`, `advertised.listeners` and `listener.security.protocol.map`. Problems come back as
+ * sentences that name the setting and the way to put it right.
  */
 import { splitList } from './parse.ts';
 
@@ -48,7 +48,8 @@ export function readListeners(texts: ListenerTexts, findings: Findings): Listene
   for (const one of all) {
     if (skipped.has(one.name)) {
       findings.warnings.push(
-        `listeners: ${one.name} is skipped, it is named in controller.listener.names and Headrace has no controller listener`,
+        `listeners: ${one.name} is skipped, it is named in controller.listener.names ` +
+          'and Headrace has no controller listener',
       );
     }
   }
@@ -121,7 +122,8 @@ function addresses(setting: string, text: string, context: AddressContext): List
       context.protocols.get(name) ?? (context.skipped.has(name) ? 'PLAINTEXT' : undefined);
     if (securityProtocol === undefined) {
       context.findings.errors.push(
-        `${setting}: ${name} has no security protocol; add ${name}:PLAINTEXT (or another) to listener.security.protocol.map`,
+        `${setting}: ${name} has no security protocol; ` +
+          `add ${name}:PLAINTEXT (or another) to listener.security.protocol.map`,
       );
       continue;
     }

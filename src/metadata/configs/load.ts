@@ -1,7 +1,8 @@
 /**
- * Gathers a broker's static configuration from where people write it: a .properties file as Kafka has it, environment
- * variables, `--set name=value` flags. Later ones win: file, environment, flags. Reading the file itself is the caller's.
- * Warnings and errors about names and values are word for word those of `brokerSettings`.
+ * Gathers a broker's static configuration from where people write it: a .properties file as Kafka has it,
+ * environment variables, `--set name=value` flags. Later ones win: file, environment, flags. Reading the file
+ * itself is the caller's. Warnings and errors about names and values are word for word those of
+ * `brokerSettings`.
  */
 import { brokerDefinition } from './broker-configs.ts';
 import { unknownName, valueProblem } from './broker-settings.ts';
@@ -17,10 +18,13 @@ export interface LoadedSettings {
 /** A file longer than this is not a settings file. In characters. */
 export const SETTINGS_TEXT_LENGTH_MAX = 4_194_304;
 
-/** Reads a .properties file (java.util.Properties: comments, continued lines, escapes). A name set twice: the last counts. */
+/**
+ * Reads a .properties file (java.util.Properties: comments, continued lines, escapes). A name set twice: the
+ * last counts.
+ */
 export function loadSettingsText(text: string): LoadedSettings {
   if (text.length > SETTINGS_TEXT_LENGTH_MAX) {
-    const error = `the settings are ${text.length} characters long; at most ${SETTINGS_TEXT_LENGTH_MAX} are read`;
+    const error = `the settings have ${text.length} characters; at most ${SETTINGS_TEXT_LENGTH_MAX} are read`;
     return { settings: new Map(), warnings: [], errors: [error] };
   }
   return checked(parseProperties(text));

@@ -19,7 +19,10 @@ export function nearMiss(name: string, names: Iterable<string>): string | undefi
   return best;
 }
 
-/** Insertions, deletions and replacements of one character that turn `a` into `b`; two swapped neighbours count as two. */
+/**
+ * Insertions, deletions and replacements of one character that turn `a` into `b`; two swapped neighbours
+ * count as two.
+ */
 function editDistance(a: string, b: string): number {
   let above = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

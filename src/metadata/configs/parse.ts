@@ -1,6 +1,7 @@
 /**
- * Text to value by Kafka's rules (ConfigDef.parseType): blanks around a value do not count, lists are split at commas,
- * numbers must fit their type. Anything that is wrong comes back as Kafka's message, never as an exception.
+ * Text to value by Kafka's rules (ConfigDef.parseType): blanks around a value do not count, lists are split
+ * at commas, numbers must fit their type. Anything that is wrong comes back as Kafka's message, never as an
+ * exception.
  */
 import { invalidValue } from './checks.ts';
 import type { ConfigDefinition, ConfigValue } from './definition.ts';
@@ -12,7 +13,10 @@ export type Parsed =
 /** Values longer than this many characters are refused before they are looked at, as Kafka does. */
 export const CONFIG_VALUE_LENGTH_MAX = 32_767;
 
-/** Parses and checks one value; `text` in the result is the value's canonical form, which DescribeConfigs shows. */
+/**
+ * Parses and checks one value; `text` in the result is the value's canonical form, which DescribeConfigs
+ * shows.
+ */
 export function parseConfig(definition: ConfigDefinition, text: string): Parsed {
   const parsed = parseType(definition, text);
   if (!parsed.ok || definition.check === undefined) return parsed;

@@ -33,7 +33,7 @@ test('a topic without overrides on a broker without configuration gets the defau
   });
 });
 
-test('the topic, then the broker, then all brokers, then the file, then the default: all are shown, the first counts', () => {
+test('topic, broker, all brokers, file, default: all values are shown, and the first counts', () => {
   const sources = broker({
     dynamic: { 'log.segment.bytes': '2000000' },
     dynamicDefault: { 'log.segment.bytes': '3000000' },

@@ -1,7 +1,8 @@
 /**
- * Where a configuration's value comes from: the resource's own, else the broker's dynamic, dynamic default and static
- * ones, else the default; and the answers of DescribeConfigs, which show all of them. One difference to Kafka is meant:
- * a topic value that comes from log.retention.hours and the like is shown with that source, where Kafka says "default".
+ * Where a configuration's value comes from: the resource's own, else the broker's dynamic, dynamic default
+ * and static ones, else the default; and the answers of DescribeConfigs, which show all of them. One
+ * difference to Kafka is meant: a topic value that comes from log.retention.hours and the like is shown with
+ * that source, where Kafka says "default".
  */
 import { BROKER_CONFIGS, brokerDefinition, listenerConfigName } from './broker-configs.ts';
 import { CLIENT_METRICS_CONFIGS } from './client-metrics-configs.ts';
@@ -108,7 +109,10 @@ export function resolveGroupConfig(
   );
 }
 
-/** A broker's own configuration. The value is that of `name` itself, also where a synonym in another unit is set. */
+/**
+ * A broker's own configuration. The value is that of `name` itself, also where a synonym in another unit is
+ * set.
+ */
 export function resolveBrokerConfig(name: string, broker: BrokerConfigSources): ResolvedConfig {
   const definition = brokerDefinition(name);
   const base = listenerConfigName(name);
@@ -128,7 +132,10 @@ export function resolveBrokerConfig(name: string, broker: BrokerConfigSources): 
   };
 }
 
-/** All of a topic's configurations, for DescribeConfigs and CreateTopics; internal ones only where they are set. */
+/**
+ * All of a topic's configurations, for DescribeConfigs and CreateTopics; internal ones only where they are
+ * set.
+ */
 export function describeTopicConfigs(
   topicOverrides: ConfigTexts,
   broker: BrokerConfigSources,
@@ -171,7 +178,9 @@ export function describeBrokerConfigs(broker: BrokerConfigSources): DescribedCon
   return names.map((name) => describedBroker(name, resolveBrokerConfig(name, broker)));
 }
 
-/** The configurations set for all brokers: what DescribeConfigs answers for the broker with the empty name. */
+/**
+ * The configurations set for all brokers: what DescribeConfigs answers for the broker with the empty name.
+ */
 export function describeDefaultBrokerConfigs(dynamicDefault: ConfigTexts): DescribedConfig[] {
   const only: BrokerConfigSources = { ...NO_BROKER_CONFIGS, dynamicDefault };
   return [...dynamicDefault.keys()].sort().map((name) => {

@@ -1,6 +1,7 @@
 /**
- * Which broker configurations stand in for a topic's or group's configuration that has no value of its own, in the order
- * they are asked, and how their units are converted (Kafka: ServerTopicConfigSynonyms, GroupConfig).
+ * Which broker configurations stand in for a topic's or group's configuration that has no value of its own,
+ * in the order they are asked, and how their units are converted (Kafka: ServerTopicConfigSynonyms,
+ * GroupConfig).
  */
 
 export interface Synonym {
@@ -58,7 +59,10 @@ const GROUP_ONLY: ReadonlySet<string> = new Set([
   'share.renew.acknowledge.enable',
 ]);
 
-/** The broker configurations behind a topic configuration, first the one that counts most; empty: there is none. */
+/**
+ * The broker configurations behind a topic configuration, first the one that counts most; empty: there is
+ * none.
+ */
 export function topicSynonyms(name: string): readonly Synonym[] {
   return TOPIC_SYNONYMS.get(name) ?? [];
 }
@@ -77,7 +81,9 @@ const BROKER_SYNONYMS: readonly (readonly string[])[] = [
   ['log.retention.ms', 'log.retention.minutes', 'log.retention.hours'],
 ];
 
-/** The names under which a broker configuration may be set, itself included, first the one that counts most. */
+/**
+ * The names under which a broker configuration may be set, itself included, first the one that counts most.
+ */
 export function brokerSynonyms(name: string): readonly string[] {
   if (name === 'log.flush.interval.ms') return [name, 'log.flush.scheduler.interval.ms'];
   return BROKER_SYNONYMS.find((names) => names.includes(name)) ?? [name];

@@ -1,4 +1,7 @@
-/** The configurations of topics: Kafka's, and Headrace's own `durability`. Without a value of its own a topic gets the broker's (synonyms.ts). */
+/**
+ * The configurations of topics: Kafka's, and Headrace's own `durability`. Without a value of its own a topic
+ * gets the broker's (synonyms.ts).
+ */
 import { atLeast, between, gzipLevel, listOf, oneOf, throttledReplicas } from './checks.ts';
 import { catalogue, define } from './definition.ts';
 import type { Catalogue } from './definition.ts';
@@ -237,7 +240,7 @@ export const TOPIC_CONFIGS: Catalogue = catalogue([
     'STRING',
     'durability',
     'fsync',
-    'Whether acks=all is answered after the records reached the disk (`fsync`) or the page cache (`relaxed`).',
+    'Whether acks=all is answered once records reached the disk (`fsync`) or the page cache (`relaxed`).',
     { check: oneOf('fsync', 'relaxed') },
   ),
 ]);

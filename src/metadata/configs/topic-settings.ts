@@ -1,6 +1,7 @@
 /**
- * What a topic is configured to do, as typed values with units: the view the log, the cleaner, replication and the
- * produce path work with. Computed when a topic's or the broker's configurations change, never per request.
+ * What a topic is configured to do, as typed values with units: the view the log, the cleaner, replication
+ * and the produce path work with. Computed when a topic's or the broker's configurations change, never per
+ * request.
  */
 import type { ConfigValue } from './definition.ts';
 import { defaultValue, parseConfig } from './parse.ts';

@@ -1,6 +1,7 @@
 /**
- * Whether the configurations of one resource, taken together, may be stored: known names, right values, and the relations
- * between them that Kafka enforces. The answer is Kafka's error code and message, or undefined when all is well.
+ * Whether the configurations of one resource, taken together, may be stored: known names, right values, and
+ * the relations between them that Kafka enforces. The answer is Kafka's error code and message, or undefined
+ * when all is well.
  */
 import { Errors } from '../../protocol/errors.ts';
 import { BROKER_CONFIGS, brokerDefinition, listenerConfigName } from './broker-configs.ts';
@@ -75,8 +76,8 @@ export function validateGroupConfigs(
 }
 
 /**
- * The rules for changing a broker's configurations while it runs (KIP-226). Names nobody knows are stored, as in Kafka,
- * where they belong to plugins. Errors: INVALID_REQUEST, as in Kafka (KAFKA-13609).
+ * The rules for changing a broker's configurations while it runs (KIP-226). Names nobody knows are stored, as
+ * in Kafka, where they belong to plugins. Errors: INVALID_REQUEST, as in Kafka (KAFKA-13609).
  */
 export function validateDynamicBrokerConfigs(
   configs: ConfigTexts,
@@ -101,7 +102,8 @@ export function validateDynamicBrokerConfigs(
   const ofOneBroker = perBroker ? [] : names.filter(isPerBroker);
   if (ofOneBroker.length > 0) {
     return invalidRequest(
-      `Cannot update these configs at default cluster level, broker id must be specified: ${javaSet(ofOneBroker)}`,
+      'Cannot update these configs at default cluster level, broker id must be specified: ' +
+        javaSet(ofOneBroker),
     );
   }
   return undefined;

@@ -21,10 +21,10 @@ import org.apache.kafka.server.metrics.ClientMetricsConfigs;
 import org.apache.kafka.storage.internals.log.LogConfig;
 
 /**
- * Asks Kafka's own classes what configurations exist and what values they take, for configs.test.ts.
- * Without arguments: the facts as one JSON object. With "probe": reads lines "kind TAB name TAB value" (or "kind TAB
- * name=value;name=value" for values that are judged together) from standard input and answers each with "ok TAB canonical
- * text" or "no TAB message" ("\n" and "\t" escaped).
+ * Asks Kafka's own classes what configurations exist and what values they take, for configs.test.ts. Without
+ * arguments: the facts as one JSON object. With "probe": reads lines "kind TAB name TAB value" (or "kind TAB
+ * name=value;name=value" for values that are judged together) from standard input and answers each with "ok
+ * TAB canonical text" or "no TAB message" ("\n" and "\t" escaped).
  */
 public class ConfigFacts {
     public static void main(String[] args) throws Exception {
