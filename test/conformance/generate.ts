@@ -15,6 +15,12 @@ export function seeded(seed: number): () => number {
   };
 }
 
+export function randomBytes(size: number, random: () => number): Buffer {
+  const bytes = Buffer.alloc(size);
+  for (let at = 0; at < size; at++) bytes[at] = random() * 256;
+  return bytes;
+}
+
 const ELEMENTS_MAX = 4;
 const LETTERS = ['a', 'Z', '0', '-', '.', ' ', '\0', 'é', 'Ж', '€', '中', '😀', '\u{10ffff}'];
 /** Long.MAX_VALUE, which Kafka uses for "no limit", and the ends of what a number holds exactly. */
