@@ -264,7 +264,8 @@ const SPECIAL_BY_NAME: Readonly<Record<string, readonly string[]>> = {
   'share.auto.offset.reset': (
     'latest;Latest; earliest ;none;by_duration;by_duration:;by_duration:P;by_duration:PT;by_duration:P1D;' +
     'by_duration:PT1.5S;by_duration:PT1,5S;by_duration:-P1D;by_duration:P-1D;by_duration:P1Y;' +
-    'by_duration:P2W;by_duration:P1DT;by_duration:P1DT2H3M4S;by_duration:PT1M2H;by_duration:P1D2H;by_duration:PT0S;' +
+    'by_duration:P2W;by_duration:P1DT;by_duration:P1DT2H3M4S;by_duration:PT1M2H;by_duration:P1D2H;' +
+    'by_duration:PT0S;' +
     'by_duration:PT-1H;BY_DURATION:PT1H;by_duration:pt1h;by_duration:PT1.S;by_duration:PT.5S;' +
     'by_duration:PT0.0000000001S'
   ).split(';'),

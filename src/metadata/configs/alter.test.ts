@@ -4,6 +4,7 @@ import { Errors } from '../../protocol/errors.ts';
 import { alterOp, applyIncremental, applyReplacement } from './alter.ts';
 import type { AlterOp, IncrementalChange } from './alter.ts';
 import { describeTopicConfigs, NO_BROKER_CONFIGS } from './resolve.ts';
+import { validateConfigs } from './validate.ts';
 import type { ConfigTarget } from './validate.ts';
 
 const TOPIC: ConfigTarget = { kind: 'topic', broker: NO_BROKER_CONFIGS };
@@ -117,6 +118,13 @@ test('a value of more than 32767 characters is refused', () => {
     `${Errors.INVALID_CONFIG} The configuration value cannot be added because ` +
       'it exceeds the maximum value size of 32767 bytes.',
   );
+});
+
+test('values that are too long are refused for every kind of resource, before all else', () => {
+  const long = new Map([['no.such', 'x'.repeat(32_768)]]);
+  for (const target of [TOPIC, GROUP, ONE_BROKER]) {
+    assert.match(validateConfigs(long, target)!.message, /exceeds the maximum value size/);
+  }
 });
 
 test('the compaction lags are judged with the values that are not changed', () => {

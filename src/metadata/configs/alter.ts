@@ -7,7 +7,6 @@ import { brokerDefinition } from './broker-configs.ts';
 import { CLIENT_METRICS_CONFIGS } from './client-metrics-configs.ts';
 import type { ConfigDefinition } from './definition.ts';
 import { GROUP_CONFIGS } from './group-configs.ts';
-import { CONFIG_VALUE_LENGTH_MAX } from './parse.ts';
 import type { ConfigTexts } from './resolve.ts';
 import { TOPIC_CONFIGS } from './topic-configs.ts';
 import { invalidConfig, invalidRequest, validateConfigs } from './validate.ts';
@@ -88,12 +87,6 @@ function requestError(
 }
 
 function checked(configs: Map<string, string>, target: ConfigTarget): Altered {
-  for (const value of configs.values()) {
-    if (value.length > CONFIG_VALUE_LENGTH_MAX) {
-      const reason = `it exceeds the maximum value size of ${CONFIG_VALUE_LENGTH_MAX} bytes.`;
-      return { ok: false, ...invalidConfig(`The configuration value cannot be added because ${reason}`) };
-    }
-  }
   const error = validateConfigs(configs, target);
   return error === undefined ? { ok: true, configs } : { ok: false, ...error };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { brokerSettings, listenerConfigText } from './broker-settings.ts';
+import { listenerConfigText } from './broker-reader.ts';
+import { brokerSettings } from './broker-settings.ts';
 import type { BrokerSettings } from './broker-settings.ts';
 import { NO_BROKER_CONFIGS } from './resolve.ts';
 import type { BrokerConfigSources } from './resolve.ts';

@@ -3,15 +3,11 @@
  * when dynamic configurations change. Replication factors and minimums of internal topics are the configured
  * ones; whoever makes those topics caps them at the number of live brokers, so that one broker alone works.
  */
-import { BROKER_CONFIGS, brokerDefinition, listenerConfigName } from './broker-configs.ts';
-import type { ConfigDefinition } from './definition.ts';
+import { BrokerReader } from './broker-reader.ts';
+import { checkTexts, checkTogether, PER_IP_OVERRIDE } from './broker-rules.ts';
 import { readListeners } from './listeners.ts';
 import type { Findings, ListenerSettings } from './listeners.ts';
-import { defaultValue, parseConfig } from './parse.ts';
-import { resolveTopicConfig } from './resolve.ts';
 import type { BrokerConfigSources } from './resolve.ts';
-import { nearMiss } from './near-miss.ts';
-import { TOPIC_CONFIGS } from './topic-configs.ts';
 
 export type BrokerSettings = Readonly<ReturnType<typeof build>>;
 
@@ -23,7 +19,7 @@ export type BrokerSettingsResult =
 export function brokerSettings(sources: BrokerConfigSources): BrokerSettingsResult {
   const findings: Findings = { errors: [], warnings: [] };
   checkTexts(sources, findings);
-  const read = new Reader(sources);
+  const read = new BrokerReader(sources);
   const listeners = findings.errors.length > 0 ? undefined : readListeners(listenerTexts(read), findings);
   if (listeners === undefined) return { ok: false, ...findings };
   const settings = build(read, listeners);
@@ -32,7 +28,7 @@ export function brokerSettings(sources: BrokerConfigSources): BrokerSettingsResu
   return { ok: true, settings, warnings: findings.warnings };
 }
 
-function listenerTexts(read: Reader): Parameters<typeof readListeners>[0] {
+function listenerTexts(read: BrokerReader): Parameters<typeof readListeners>[0] {
   return {
     listeners: read.list('listeners').join(','),
     advertisedListeners: read.texts('advertised.listeners')?.join(',') ?? null,
@@ -41,142 +37,6 @@ function listenerTexts(read: Reader): Parameters<typeof readListeners>[0] {
     interBrokerListenerName: read.text('inter.broker.listener.name'),
     interBrokerProtocol: read.string('security.inter.broker.protocol'),
   };
-}
-
-/** Every value of every source: wrong ones are errors, names nobody knows are warnings with a guess. */
-function checkTexts(sources: BrokerConfigSources, findings: Findings): void {
-  for (const texts of [sources.static, sources.dynamicDefault, sources.dynamicBroker]) {
-    for (const [name, text] of texts) {
-      const definition = brokerDefinition(name);
-      if (definition === undefined) {
-        findings.warnings.push(unknownName(name));
-        continue;
-      }
-      const problem = valueProblem(definition, name, text);
-      if (problem !== undefined) findings.errors.push(problem);
-    }
-  }
-}
-
-/** The warning about a name that is in no catalogue. */
-export function unknownName(name: string): string {
-  if (name.startsWith('zookeeper.')) {
-    return `${name}: Kafka 4 has no ZooKeeper any more, nor has Headrace; remove the setting`;
-  }
-  const base = listenerConfigName(name);
-  const near = nearMiss(base ?? name, BROKER_CONFIGS.keys());
-  if (near === undefined) return `${name}: no such setting, it is ignored`;
-  const meant = base === undefined ? near : name.slice(0, -base.length) + near;
-  return `${name}: no such setting, it is ignored; did you mean ${meant}?`;
-}
-
-/** What is wrong with a value and what to write instead; undefined: it is right. */
-export function valueProblem(definition: ConfigDefinition, name: string, text: string): string | undefined {
-  const parsed = parseConfig(definition, text);
-  if (parsed.ok) return undefined;
-  const rule = definition.check?.text ?? '';
-  const legal = rule === '' ? '' : ` (legal: ${rule})`;
-  const fallback = definition.default === null ? '' : `, or leave it out for ${definition.default || 'none'}`;
-  return `${name}: ${parsed.message}; set it to a ${definition.type} value${legal}${fallback}`;
-}
-
-/** Relations between settings, those that Kafka refuses to start with. */
-function checkTogether(settings: BrokerSettings, read: Reader, findings: Findings): void {
-  const { errors, warnings } = findings;
-  const { log, network, replication, node } = settings;
-  const brokerId = read.number('broker.id');
-  if (read.isSet('node.id') && brokerId >= 0 && brokerId !== node.id) {
-    errors.push(
-      `broker.id: ${brokerId} and node.id ${node.id} differ; set them to the same value, or node.id alone`,
-    );
-  }
-  const retentionMs = Number(read.topicText('retention.ms'));
-  if (retentionMs === 0)
-    errors.push('log.retention.ms: 0 is not a time to keep anything; set at least 1, or -1 for ever');
-  if (Number(read.topicText('segment.ms')) < 1) errors.push('log.roll.ms: must be at least 1');
-  const minLag = read.number('log.cleaner.min.compaction.lag.ms');
-  const maxLag = read.number('log.cleaner.max.compaction.lag.ms');
-  if (minLag > maxLag) {
-    errors.push(
-      `log.cleaner.min.compaction.lag.ms: ${minLag} is more than log.cleaner.max.compaction.lag.ms ` +
-        `${maxLag}; set it to at most that`,
-    );
-  }
-  if (log.dirs.length === 0) errors.push('log.dirs: name at least one directory');
-  if (replication.fetchWaitMaxMs > replication.lagTimeMaxMs) {
-    errors.push(
-      `replica.fetch.wait.max.ms: ${replication.fetchWaitMaxMs} is more than replica.lag.time.max.ms ` +
-        `${replication.lagTimeMaxMs}, which drops followers from the in-sync replicas; set it to at most that`,
-    );
-  }
-  if (replication.fetchWaitMaxMs > replication.socketTimeoutMs) {
-    errors.push(
-      `replica.fetch.wait.max.ms: ${replication.fetchWaitMaxMs} is more than replica.socket.timeout.ms ` +
-        `${replication.socketTimeoutMs}; set it to at most that`,
-    );
-  }
-  if (network.queuedMaxRequestBytes > 0 && network.queuedMaxRequestBytes < network.socketRequestMaxBytes) {
-    errors.push(
-      `queued.max.request.bytes: ${network.queuedMaxRequestBytes} is less than one request may have; ` +
-        `set it to at least socket.request.max.bytes ${network.socketRequestMaxBytes}, or -1`,
-    );
-  }
-  if (
-    network.connectionsMaxIdleMs >= 0 &&
-    network.failedAuthenticationDelayMs >= network.connectionsMaxIdleMs
-  ) {
-    errors.push(
-      `connection.failed.authentication.delay.ms: ${network.failedAuthenticationDelayMs} must be less than ` +
-        `connections.max.idle.ms ${network.connectionsMaxIdleMs}`,
-    );
-  }
-  if (network.maxConnectionsPerIp === 0 && network.maxConnectionsPerIpOverrides.size === 0) {
-    errors.push(
-      'max.connections.per.ip: 0 lets nobody connect; raise it, or set max.connections.per.ip.overrides',
-    );
-  }
-  for (const problem of perIpProblems(read)) errors.push(problem);
-  for (const type of ['consumer', 'share', 'streams'] as const) checkGroupBounds(type, read, errors);
-  if (settings.groups.classic.minSessionTimeoutMs > settings.groups.classic.maxSessionTimeoutMs) {
-    errors.push('group.min.session.timeout.ms: must not be more than group.max.session.timeout.ms');
-  }
-  if (replication.brokerHeartbeatIntervalMs * 2 > replication.brokerSessionTimeoutMs) {
-    warnings.push(
-      'broker.heartbeat.interval.ms: should be at most half of broker.session.timeout.ms, ' +
-        'or one lost heartbeat fences a broker',
-    );
-  }
-  if (read.boolean('remote.log.storage.system.enable')) {
-    warnings.push(
-      'remote.log.storage.system.enable: Headrace has no tiered storage, topics cannot turn it on',
-    );
-  }
-}
-
-function checkGroupBounds(type: 'consumer' | 'share' | 'streams', read: Reader, errors: string[]): void {
-  for (const rest of ['session.timeout.ms', 'heartbeat.interval.ms', 'assignment.interval.ms']) {
-    const [min, own, max] = [
-      `group.${type}.min.${rest}`,
-      `group.${type}.${rest}`,
-      `group.${type}.max.${rest}`,
-    ];
-    if (read.number(own!) < read.number(min!)) errors.push(`${own} must be greater than or equal to ${min}`);
-    if (read.number(own!) > read.number(max!)) errors.push(`${own} must be less than or equal to ${max}`);
-  }
-  const [session, heartbeat] = [`group.${type}.session.timeout.ms`, `group.${type}.heartbeat.interval.ms`];
-  if (read.number(heartbeat!) >= read.number(session!))
-    errors.push(`${heartbeat} must be less than ${session}`);
-}
-
-const PER_IP_OVERRIDE = /^(.+):(\d+)$/;
-
-function perIpProblems(read: Reader): string[] {
-  return read
-    .string('max.connections.per.ip.overrides')
-    .split(',')
-    .map((one) => one.trim())
-    .filter((one) => one !== '' && !PER_IP_OVERRIDE.test(one))
-    .map((one) => `max.connections.per.ip.overrides: ${one} is not of the form address:count`);
 }
 
 function perIpOverrides(text: string): ReadonlyMap<string, number> {
@@ -188,85 +48,7 @@ function perIpOverrides(text: string): ReadonlyMap<string, number> {
   return map;
 }
 
-/** Typed values of a broker's configurations, all of which were checked before. */
-class Reader {
-  readonly #sources: BrokerConfigSources;
-  constructor(sources: BrokerConfigSources) {
-    this.#sources = sources;
-  }
-
-  isSet(name: string): boolean {
-    const { static: fixed, dynamicBroker, dynamicDefault } = this.#sources;
-    return fixed.has(name) || dynamicBroker.has(name) || dynamicDefault.has(name);
-  }
-
-  number(name: string): number {
-    return this.#value(name) as number;
-  }
-
-  boolean(name: string): boolean {
-    return this.#value(name) as boolean;
-  }
-
-  string(name: string): string {
-    return this.#value(name) as string;
-  }
-
-  /** Null where nothing is set. */
-  text(name: string): string | null {
-    return this.#value(name) as string | null;
-  }
-
-  list(name: string): readonly string[] {
-    return this.#value(name) as readonly string[];
-  }
-
-  /** As `list`; null where nothing is set. */
-  texts(name: string): readonly string[] | null {
-    return this.#value(name) as readonly string[] | null;
-  }
-
-  /** What topics without their own value get, with units converted. */
-  topicText(name: string): string | null {
-    return resolveTopicConfig(name, new Map(), this.#sources).value;
-  }
-
-  topicNumber(name: string): number {
-    const parsed = parseConfig(TOPIC_CONFIGS.get(name)!, this.topicText(name)!);
-    return parsed.ok ? (parsed.value as number) : (defaultValue(TOPIC_CONFIGS.get(name)!) as number);
-  }
-
-  #value(name: string): unknown {
-    const definition = BROKER_CONFIGS.get(name)!;
-    const { dynamicBroker, dynamicDefault, static: fixed } = this.#sources;
-    const text = dynamicBroker.get(name) ?? dynamicDefault.get(name) ?? fixed.get(name);
-    const parsed = text === undefined ? undefined : parseConfig(definition, text);
-    return parsed?.ok === true ? parsed.value : defaultValue(definition);
-  }
-}
-
-/**
- * The text of one setting for one listener, `listener.name.<listener>.<name>` before `name`; secrets
- * included.
- */
-export function listenerConfigText(
-  name: string,
-  listener: string,
-  broker: BrokerConfigSources,
-): string | undefined {
-  const own = `listener.name.${listener.toLowerCase()}.${name}`;
-  for (const texts of [broker.dynamicBroker, broker.dynamicDefault, broker.static]) {
-    const text = texts.get(own);
-    if (text !== undefined) return text;
-  }
-  for (const texts of [broker.dynamicBroker, broker.dynamicDefault, broker.static]) {
-    const text = texts.get(name);
-    if (text !== undefined) return text;
-  }
-  return brokerDefinition(name)?.default ?? undefined;
-}
-
-function nodeId(read: Reader): number {
+function nodeId(read: BrokerReader): number {
   if (read.isSet('node.id')) return read.number('node.id');
   const brokerId = read.number('broker.id');
   return brokerId >= 0 ? brokerId : read.number('node.id');
@@ -275,7 +57,7 @@ function nodeId(read: Reader): number {
 /** Retention of offsets and the like in the unit everything else has. */
 const MINUTE_MS = 60_000;
 
-function build(read: Reader, listeners: ListenerSettings) {
+function build(read: BrokerReader, listeners: ListenerSettings) {
   return {
     listeners,
     node: {

@@ -5,7 +5,7 @@
  * `brokerSettings`.
  */
 import { brokerDefinition } from './broker-configs.ts';
-import { unknownName, valueProblem } from './broker-settings.ts';
+import { unknownName, valueProblem } from './broker-rules.ts';
 
 export interface LoadedSettings {
   readonly settings: Map<string, string>;

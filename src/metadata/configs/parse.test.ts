@@ -71,7 +71,13 @@ test('lists are split at commas with their blanks, and repeats are dropped where
   });
 });
 
-test('a wrong secret is not repeated in the message', () => {
+test('a list with very many blanks inside is split in linear time', () => {
+  const plain = define('LIST', 'l', '', '');
+  const value = `a${' '.repeat(1_000_000)}b`;
+  assert.deepEqual(parseConfig(plain, `${value} , c`), { ok: true, value: [value, 'c'], text: `${value},c` });
+});
+
+test('a secret is taken without the blanks around it', () => {
   const secret = define('PASSWORD', 'p', null, '');
   assert.deepEqual(parseConfig(secret, ' s3cret '), { ok: true, value: 's3cret', text: 's3cret' });
 });

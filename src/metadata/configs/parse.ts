@@ -61,7 +61,8 @@ function parseType(definition: ConfigDefinition, text: string): Parsed {
 /** A list's values: split at commas with the blanks around them; blank text is the empty list. */
 export function splitList(text: string): string[] {
   const trimmed = trim(text);
-  return trimmed === '' ? [] : trimmed.split(/[ \t\n\v\f\r]*,[ \t\n\v\f\r]*/);
+  if (trimmed === '') return [];
+  return trimmed.split(',').map((value) => cut(value, isListBlank));
 }
 
 function parseBoolean(definition: ConfigDefinition, text: string): Parsed {
@@ -115,6 +116,19 @@ function refuse(definition: ConfigDefinition, text: string, reason: string): Par
 
 /** Java's trim: takes off every character up to the blank, and only those. */
 function trim(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what Java's trim removes
-  return text.replace(/^[\u0000-\u0020]+|[\u0000-\u0020]+$/g, '');
+  return cut(text, (code) => code <= 0x20);
+}
+
+/** What Java's regular expressions call blank: tab to carriage return, and the blank. */
+function isListBlank(code: number): boolean {
+  return code === 0x20 || (code >= 0x09 && code <= 0x0d);
+}
+
+/** Takes blanks off both ends, in linear time, which a regular expression would not. */
+function cut(text: string, isBlank: (code: number) => boolean): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text.charCodeAt(start))) start += 1;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end -= 1;
+  return text.slice(start, end);
 }

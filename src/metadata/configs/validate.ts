@@ -9,7 +9,7 @@ import { CLIENT_METRICS_CONFIGS } from './client-metrics-configs.ts';
 import type { Catalogue, ConfigValue } from './definition.ts';
 import { GROUP_CONFIGS } from './group-configs.ts';
 import { groupProblem } from './group-rules.ts';
-import { parseConfig } from './parse.ts';
+import { CONFIG_VALUE_LENGTH_MAX, parseConfig } from './parse.ts';
 import { resolveTopicConfig } from './resolve.ts';
 import type { BrokerConfigSources, ConfigTexts } from './resolve.ts';
 import { TOPIC_CONFIGS } from './topic-configs.ts';
@@ -83,6 +83,8 @@ export function validateDynamicBrokerConfigs(
   configs: ConfigTexts,
   perBroker: boolean,
 ): ConfigError | undefined {
+  const long = lengthProblem(configs);
+  if (long !== undefined) return invalidConfig(long);
   const names = [...configs.keys()];
   const fixed = names.filter((name) => BROKER_CONFIGS.get(name)?.dynamic === 'read-only');
   if (fixed.length > 0) return invalidRequest(`Cannot update these configs dynamically: ${javaSet(fixed)}`);
@@ -169,6 +171,8 @@ function parseAll(
   known: Catalogue,
   unknown: string,
 ): Map<string, ConfigValue> | string {
+  const long = lengthProblem(configs);
+  if (long !== undefined) return long;
   for (const name of configs.keys()) if (!known.has(name)) return `${unknown}: ${name}`;
   const values = new Map<string, ConfigValue>();
   for (const [name, text] of configs) {
@@ -177,6 +181,15 @@ function parseAll(
     values.set(name, parsed.value);
   }
   return values;
+}
+
+function lengthProblem(configs: ConfigTexts): string | undefined {
+  for (const value of configs.values()) {
+    if (value.length <= CONFIG_VALUE_LENGTH_MAX) continue;
+    const limit = `it exceeds the maximum value size of ${CONFIG_VALUE_LENGTH_MAX} bytes.`;
+    return `The configuration value cannot be added because ${limit}`;
+  }
+  return undefined;
 }
 
 /** Names as Java prints a set. */
