@@ -151,6 +151,8 @@ export function testDiskContract(name: string, make: () => { disk: Disk; folder:
     lock.release();
     const again = disk.lock(`${folder}/.lock`);
     assert.ok(again);
+    lock.release();
+    assert.equal(disk.lock(`${folder}/.lock`), undefined);
     again.release();
     other.release();
   });

@@ -147,3 +147,12 @@ function mayReplace<F>(entry: Entry<F>, target: Entry<F>, path: string): void {
   if (!isFolder(entry)) throw new DiskError('EISDIR', path);
   if (target.entries.size > 0) throw new DiskError('ENOTEMPTY', path);
 }
+
+/** Releasing a lock a second time must not release it from the hands of whoever has it now. */
+export function once(call: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) call();
+    isDone = true;
+  };
+}

@@ -4,7 +4,7 @@
  */
 import { DiskError } from '../base/ports.ts';
 import type { Clock, Disk, DiskFile } from '../base/ports.ts';
-import { FileTree, isFolder, whole } from './file-tree.ts';
+import { FileTree, isFolder, once, whole } from './file-tree.ts';
 import { PagedBytes } from './paged-bytes.ts';
 
 const PAGE_BYTES = 64 * 1024;
@@ -71,7 +71,7 @@ export function memoryDisk(options: { readonly clock: Clock; readonly capacityBy
       const name = whole(path);
       if (locks.has(name)) return undefined;
       locks.add(name);
-      return { release: () => void locks.delete(name) };
+      return { release: once(() => void locks.delete(name)) };
     },
     space: () => ({
       totalBytes: volume.capacityBytes,

@@ -6,7 +6,7 @@
  */
 import { DiskError } from '../base/ports.ts';
 import type { Clock, Disk, DiskFile, DiskLock, FileStat, OpenMode, Timers } from '../base/ports.ts';
-import { applyChange, FileTree, isFolder, whole } from './file-tree.ts';
+import { applyChange, FileTree, isFolder, once, whole } from './file-tree.ts';
 import type { Entry, Folder, FolderChange } from './file-tree.ts';
 import { SimulatedFile } from './simulated-file.ts';
 import { SimulatedRandom } from './simulated-random.ts';
@@ -180,7 +180,7 @@ export class SimulatedDisk implements Disk {
     const name = whole(path);
     if (this.#locks.has(name)) return undefined;
     this.#locks.add(name);
-    return { release: () => void this.#locks.delete(name) };
+    return { release: once(() => void this.#locks.delete(name)) };
   }
 
   space(path: string): { totalBytes: number; usableBytes: number } {
