@@ -15,7 +15,8 @@ import { CLIENT_METRICS_CONFIGS } from '../../src/metadata/configs/client-metric
 import type { Catalogue, ConfigDefinition } from '../../src/metadata/configs/definition.ts';
 import { GROUP_CONFIGS } from '../../src/metadata/configs/group-configs.ts';
 import { parseConfig } from '../../src/metadata/configs/parse.ts';
-import { NO_BROKER_CONFIGS } from '../../src/metadata/configs/resolve.ts';
+import { describeTopicConfigs, NO_BROKER_CONFIGS } from '../../src/metadata/configs/resolve.ts';
+import type { ConfigTexts } from '../../src/metadata/configs/resolve.ts';
 import { brokerSynonyms, groupSynonym, topicSynonyms } from '../../src/metadata/configs/synonyms.ts';
 import { TOPIC_CONFIGS } from '../../src/metadata/configs/topic-configs.ts';
 import { validateConfigs } from '../../src/metadata/configs/validate.ts';
@@ -124,6 +125,78 @@ test('values that are judged together are taken or refused with the words of Kaf
     answers.map((answer, index) => `${TOGETHER[index]} -> ${answer}`),
   );
 });
+
+test('topic values come from where Kafka takes them', { skip }, () => {
+  const cases = resolutionCases(2000);
+  const lines = cases.map((maps) => maps.map(pairsText).join('\t'));
+  const answers = askKafka(['resolve'], `${lines.join('\n')}\n`)
+    .trimEnd()
+    .split('\n');
+  const problems = cases.flatMap(([fixed, dynamicDefault, dynamicBroker, topic], index) => {
+    const described = describeTopicConfigs(topic, { static: fixed, dynamicDefault, dynamicBroker });
+    const ours = described
+      .filter((one) => !ONLY_OURS['topic']!.includes(one.name))
+      .map((one) => `${one.name}=${one.value}@${SOURCE_NAMES[one.source]}`);
+    return ours.join(';') === answers[index] ? [] : [{ given: lines[index], ours, kafka: answers[index] }];
+  });
+  assert.deepEqual(problems, []);
+});
+
+const SOURCE_NAMES: Readonly<Record<number, string>> = {
+  1: 'DYNAMIC_TOPIC_CONFIG',
+  2: 'DYNAMIC_BROKER_CONFIG',
+  3: 'DYNAMIC_DEFAULT_BROKER_CONFIG',
+  4: 'STATIC_BROKER_CONFIG',
+  5: 'DEFAULT_CONFIG',
+};
+
+/** No negative hours: Kafka's schema multiplies them, while its log takes any negative time for -1, as we do. */
+const BROKER_VALUES: readonly (readonly [string, string])[] = [
+  ['log.retention.ms', '-1'],
+  ['log.retention.minutes', '3'],
+  ['log.retention.hours', '5'],
+  ['log.roll.ms', '70'],
+  ['log.roll.hours', '2'],
+  ['log.roll.jitter.ms', '1'],
+  ['log.roll.jitter.hours', '3'],
+  ['log.flush.interval.ms', '9'],
+  ['log.flush.scheduler.interval.ms', '8'],
+  ['message.max.bytes', '5000'],
+  ['log.cleanup.policy', 'compact,delete'],
+  ['log.cleaner.min.cleanable.ratio', '0.25'],
+  ['log.preallocate', 'true'],
+  ['compression.type', 'zstd'],
+  ['min.insync.replicas', '2'],
+];
+const TOPIC_VALUES: readonly (readonly [string, string])[] = [
+  ['retention.ms', '77'],
+  ['segment.ms', '88'],
+  ['cleanup.policy', 'compact'],
+  ['internal.segment.bytes', '99'],
+];
+type Maps = readonly [ConfigTexts, ConfigTexts, ConfigTexts, ConfigTexts];
+
+/** The same cases every time: each value is there or not by one bit of a number that runs through a cycle. */
+function resolutionCases(count: number): Maps[] {
+  let state = 1;
+  const some = (values: readonly (readonly [string, string])[]): ConfigTexts => {
+    const picked = values.filter(() => {
+      state = (state * 48_271) % 2_147_483_647;
+      return state % 4 === 0;
+    });
+    return new Map(picked);
+  };
+  return Array.from({ length: count }, () => [
+    some(BROKER_VALUES),
+    some(BROKER_VALUES),
+    some(BROKER_VALUES),
+    some(TOPIC_VALUES),
+  ]);
+}
+
+function pairsText(configs: ConfigTexts): string {
+  return [...configs].map(([name, value]) => `${name}=${value}`).join(';');
+}
 
 function catalogueProblems(facts: Facts): string[] {
   const problems: string[] = [];

@@ -62,6 +62,7 @@ test('minutes count before hours and milliseconds before minutes, at the same le
     '7',
   );
   assert.equal(value({ 'log.retention.hours': '-1' }), '-1');
+  assert.equal(value({ 'log.retention.ms': '-5' }), '-1');
 });
 
 test('a value set while the broker runs counts before one of its file, whatever their units', () => {

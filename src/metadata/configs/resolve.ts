@@ -10,7 +10,7 @@ import { CONFIG_TYPE_ID, CONFIG_TYPE_UNKNOWN, isSensitive } from './definition.t
 import type { Catalogue, ConfigDefinition } from './definition.ts';
 import { GROUP_CONFIGS } from './group-configs.ts';
 import { parseConfig } from './parse.ts';
-import { brokerSynonyms, groupSynonym, topicSynonyms } from './synonyms.ts';
+import { brokerSynonyms, convertedText, groupSynonym, topicSynonyms } from './synonyms.ts';
 import type { Synonym } from './synonyms.ts';
 import { TOPIC_CONFIGS } from './topic-configs.ts';
 
@@ -203,7 +203,7 @@ function brokerValues(synonyms: readonly Synonym[], broker: BrokerConfigSources)
   const found: BrokerValue[] = [];
   const add = (synonym: Synonym, text: string | null | undefined, source: ConfigSource): void => {
     if (text === undefined || text === null) return;
-    found.push({ name: synonym.name, text, converted: convert(text, synonym.factor), source });
+    found.push({ name: synonym.name, text, converted: convertedText(synonym, text), source });
   };
   for (const one of synonyms) add(one, broker.dynamicBroker.get(one.name), CONFIG_SOURCE.DYNAMIC_BROKER);
   for (const one of synonyms)
@@ -211,12 +211,6 @@ function brokerValues(synonyms: readonly Synonym[], broker: BrokerConfigSources)
   for (const one of synonyms) add(one, broker.static.get(one.name), CONFIG_SOURCE.STATIC_BROKER);
   for (const one of synonyms) add(one, brokerDefinition(one.name)?.default, CONFIG_SOURCE.DEFAULT);
   return found;
-}
-
-/** Negative values mean "no limit" in every unit and stay as they are. */
-function convert(text: string, factor: number): string {
-  const value = Number(text);
-  return factor === 1 || !Number.isSafeInteger(value) || value < 0 ? text : String(value * factor);
 }
 
 function resolve(

@@ -67,6 +67,16 @@ export function topicSynonyms(name: string): readonly Synonym[] {
   return TOPIC_SYNONYMS.get(name) ?? [];
 }
 
+/** Any negative time to keep records is the topic's -1, whatever its unit. */
+const NEGATIVE_MEANS_FOR_EVER = /^log\.retention\.(ms|minutes|hours)$/;
+
+/** A broker configuration's value in the unit of the topic configuration it stands in for. */
+export function convertedText(synonym: Synonym, text: string): string {
+  const value = Number(text);
+  if (value < 0 && NEGATIVE_MEANS_FOR_EVER.test(synonym.name)) return '-1';
+  return synonym.factor === 1 || !Number.isSafeInteger(value) ? text : String(value * synonym.factor);
+}
+
 /** The broker configuration behind a group configuration. */
 export function groupSynonym(name: string): string | undefined {
   if (GROUP_ONLY.has(name)) return undefined;

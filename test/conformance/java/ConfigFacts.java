@@ -7,11 +7,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.common.config.AbstractConfig;
 import org.apache.kafka.common.config.ConfigDef;
+import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.coordinator.group.GroupConfig;
 import org.apache.kafka.coordinator.group.GroupCoordinatorConfig;
 import org.apache.kafka.coordinator.group.modern.share.ShareGroupConfig;
+import org.apache.kafka.metadata.KafkaConfigSchema;
 import org.apache.kafka.server.config.AbstractKafkaConfig;
 import org.apache.kafka.server.config.ConfigSynonym;
 import org.apache.kafka.server.config.DynamicBrokerConfig;
@@ -29,6 +32,7 @@ import org.apache.kafka.storage.internals.log.LogConfig;
 public class ConfigFacts {
     public static void main(String[] args) throws Exception {
         if (args.length > 0 && args[0].equals("probe")) probe();
+        else if (args.length > 0 && args[0].equals("resolve")) resolve();
         else facts();
     }
 
@@ -118,10 +122,34 @@ public class ConfigFacts {
         System.out.print(out);
     }
 
+    /** Answers "static TAB dynamic default TAB dynamic broker TAB topic" with "name=value@SOURCE" of every topic config. */
+    static void resolve() throws Exception {
+        KafkaConfigSchema schema = new KafkaConfigSchema(
+            Map.of(ConfigResource.Type.TOPIC, LogConfig.configDefCopy()),
+            ServerTopicConfigSynonyms.ALL_TOPIC_CONFIG_SYNONYMS);
+        BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        for (String line = in.readLine(); line != null; line = in.readLine()) {
+            String[] maps = line.split("\t", -1);
+            List<String> items = new ArrayList<>();
+            for (ConfigEntry entry : new TreeMap<>(schema.resolveEffectiveTopicConfigs(
+                    pairs(maps[0]), pairs(maps[1]), pairs(maps[2]), pairs(maps[3]))).values()) {
+                items.add(entry.name() + "=" + entry.value() + "@" + entry.source());
+            }
+            System.out.println(String.join(";", items));
+        }
+    }
+
+    static Map<String, String> pairs(String text) {
+        Map<String, String> result = new TreeMap<>();
+        for (String pair : text.split(";")) {
+            if (!pair.isEmpty()) result.put(pair.split("=", 2)[0], pair.split("=", 2)[1]);
+        }
+        return result;
+    }
+
     /** Validates several configurations of one resource together: "name=value;name=value". */
     static String together(String kind, String text) {
-        Map<String, String> configs = new TreeMap<>();
-        for (String pair : text.split(";")) configs.put(pair.split("=", 2)[0], pair.split("=", 2)[1]);
+        Map<String, String> configs = pairs(text);
         try {
             switch (kind) {
                 case "topic":
