@@ -8,6 +8,21 @@ export interface Principal {
 /** Everyone on a listener without authentication. */
 export const ANONYMOUS: Principal = { type: 'User', name: 'ANONYMOUS' };
 
+export interface ClientSoftware {
+  readonly name: string;
+  readonly version: string;
+}
+
+/** What Kafka calls a client that never said what it is. */
+export const UNKNOWN_SOFTWARE: ClientSoftware = { name: 'unknown', version: 'unknown' };
+
+/** What belongs to a connection rather than to a request; ApiVersions (and later authentication) change it. */
+export interface ConnectionState {
+  readonly listener: string;
+  principal: Principal;
+  clientSoftware: ClientSoftware;
+}
+
 export interface RequestContext {
   readonly apiKey: number;
   readonly apiVersion: number;
@@ -19,7 +34,11 @@ export interface RequestContext {
   /** The peer's address as text, as DescribeGroups shows it. */
   readonly clientHost: string;
   /** KIP-511: set by the connection's ApiVersions request. */
-  readonly clientSoftware: { readonly name: string; readonly version: string };
+  readonly clientSoftware: ClientSoftware;
   /** Identifies the connection within this process. */
   readonly connectionId: string;
+  /** For the handlers that change it. */
+  readonly connection: ConnectionState;
+  /** Calls back when the connection has gone, at once if it has; returns a way to forget about it. */
+  onDisconnect(callback: () => void): () => void;
 }

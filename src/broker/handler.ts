@@ -2,11 +2,14 @@
 import { apiOf, type Api } from '../protocol/apis.ts';
 import type { Message } from '../protocol/schema.ts';
 import { assert } from '../base/assert.ts';
+import type { CLOSE } from '../rpc/server-connection.ts';
 import type { RequestContext } from './context.ts';
 import type { Services } from './services.ts';
 
-/** Undefined instead of a response: nothing is sent (Produce with acks=0). */
-export type Reply<W> = W | undefined | Promise<W | undefined>;
+/** What may stand in a response's place: nothing is sent (Produce with acks=0), or the connection is closed. */
+type NoResponse = undefined | typeof CLOSE;
+
+export type Reply<W> = W | NoResponse | Promise<W | NoResponse>;
 
 export interface Handler {
   readonly api: Api;

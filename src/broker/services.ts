@@ -1,7 +1,38 @@
 /** What handlers may use: the parts of one broker, put together in `broker.ts`. */
 import type { Ports } from '../base/ports.ts';
+import type { LogDirectories } from '../log/log-directories.ts';
+import type { BrokerSettings } from '../metadata/configs/broker-settings.ts';
+import type { BrokerConfigSources } from '../metadata/configs/resolve.ts';
+import type { Controller } from '../metadata/controller.ts';
+import type { ClusterImage } from '../metadata/image.ts';
+import type { ProducerIds } from '../metadata/producer-ids.ts';
+import type { Deadlines } from '../replication/deadlines.ts';
+import type { Partitions } from '../replication/partitions.ts';
+import type { Authorizer } from '../security/authorizer.ts';
+import type { ApiVersionRange } from './api-versions.ts';
+import type { DelayedFetches } from './delayed-fetch.ts';
+import type { FetchSessions } from './fetch-session.ts';
+import type { LogLevels } from './log-levels.ts';
+import type { TopicCreation } from './topic-creation.ts';
 
 export interface Services {
   readonly ports: Ports;
   readonly nodeId: number;
+  /** As they are now: dynamic configurations may change them. */
+  readonly settings: () => BrokerSettings;
+  /** Where those settings come from, for DescribeConfigs. */
+  readonly brokerConfigs: () => BrokerConfigSources;
+  readonly image: ClusterImage;
+  readonly controller: Controller;
+  readonly topicCreation: TopicCreation;
+  readonly producerIds: ProducerIds;
+  readonly logLevels: LogLevels;
+  readonly logDirectories: LogDirectories;
+  readonly partitions: Partitions;
+  readonly deadlines: Deadlines;
+  readonly fetchSessions: FetchSessions;
+  readonly delayedFetches: DelayedFetches;
+  readonly authorizer: Authorizer;
+  /** The APIs this broker serves. */
+  readonly apiVersions: readonly ApiVersionRange[];
 }

@@ -1,0 +1,31 @@
+/** What the broker says it can do: the version ranges of its APIs (KIP-35). The features are metadata/features.ts. */
+import type { Api } from '../protocol/apis.ts';
+
+export interface ApiVersionRange {
+  readonly apiKey: number;
+  readonly minVersion: number;
+  readonly maxVersion: number;
+}
+
+const PRODUCE = 0;
+const INIT_PRODUCER_ID = 22;
+const GET_TELEMETRY_SUBSCRIPTIONS = 71;
+const PUSH_TELEMETRY = 72;
+
+/** The newest version that is served. InitProducerId 6 (KIP-939) is not stable in Kafka 4.4. */
+export function servedVersionMax(api: Api): number {
+  return api.key === INIT_PRODUCER_ID ? 5 : api.versionMax;
+}
+
+/** The ranges to advertise for these APIs, by key. */
+export function advertisedRanges(apis: readonly Api[]): ApiVersionRange[] {
+  return apis
+    .filter((api) => api.key !== GET_TELEMETRY_SUBSCRIPTIONS && api.key !== PUSH_TELEMETRY)
+    .map((api) => ({
+      apiKey: api.key,
+      // Versions 0 to 2 are gone, but librdkafka turns a codec off where it does not see them (KAFKA-18659).
+      minVersion: api.key === PRODUCE ? 0 : api.versionMin,
+      maxVersion: servedVersionMax(api),
+    }))
+    .sort((a, b) => a.apiKey - b.apiKey);
+}

@@ -1,0 +1,39 @@
+/**
+ * Fetch requests that wait for data. Each partition of a waiting request wakes it when something happens there; whether
+ * it is enough is looked at once after everything else that happened in the same turn, so a produce request to ten
+ * partitions, or one flush of many logs, wakes a consumer of all of them once.
+ */
+import type { Timers } from '../base/ports.ts';
+
+export interface WaitingFetch {
+  /** Answers the request if enough is there; called only between `wakeSoon` and `forget`. */
+  reconsider(): void;
+}
+
+export class DelayedFetches {
+  readonly #timers: Timers;
+  #woken = new Set<WaitingFetch>();
+  #isScheduled = false;
+
+  constructor(timers: Timers) {
+    this.#timers = timers;
+  }
+
+  wakeSoon(waiting: WaitingFetch): void {
+    this.#woken.add(waiting);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#timers.soon(() => this.#run());
+  }
+
+  forget(waiting: WaitingFetch): void {
+    this.#woken.delete(waiting);
+  }
+
+  #run(): void {
+    this.#isScheduled = false;
+    const woken = this.#woken;
+    this.#woken = new Set();
+    for (const waiting of woken) waiting.reconsider();
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * From a frame to a handler and back to bytes. A request that cannot be read, or whose API or version is not served,
+ * ends its connection, as in Kafka, except that ApiVersions in a version to come is answered in version 0 (KIP-511). A
+ * handler that throws gives its API's error answer, and the connection goes on.
+ */
+import type { Logger } from '../base/ports.ts';
+import { API_VERSIONS_KEY, type Api } from '../protocol/apis.ts';
+import { Errors } from '../protocol/errors.ts';
+import { decodeRequest, encodeResponse, peekPrefix, type RequestPrefix } from '../protocol/frame.ts';
+import { ProtocolError } from '../protocol/wire.ts';
+import { CLOSE, type Answer, type Peer, type RequestSink } from '../rpc/server-connection.ts';
+import { servedVersionMax } from './api-versions.ts';
+import type { ConnectionState, RequestContext } from './context.ts';
+import { errorResponse, failureOf } from './error-response.ts';
+import type { Handler } from './handler.ts';
+import type { Services } from './services.ts';
+
+const PRODUCE_KEY = 0;
+
+type ConnectionPeer = Peer<ConnectionState>;
+
+export class Dispatcher implements RequestSink<ConnectionState> {
+  readonly #services: Services;
+  readonly #handlers: readonly (Handler | undefined)[];
+  readonly #logger: Logger;
+
+  constructor(services: Services, handlers: readonly Handler[]) {
+    this.#services = services;
+    const byKey: (Handler | undefined)[] = [];
+    for (const handler of handlers) byKey[handler.api.key] = handler;
+    this.#handlers = byKey;
+    this.#logger = services.ports.logger;
+  }
+
+  /** Produce requests append in their order whether or not earlier ones are committed, so they need not wait. */
+  mayOverlap(frame: Buffer): boolean {
+    return frame.length >= 2 && frame.readInt16BE(0) === PRODUCE_KEY;
+  }
+
+  /** Logs keep large batches in their cache as views of the frame, and handlers may keep what they decoded. */
+  isRecyclable(): boolean {
+    return false;
+  }
+
+  handle(frame: Buffer, peer: ConnectionPeer): Answer | Promise<Answer> {
+    const prefix = peekPrefix(frame);
+    const { apiKey, apiVersion } = prefix;
+    const handler = this.#handlers[apiKey];
+    if (handler === undefined) throw new ProtocolError(`API ${apiKey} is not served`);
+    const { api } = handler;
+    if (apiVersion < api.versionMin || apiVersion > servedVersionMax(api)) {
+      if (apiKey === API_VERSIONS_KEY) return unsupportedApiVersions(api, prefix.correlationId);
+      throw new ProtocolError(`${api.name} has no version ${apiVersion} here`);
+    }
+    const { clientId, body } = decodeRequest(api, apiVersion, frame);
+    const context = requestContext(prefix, clientId, peer);
+    let reply: unknown;
+    try {
+      reply = handler.handle(body, context, this.#services);
+    } catch (error) {
+      return this.#failed(api, context, body, error);
+    }
+    if (!(reply instanceof Promise)) return this.#answer(api, context, body, reply);
+    return this.#later(reply, api, context, body);
+  }
+
+  async #later(reply: Promise<unknown>, api: Api, context: RequestContext, body: unknown): Promise<Answer> {
+    try {
+      return this.#answer(api, context, body, await reply);
+    } catch (error) {
+      return this.#failed(api, context, body, error);
+    }
+  }
+
+  #answer(api: Api, context: RequestContext, body: unknown, reply: unknown): Answer {
+    if (reply === undefined || reply === CLOSE) return reply;
+    try {
+      return encodeResponse(api, context.apiVersion, context.correlationId, reply);
+    } catch (error) {
+      return this.#failed(api, context, body, error);
+    }
+  }
+
+  #failed(api: Api, context: RequestContext, body: unknown, error: unknown): Answer {
+    const failure = failureOf(error);
+    const { apiVersion, correlationId, clientId, connectionId } = context;
+    const fields = { api: api.name, apiVersion, correlationId, clientId, connection: connectionId, error };
+    if (failure.code === Errors.UNKNOWN_SERVER_ERROR) this.#logger.error(fields, 'request failed');
+    else this.#logger.debug(fields, 'request refused');
+    try {
+      const response = errorResponse(api, apiVersion, body, failure);
+      return encodeResponse(api, apiVersion, correlationId, response);
+    } catch (encodeError) {
+      this.#logger.error({ ...fields, error: encodeError }, 'request failed and cannot be answered');
+      return CLOSE;
+    }
+  }
+}
+
+function requestContext(
+  prefix: RequestPrefix,
+  clientId: string | null,
+  peer: ConnectionPeer,
+): RequestContext {
+  const { state } = peer;
+  return {
+    apiKey: prefix.apiKey,
+    apiVersion: prefix.apiVersion,
+    correlationId: prefix.correlationId,
+    clientId,
+    listener: state.listener,
+    principal: state.principal,
+    clientHost: peer.host,
+    clientSoftware: state.clientSoftware,
+    connectionId: peer.id,
+    connection: state,
+    onDisconnect: (callback) => peer.onGone(callback),
+  };
+}
+
+/** The client learns from it which versions there are, and asks again (KIP-511). */
+function unsupportedApiVersions(api: Api, correlationId: number): Answer {
+  const range = { apiKey: api.key, minVersion: api.versionMin, maxVersion: api.versionMax };
+  return encodeResponse(api, 0, correlationId, {
+    errorCode: Errors.UNSUPPORTED_VERSION,
+    apiKeys: [range],
+    throttleTimeMs: 0,
+  });
+}

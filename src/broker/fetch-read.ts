@@ -1,0 +1,218 @@
+/**
+ * Reading for one Fetch request: which partitions it means, what of each may be read, and how the request's limits are
+ * shared out among them. Waiting is fetch-wait's matter, sessions are fetch-session's.
+ */
+import { DiskError } from '../base/ports.ts';
+import { OffsetOutOfRange, type LogRead } from '../log/log.ts';
+import { Errors, type ErrorCode } from '../protocol/errors.ts';
+import type { Isolation, Partition } from '../replication/partition.ts';
+import { mayTopic } from './authorization.ts';
+import type { RequestContext } from './context.ts';
+import type { FetchPartition } from './fetch-session.ts';
+import type { Services } from './services.ts';
+
+/** One partition of a request with what it stands for here. */
+export interface FetchTarget {
+  readonly wanted: FetchPartition;
+  /** Undefined: unknown, or not to be had by this principal. */
+  readonly topic: string | undefined;
+  /** Undefined: not held here, with the reason in `errorCode`. */
+  readonly partition: Partition | undefined;
+  readonly errorCode: ErrorCode;
+}
+
+export interface FetchLimits {
+  readonly isolation: Isolation;
+  readonly maxBytes: number;
+  /** Consumers may read from any replica (KIP-392); debugging reads as well. */
+  readonly leaderOnly: boolean;
+}
+
+export interface PartitionRead {
+  readonly errorCode: ErrorCode;
+  readonly highWatermark: number;
+  readonly lastStableOffset: number;
+  readonly logStartOffset: number;
+  readonly divergingEpoch: { readonly epoch: number; readonly endOffset: number } | undefined;
+  readonly buffers: readonly Buffer[];
+  readonly sizeBytes: number;
+  readonly abortedTransactions: { producerId: number; firstOffset: number }[] | null;
+}
+
+const NO_BUFFERS: readonly Buffer[] = [];
+
+/** Finds each partition's place. Of a partition named twice the last mention counts, as in Kafka. */
+export function findTargets(
+  partitions: readonly FetchPartition[],
+  usesTopicIds: boolean,
+  context: RequestContext,
+  services: Services,
+): FetchTarget[] {
+  const targets: FetchTarget[] = [];
+  const places = new Map<Partition, number>();
+  const topics = new Map<string, { topic: string | undefined; errorCode: ErrorCode }>();
+  for (const wanted of partitions) {
+    const key = usesTopicIds ? wanted.topicId : wanted.topic;
+    let found = topics.get(key);
+    if (found === undefined) topics.set(key, (found = findTopic(wanted, usesTopicIds, context, services)));
+    const target = findTarget(wanted, found, services);
+    const place = target.partition === undefined ? undefined : places.get(target.partition);
+    if (place !== undefined) {
+      targets[place] = target;
+      continue;
+    }
+    if (target.partition !== undefined) places.set(target.partition, targets.length);
+    targets.push(target);
+  }
+  return targets;
+}
+
+function findTopic(
+  wanted: FetchPartition,
+  usesTopicIds: boolean,
+  context: RequestContext,
+  services: Services,
+): { topic: string | undefined; errorCode: ErrorCode } {
+  const { image } = services;
+  const topic = usesTopicIds ? image.topicById(wanted.topicId)?.name : wanted.topic;
+  if (topic === undefined) return { topic, errorCode: Errors.UNKNOWN_TOPIC_ID };
+  if (!mayTopic(services, context, 'READ', topic)) {
+    return { topic, errorCode: Errors.TOPIC_AUTHORIZATION_FAILED };
+  }
+  const exists = image.topics.has(topic);
+  return { topic, errorCode: exists ? Errors.NONE : Errors.UNKNOWN_TOPIC_OR_PARTITION };
+}
+
+function findTarget(
+  wanted: FetchPartition,
+  found: { readonly topic: string | undefined; readonly errorCode: ErrorCode },
+  services: Services,
+): FetchTarget {
+  const { topic, errorCode } = found;
+  if (errorCode !== Errors.NONE) return { wanted, topic, partition: undefined, errorCode };
+  const partition = services.partitions.get(topic!, wanted.partition);
+  if (partition !== undefined) return { wanted, topic, partition, errorCode };
+  const exists = services.image.topics.get(topic!)?.partitions[wanted.partition] !== undefined;
+  const reason = exists ? Errors.NOT_LEADER_OR_FOLLOWER : Errors.UNKNOWN_TOPIC_OR_PARTITION;
+  return { wanted, topic, partition, errorCode: reason };
+}
+
+/**
+ * Reads the targets in order until `limits.maxBytes` are there. The first batch of the first partition that has any is
+ * read whatever its size, so that a consumer gets on. A promise only when the disk has to be asked.
+ */
+export function readTargets(
+  targets: readonly FetchTarget[],
+  limits: FetchLimits,
+): PartitionRead[] | Promise<PartitionRead[]> {
+  const reads: PartitionRead[] = [];
+  let bytesLeft = limits.maxBytes;
+  const take = (read: PartitionRead): void => {
+    reads.push(read);
+    bytesLeft = Math.max(0, bytesLeft - read.sizeBytes);
+  };
+  const readFrom = (index: number): PartitionRead[] | Promise<PartitionRead[]> => {
+    for (let at = index; at < targets.length; at++) {
+      const target = targets[at]!;
+      const maxBytes = Math.min(target.wanted.maxBytes, bytesLeft);
+      const read = readTarget(target, { ...limits, maxBytes, minOneMessage: bytesLeft === limits.maxBytes });
+      if (!(read instanceof Promise)) {
+        take(read);
+        continue;
+      }
+      return read.then((settled) => {
+        take(settled);
+        return readFrom(at + 1);
+      });
+    }
+    return reads;
+  };
+  return readFrom(0);
+}
+
+function readTarget(
+  target: FetchTarget,
+  limits: FetchLimits & { readonly minOneMessage: boolean },
+): PartitionRead | Promise<PartitionRead> {
+  const { wanted, partition } = target;
+  if (partition === undefined) return failed(target.errorCode);
+  const errorCode = partition.check(wanted.currentLeaderEpoch, limits);
+  if (errorCode !== Errors.NONE) return failed(errorCode);
+  const log = partition.log!;
+  const diverging = divergence(wanted, partition);
+  if (diverging === 'out of range' || isOutOfRange(wanted.fetchOffset, partition)) {
+    return { ...empty(partition, limits.isolation), errorCode: Errors.OFFSET_OUT_OF_RANGE };
+  }
+  const before = empty(partition, limits.isolation);
+  if (diverging !== undefined) return { ...before, divergingEpoch: diverging };
+  const upTo = partition.endOffset(limits.isolation);
+  if (wanted.fetchOffset >= upTo || (limits.maxBytes <= 0 && !limits.minOneMessage)) return before;
+  const finish = (read: LogRead): PartitionRead => {
+    const { buffers, sizeBytes } = read;
+    if (limits.isolation !== 'committed' || sizeBytes === 0) return { ...before, buffers, sizeBytes };
+    const end = Math.min(read.nextOffset ?? upTo, upTo);
+    const aborted = log.abortedTransactions(wanted.fetchOffset, end);
+    const abortedTransactions = aborted.map(({ producerId, firstOffset }) => ({ producerId, firstOffset }));
+    return { ...before, buffers, sizeBytes, abortedTransactions };
+  };
+  try {
+    const { maxBytes, minOneMessage } = limits;
+    const read = log.read({ offset: wanted.fetchOffset, maxBytes: Math.max(0, maxBytes), upTo, minOneMessage });
+    if (!(read instanceof Promise)) return finish(read);
+    return read.then(finish).catch((error: unknown) => readFailure(error, partition, limits.isolation));
+  } catch (error) {
+    return readFailure(error, partition, limits.isolation);
+  }
+}
+
+/** Retention may have moved the start, or the disk may have failed, between the check and the read. */
+function readFailure(error: unknown, partition: Partition, isolation: Isolation): PartitionRead {
+  if (error instanceof OffsetOutOfRange) {
+    return { ...empty(partition, isolation), errorCode: Errors.OFFSET_OUT_OF_RANGE };
+  }
+  if (error instanceof DiskError) return failed(Errors.KAFKA_STORAGE_ERROR);
+  throw error;
+}
+
+function isOutOfRange(offset: number, partition: Partition): boolean {
+  return offset < partition.logStartOffset || offset > partition.logEndOffset;
+}
+
+/** Where the client's log and ours part, when the epoch it fetched last says that they do (KIP-595). */
+function divergence(
+  wanted: FetchPartition,
+  partition: Partition,
+): { epoch: number; endOffset: number } | 'out of range' | undefined {
+  if (wanted.lastFetchedEpoch < 0) return undefined;
+  const { epoch, endOffset } = partition.log!.endOffsetForEpoch(wanted.lastFetchedEpoch);
+  if (epoch < 0 || endOffset < 0) return 'out of range';
+  if (epoch < wanted.lastFetchedEpoch || endOffset < wanted.fetchOffset) return { epoch, endOffset };
+  return undefined;
+}
+
+/** What is said of a partition when nothing of it is sent. */
+function empty(partition: Partition, isolation: Isolation): PartitionRead {
+  return {
+    errorCode: Errors.NONE,
+    highWatermark: partition.highWatermark,
+    lastStableOffset: partition.lastStableOffset,
+    logStartOffset: partition.logStartOffset,
+    divergingEpoch: undefined,
+    buffers: NO_BUFFERS,
+    sizeBytes: 0,
+    abortedTransactions: isolation === 'committed' ? [] : null,
+  };
+}
+
+function failed(errorCode: ErrorCode): PartitionRead {
+  return {
+    errorCode,
+    highWatermark: -1,
+    lastStableOffset: -1,
+    logStartOffset: -1,
+    divergingEpoch: undefined,
+    buffers: NO_BUFFERS,
+    sizeBytes: 0,
+    abortedTransactions: null,
+  };
+}

@@ -1,0 +1,121 @@
+/** A Fetch request that found too little: it waits until there is enough, something changed, or its time is over. */
+import { Errors } from '../protocol/errors.ts';
+import type { Partition, PartitionWatcher } from '../replication/partition.ts';
+import type { Deadline } from '../replication/deadlines.ts';
+import type { RequestContext } from './context.ts';
+import type { WaitingFetch } from './delayed-fetch.ts';
+import type { FetchLimits, FetchTarget, PartitionRead } from './fetch-read.ts';
+import type { Services } from './services.ts';
+
+export interface FetchWaitOptions {
+  readonly targets: readonly FetchTarget[];
+  /** What the first read gave for each target. */
+  readonly reads: readonly PartitionRead[];
+  readonly limits: FetchLimits;
+  readonly minBytes: number;
+  readonly maxWaitMs: number;
+}
+
+/** Resolves with false when the client has gone and no answer is wanted. */
+export function waitForData(
+  options: FetchWaitOptions,
+  context: RequestContext,
+  services: Services,
+): Promise<boolean> {
+  return new Promise((resolve) => new FetchWait(options, context, services, resolve));
+}
+
+/** Wakes the whole request for one of its partitions. */
+class TargetWatcher implements PartitionWatcher {
+  readonly partition: Partition;
+  readonly target: FetchTarget;
+  bytes: number;
+  isWoken = false;
+  readonly #fetch: FetchWait;
+
+  constructor(partition: Partition, target: FetchTarget, bytes: number, fetch: FetchWait) {
+    this.partition = partition;
+    this.target = target;
+    this.bytes = bytes;
+    this.#fetch = fetch;
+    partition.watch(this);
+  }
+
+  wake(): void {
+    this.isWoken = true;
+    this.#fetch.wake();
+  }
+}
+
+class FetchWait implements WaitingFetch {
+  readonly #options: FetchWaitOptions;
+  readonly #services: Services;
+  readonly #watchers: TargetWatcher[] = [];
+  readonly #deadline: Deadline;
+  readonly #forgetConnection: () => void;
+  readonly #resolve: (isWanted: boolean) => void;
+  #isOver = false;
+
+  constructor(
+    options: FetchWaitOptions,
+    context: RequestContext,
+    services: Services,
+    resolve: (isWanted: boolean) => void,
+  ) {
+    this.#options = options;
+    this.#services = services;
+    this.#resolve = resolve;
+    options.targets.forEach((target, index) => {
+      const { partition } = target;
+      if (partition === undefined) return;
+      this.#watchers.push(new TargetWatcher(partition, target, options.reads[index]!.sizeBytes, this));
+    });
+    this.#deadline = services.deadlines.after(options.maxWaitMs, () => this.#end(true));
+    this.#forgetConnection = context.onDisconnect(() => this.#end(false));
+  }
+
+  wake(): void {
+    if (!this.#isOver) this.#services.delayedFetches.wakeSoon(this);
+  }
+
+  reconsider(): void {
+    if (this.#isOver) return;
+    let total = 0;
+    for (const watcher of this.#watchers) {
+      if (watcher.isWoken && this.#isReady(watcher)) return this.#end(true);
+      total += watcher.bytes;
+    }
+    if (total >= this.#options.minBytes) this.#end(true);
+  }
+
+  /** Looks at a partition where something happened: true when the answer cannot wait any longer. */
+  #isReady(watcher: TargetWatcher): boolean {
+    watcher.isWoken = false;
+    const { partition, target } = watcher;
+    const { limits, minBytes } = this.#options;
+    const { fetchOffset, currentLeaderEpoch, maxBytes } = target.wanted;
+    if (partition.check(currentLeaderEpoch, limits) !== Errors.NONE) return true;
+    if (fetchOffset < partition.logStartOffset || fetchOffset > partition.logEndOffset) return true;
+    const end = partition.endOffset(limits.isolation);
+    if (end <= fetchOffset) return false;
+    if (minBytes <= 1) return true;
+    const read = partition.log!.read({ offset: fetchOffset, maxBytes, upTo: end, minOneMessage: true });
+    // What is no longer in memory has been there for long enough.
+    if (read instanceof Promise) {
+      read.catch(() => {});
+      return true;
+    }
+    watcher.bytes = read.sizeBytes;
+    return false;
+  }
+
+  #end(isWanted: boolean): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#deadline?.cancel();
+    this.#forgetConnection?.();
+    this.#services.delayedFetches.forget(this);
+    for (const watcher of this.#watchers) watcher.partition.unwatch(watcher);
+    this.#resolve(isWanted);
+  }
+}

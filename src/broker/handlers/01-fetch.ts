@@ -1,0 +1,209 @@
+/** Fetch: reads record batches for consumers, with sessions (KIP-227), long polls and both isolation levels (KIP-98). */
+import { FetchRequest, FetchResponse } from '../../protocol/messages/01-fetch.ts';
+import { Errors } from '../../protocol/errors.ts';
+import type { Write } from '../../protocol/schema.ts';
+import type { RequestContext } from '../context.ts';
+import { findTargets, readTargets, type FetchLimits, type FetchTarget, type PartitionRead } from '../fetch-read.ts';
+import {
+  mustTell,
+  NO_SESSION,
+  type FetchContext,
+  type FetchPartition,
+  type FetchSession,
+} from '../fetch-session.ts';
+import { waitForData } from '../fetch-wait.ts';
+import { handler, type Reply } from '../handler.ts';
+import { LeaderEndpoints } from '../leader-endpoints.ts';
+import type { Services } from '../services.ts';
+
+type Response = Write<typeof FetchResponse>;
+type TopicResponse = Response['responses'][number];
+type PartitionResponse = TopicResponse['partitions'][number];
+
+const TOPIC_ID_VERSION_MIN = 13;
+const STORAGE_ERROR_VERSION_MIN = 6;
+const LEADER_VERSION_MIN = 16;
+const READ_COMMITTED = 1;
+
+export const fetch = handler(FetchRequest, FetchResponse, (request, context, services) => {
+  const session = services.fetchSessions.open({
+    version: context.apiVersion,
+    sessionId: request.sessionId,
+    sessionEpoch: request.sessionEpoch,
+    partitions: wantedPartitions(request),
+    forgotten: request.forgottenTopicsData.flatMap(({ topic, topicId, partitions }) =>
+      partitions.map((partition) => ({ topic, topicId, partition })),
+    ),
+  });
+  if (session.kind === 'refused') {
+    return { throttleTimeMs: 0, errorCode: session.errorCode, sessionId: NO_SESSION, responses: [] };
+  }
+  if (isFollower(request)) return refuseFollower(session, context, services);
+  return serve(request, session, context, services);
+});
+
+function serve(
+  request: FetchRequest,
+  session: Exclude<FetchContext, { kind: 'refused' }>,
+  context: RequestContext,
+  services: Services,
+): Reply<Response> {
+  const usesTopicIds = context.apiVersion >= TOPIC_ID_VERSION_MIN;
+  const targets = findTargets(session.partitions, usesTopicIds, context, services);
+  const maxBytes = Math.max(0, Math.min(request.maxBytes, services.settings().fetch.maxBytes));
+  const limits: FetchLimits = {
+    isolation: request.isolationLevel === READ_COMMITTED ? 'committed' : 'uncommitted',
+    maxBytes,
+    leaderOnly: true,
+  };
+  const minBytes = Math.min(request.minBytes, maxBytes);
+  const { maxWaitMs } = request;
+  const respond = (reads: readonly PartitionRead[]): Response =>
+    answer(session, targets, reads, context, services);
+  const reads = readTargets(targets, limits);
+  if (!(reads instanceof Promise) && mustAnswer(targets, reads, minBytes, maxWaitMs)) return respond(reads);
+  const waitThenAnswer = async (): Promise<Response | undefined> => {
+    const first = await reads;
+    if (mustAnswer(targets, first, minBytes, maxWaitMs)) return respond(first);
+    const isWanted = await waitForData({ targets, reads: first, limits, minBytes, maxWaitMs }, context, services);
+    if (!isWanted) return undefined;
+    return respond(await readTargets(targets, limits));
+  };
+  return waitThenAnswer();
+}
+
+function mustAnswer(
+  targets: readonly FetchTarget[],
+  reads: readonly PartitionRead[],
+  minBytes: number,
+  maxWaitMs: number,
+): boolean {
+  if (maxWaitMs <= 0 || targets.length === 0) return true;
+  let bytes = 0;
+  let waitsFor = 0;
+  for (let index = 0; index < reads.length; index++) {
+    const read = reads[index]!;
+    bytes += read.sizeBytes;
+    if (targets[index]!.partition === undefined) continue;
+    if (read.errorCode !== Errors.NONE || read.divergingEpoch !== undefined) return true;
+    waitsFor += 1;
+  }
+  return bytes >= minBytes || waitsFor === 0;
+}
+
+function answer(
+  session: Exclude<FetchContext, { kind: 'refused' }>,
+  targets: readonly FetchTarget[],
+  reads: readonly PartitionRead[],
+  context: RequestContext,
+  services: Services,
+): Response {
+  const { apiVersion } = context;
+  const granted =
+    session.kind === 'full'
+      ? services.fetchSessions.create(
+          targets.map(({ wanted }) => wanted),
+          session.usesTopicIds,
+        )
+      : session.kind === 'incremental'
+        ? session.session
+        : undefined;
+  const leaders = new LeaderEndpoints(services, context);
+  const responses: { topic: string; topicId: string; partitions: PartitionResponse[] }[] = [];
+  let group: (typeof responses)[number] | undefined;
+  for (let index = 0; index < targets.length; index++) {
+    const target = targets[index]!;
+    const read = reads[index]!;
+    const { wanted } = target;
+    if (granted !== undefined && !isNews(granted, session.kind === 'full', wanted, read)) continue;
+    if (group === undefined || group.topicId !== wanted.topicId || group.topic !== wanted.topic) {
+      group = { topic: wanted.topic, topicId: wanted.topicId, partitions: [] };
+      responses.push(group);
+    }
+    group.partitions.push(partitionResponse(target, read, apiVersion, leaders));
+  }
+  return {
+    throttleTimeMs: 0,
+    errorCode: Errors.NONE,
+    sessionId: granted?.id ?? NO_SESSION,
+    responses,
+    nodeEndpoints: leaders.nodeEndpoints(),
+  };
+}
+
+/** A first answer tells everything; the next ones what changed since. */
+function isNews(granted: FetchSession, isFirst: boolean, wanted: FetchPartition, read: PartitionRead): boolean {
+  const isChanged = mustTell(granted, wanted, {
+    errorCode: read.errorCode,
+    highWatermark: read.highWatermark,
+    logStartOffset: read.logStartOffset,
+    hasRecords: read.sizeBytes > 0,
+    mustTell: read.divergingEpoch !== undefined,
+  });
+  return isFirst || isChanged;
+}
+
+function partitionResponse(
+  target: FetchTarget,
+  read: PartitionRead,
+  version: number,
+  leaders: LeaderEndpoints,
+): PartitionResponse {
+  let { errorCode } = read;
+  if (errorCode === Errors.KAFKA_STORAGE_ERROR && version < STORAGE_ERROR_VERSION_MIN) {
+    errorCode = Errors.NOT_LEADER_OR_FOLLOWER;
+  }
+  const isElsewhere = errorCode === Errors.NOT_LEADER_OR_FOLLOWER || errorCode === Errors.FENCED_LEADER_EPOCH;
+  return {
+    partitionIndex: target.wanted.partition,
+    errorCode,
+    highWatermark: read.highWatermark,
+    lastStableOffset: read.lastStableOffset,
+    logStartOffset: read.logStartOffset,
+    abortedTransactions: read.abortedTransactions,
+    records: read.buffers,
+    ...(read.divergingEpoch === undefined ? undefined : { divergingEpoch: read.divergingEpoch }),
+    ...(isElsewhere && version >= LEADER_VERSION_MIN && target.topic !== undefined
+      ? { currentLeader: leaders.leaderOf(target.topic, target.wanted.partition) }
+      : undefined),
+  };
+}
+
+function isFollower(request: FetchRequest): boolean {
+  return request.replicaId >= 0 || request.replicaState.replicaId >= 0;
+}
+
+/** Replication has a principal of its own: whoever else claims to be a replica gets nothing (CVE-2018-1288). */
+function refuseFollower(
+  session: Exclude<FetchContext, { kind: 'refused' }>,
+  context: RequestContext,
+  services: Services,
+): Response {
+  const targets = session.partitions.map((wanted): FetchTarget => {
+    const errorCode = Errors.TOPIC_AUTHORIZATION_FAILED;
+    return { wanted, topic: undefined, partition: undefined, errorCode };
+  });
+  const reads = readTargets(targets, { isolation: 'uncommitted', maxBytes: 0, leaderOnly: true });
+  const sessionless = { kind: 'sessionless', partitions: session.partitions } as const;
+  return answer(sessionless, targets, reads as PartitionRead[], context, services);
+}
+
+function wantedPartitions(request: FetchRequest): FetchPartition[] {
+  const wanted: FetchPartition[] = [];
+  for (const { topic, topicId, partitions } of request.topics) {
+    for (const one of partitions) {
+      wanted.push({
+        topic,
+        topicId,
+        partition: one.partition,
+        currentLeaderEpoch: one.currentLeaderEpoch,
+        fetchOffset: one.fetchOffset,
+        lastFetchedEpoch: one.lastFetchedEpoch,
+        maxBytes: one.partitionMaxBytes,
+        toldHighWatermark: -1,
+        toldLogStartOffset: -1,
+      });
+    }
+  }
+  return wanted;
+}

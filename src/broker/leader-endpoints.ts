@@ -1,0 +1,44 @@
+/** Who leads a partition and where that broker is, for answers that say so with their error (KIP-951). */
+import type { RequestContext } from './context.ts';
+import type { Services } from './services.ts';
+
+export interface CurrentLeader {
+  readonly leaderId: number;
+  readonly leaderEpoch: number;
+}
+
+export interface NodeEndpoint {
+  readonly nodeId: number;
+  readonly host: string;
+  readonly port: number;
+  readonly rack: string | null;
+}
+
+/** Collects the leaders that one answer names, and their endpoints on the listener of the request. */
+export class LeaderEndpoints {
+  readonly #services: Pick<Services, 'image'>;
+  readonly #listener: string;
+  readonly #endpoints = new Map<number, NodeEndpoint>();
+
+  constructor(services: Pick<Services, 'image'>, context: Pick<RequestContext, 'listener'>) {
+    this.#services = services;
+    this.#listener = context.listener;
+  }
+
+  /** -1/-1 when nobody leads, or nobody knows. */
+  leaderOf(topic: string, partition: number): CurrentLeader {
+    const state = this.#services.image.topics.get(topic)?.partitions[partition];
+    if (state === undefined) return { leaderId: -1, leaderEpoch: -1 };
+    const broker = this.#services.image.brokers.get(state.leader);
+    const endpoint = broker?.endpoints.find(({ listener }) => listener === this.#listener);
+    if (broker !== undefined && endpoint !== undefined) {
+      const { host, port } = endpoint;
+      this.#endpoints.set(broker.id, { nodeId: broker.id, host, port, rack: broker.rack });
+    }
+    return { leaderId: state.leader, leaderEpoch: state.leaderEpoch };
+  }
+
+  nodeEndpoints(): NodeEndpoint[] {
+    return [...this.#endpoints.values()];
+  }
+}

@@ -1,0 +1,285 @@
+/**
+ * One partition as this broker holds it: who leads it, how far it is committed, and who waits for that. The log below it
+ * knows records; the partition knows leadership, epochs and the high watermark. Answers are error codes, not exceptions.
+ *
+ * The high watermark is the smallest end offset of the in-sync replicas, and of a replica's log only that part counts
+ * which its disk has made durable (all of it where the topic is `relaxed`).
+ */
+import type { Log, AppendResult, LogRead } from '../log/log.ts';
+import { Errors, type ErrorCode } from '../protocol/errors.ts';
+import { OffsetWaiters, type WaitOutcome } from './waiters.ts';
+
+/** What the cluster has decided about a partition. */
+export interface PartitionState {
+  readonly replicas: readonly number[];
+  readonly isr: readonly number[];
+  /** -1: none. */
+  readonly leader: number;
+  readonly leaderEpoch: number;
+  readonly partitionEpoch: number;
+}
+
+export type Isolation = 'uncommitted' | 'committed' | 'log end';
+
+export interface PartitionAppend {
+  /** 0, 1 or -1. */
+  readonly acks: number;
+  readonly origin: 'client' | 'coordinator' | 'marker';
+  /** Of the Produce request, for what its version may contain. */
+  readonly produceVersion?: number;
+  readonly nowMs: number;
+  /** 2: KIP-890 part 2. */
+  readonly transactionVersion?: number;
+}
+
+/** What a waiting fetch is told; it looks for itself what changed. */
+export interface PartitionWatcher {
+  wake(): void;
+}
+
+const NO_RECORD_ERRORS: AppendResult['recordErrors'] = [];
+
+export class Partition {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partition: number;
+  readonly nodeId: number;
+  /** Undefined while the partition's log directory is offline. */
+  log: Log | undefined;
+  state: PartitionState;
+  /** The topic's min.insync.replicas. */
+  minInsyncReplicas = 1;
+  /** The log end when this broker became leader: consumers are told nothing before the watermark has passed it. */
+  leaderEpochStartOffset = 0;
+  #isDeleted = false;
+  #highWatermark = 0;
+  readonly #committed = new OffsetWaiters();
+  readonly #watchers = new Set<PartitionWatcher>();
+  readonly #watermarkListeners = new Set<(highWatermark: number) => void>();
+
+  constructor(options: {
+    readonly topic: string;
+    readonly topicId: string;
+    readonly partition: number;
+    readonly nodeId: number;
+    readonly log: Log | undefined;
+    readonly state: PartitionState;
+    /** As checkpointed; the log's start where there is none. */
+    readonly highWatermark?: number;
+  }) {
+    this.topic = options.topic;
+    this.topicId = options.topicId;
+    this.partition = options.partition;
+    this.nodeId = options.nodeId;
+    this.state = { ...options.state, leader: -1 };
+    this.log = options.log;
+    const { log } = this;
+    if (log !== undefined) {
+      const checkpointed = options.highWatermark ?? log.logStartOffset;
+      this.#highWatermark = Math.min(Math.max(checkpointed, log.logStartOffset), log.logEndOffset);
+      log.onDurable = () => this.#advance();
+    }
+    this.apply(options.state);
+  }
+
+  get leaderId(): number {
+    return this.state.leader;
+  }
+  get leaderEpoch(): number {
+    return this.state.leaderEpoch;
+  }
+  get isLeader(): boolean {
+    return this.state.leader === this.nodeId && !this.#isDeleted;
+  }
+  get isDeleted(): boolean {
+    return this.#isDeleted;
+  }
+  get highWatermark(): number {
+    return this.#highWatermark;
+  }
+  get logStartOffset(): number {
+    return this.log?.logStartOffset ?? -1;
+  }
+  get logEndOffset(): number {
+    return this.log?.logEndOffset ?? -1;
+  }
+  /** Everything before it is decided: no open transaction began there (KIP-98). */
+  get lastStableOffset(): number {
+    const unstable = this.log?.firstUnstableOffset;
+    return unstable === undefined ? this.#highWatermark : Math.min(unstable, this.#highWatermark);
+  }
+  /** False from an election until the watermark has reached the epoch's start: until then it may be too low (KIP-207). */
+  get isHighWatermarkKnown(): boolean {
+    return this.#highWatermark >= this.leaderEpochStartOffset;
+  }
+
+  /** Takes over a decision of the controller; an older one is ignored. */
+  apply(state: PartitionState): void {
+    const before = this.state;
+    if (state.leaderEpoch < before.leaderEpoch || state.partitionEpoch < before.partitionEpoch) return;
+    this.state = state;
+    const led = before.leader === this.nodeId;
+    const leads = state.leader === this.nodeId;
+    const isNewEpoch = state.leaderEpoch !== before.leaderEpoch || !led;
+    if (leads && isNewEpoch && this.log !== undefined) {
+      this.leaderEpochStartOffset = this.log.logEndOffset;
+      this.log.assignEpochStart(state.leaderEpoch, this.leaderEpochStartOffset);
+    }
+    if (led && (!leads || isNewEpoch)) this.#committed.lose();
+    this.#advance();
+    this.#wake();
+  }
+
+  /** The topic is gone: whoever waits is told. */
+  delete(): void {
+    this.#isDeleted = true;
+    this.#committed.lose();
+    this.#wake();
+  }
+
+  /** The log's directory failed: nothing here can be read or written until a restart. */
+  fail(): void {
+    this.log = undefined;
+    this.#committed.lose();
+    this.#wake();
+  }
+
+  /** NONE when this broker leads the partition, at the epoch that the client expects (-1: any; KIP-320). */
+  check(currentLeaderEpoch: number, options: { readonly leaderOnly: boolean } = { leaderOnly: true }): ErrorCode {
+    if (this.#isDeleted) return Errors.UNKNOWN_TOPIC_OR_PARTITION;
+    if (currentLeaderEpoch >= 0) {
+      if (currentLeaderEpoch < this.state.leaderEpoch) return Errors.FENCED_LEADER_EPOCH;
+      if (currentLeaderEpoch > this.state.leaderEpoch) return Errors.UNKNOWN_LEADER_EPOCH;
+    }
+    if (options.leaderOnly && !this.isLeader) return Errors.NOT_LEADER_OR_FOLLOWER;
+    if (this.log === undefined) return Errors.KAFKA_STORAGE_ERROR;
+    return Errors.NONE;
+  }
+
+  /** The offset that consumers of this isolation cannot read yet. */
+  endOffset(isolation: Isolation): number {
+    if (isolation === 'committed') return this.lastStableOffset;
+    return isolation === 'log end' ? this.logEndOffset : this.#highWatermark;
+  }
+
+  /** Appends as the leader. The batches are patched in place, and the log may keep a copy, never the buffer. */
+  append(records: Buffer, options: PartitionAppend): AppendResult {
+    const errorCode = this.check(-1);
+    if (errorCode !== Errors.NONE) return this.#refusal(errorCode);
+    if (options.acks === -1 && this.state.isr.length < this.#minInsync()) {
+      return this.#refusal(Errors.NOT_ENOUGH_REPLICAS);
+    }
+    const result = this.log!.appendAsLeader(records, {
+      leaderEpoch: this.state.leaderEpoch,
+      origin: options.origin,
+      nowMs: options.nowMs,
+      ...(options.produceVersion === undefined ? undefined : { produceVersion: options.produceVersion }),
+      ...(options.transactionVersion === undefined
+        ? undefined
+        : { transactionVersion: options.transactionVersion }),
+    });
+    this.#advance();
+    return result;
+  }
+
+  /**
+   * Calls back once when everything before `offset` is committed (at once if it is), or when this broker can no longer
+   * tell. Returns a way to forget about it.
+   */
+  whenCommitted(offset: number, callback: (outcome: WaitOutcome) => void): () => void {
+    if (this.#highWatermark >= offset) {
+      callback('committed');
+      return () => {};
+    }
+    if (!this.isLeader || this.log === undefined) {
+      callback('lost');
+      return () => {};
+    }
+    return this.#committed.add(offset, callback);
+  }
+
+  /** After a produce with acks=all is committed: were there replicas enough? */
+  checkCommitted(): ErrorCode {
+    const errorCode = this.check(-1);
+    if (errorCode !== Errors.NONE) return errorCode;
+    return this.state.isr.length < this.#minInsync() ? Errors.NOT_ENOUGH_REPLICAS_AFTER_APPEND : Errors.NONE;
+  }
+
+  /** Calls back at each advance, until the returned function is called. */
+  onHighWatermark(listener: (highWatermark: number) => void): () => void {
+    this.#watermarkListeners.add(listener);
+    return () => this.#watermarkListeners.delete(listener);
+  }
+
+  /** Wakes at everything a fetch may wait for: new committed data, another leader or epoch, deletion, a new start. */
+  watch(watcher: PartitionWatcher): void {
+    this.#watchers.add(watcher);
+  }
+  unwatch(watcher: PartitionWatcher): void {
+    this.#watchers.delete(watcher);
+  }
+  watcherCount(): number {
+    return this.#watchers.size;
+  }
+
+  /** Whole batches from the one with `offset` on. The caller has checked the offset against start and end. */
+  read(options: {
+    readonly offset: number;
+    readonly maxBytes: number;
+    readonly isolation: Isolation;
+    readonly minOneMessage: boolean;
+  }): LogRead | Promise<LogRead> {
+    const { offset, maxBytes, minOneMessage } = options;
+    return this.log!.read({ offset, maxBytes, minOneMessage, upTo: this.endOffset(options.isolation) });
+  }
+
+  /** Moves the log's start to `offset` (-1: the high watermark). The answer is the low watermark (KIP-107). */
+  deleteRecords(offset: number): { readonly errorCode: ErrorCode; readonly lowWatermark: number } {
+    const errorCode = this.check(-1);
+    if (errorCode !== Errors.NONE) return { errorCode, lowWatermark: -1 };
+    const log = this.log!;
+    if (!log.settings.cleanupPolicy.delete) return { errorCode: Errors.POLICY_VIOLATION, lowWatermark: -1 };
+    const before = offset === -1 ? this.#highWatermark : offset;
+    if (before < 0 || before > this.#highWatermark) {
+      return { errorCode: Errors.OFFSET_OUT_OF_RANGE, lowWatermark: -1 };
+    }
+    if (before > log.logStartOffset) {
+      log.deleteRecordsBefore(before);
+      this.#wake();
+    }
+    return { errorCode: Errors.NONE, lowWatermark: log.logStartOffset };
+  }
+
+  #minInsync(): number {
+    return Math.min(this.minInsyncReplicas, this.state.replicas.length);
+  }
+
+  /** The watermark never goes back while this broker leads. */
+  #advance(): void {
+    const { log } = this;
+    if (log === undefined || !this.isLeader) return;
+    // With more in-sync replicas than this one, what they have fetched bounds the watermark as well.
+    const committed = log.durableEndOffset;
+    if (committed <= this.#highWatermark) return;
+    this.#highWatermark = committed;
+    this.#committed.reach(committed);
+    for (const listener of this.#watermarkListeners) listener(committed);
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const watcher of this.#watchers) watcher.wake();
+  }
+
+  #refusal(errorCode: ErrorCode): AppendResult {
+    return {
+      errorCode,
+      recordErrors: NO_RECORD_ERRORS,
+      baseOffset: -1,
+      lastOffset: -1,
+      logAppendTimeMs: -1,
+      logStartOffset: -1,
+      duplicate: false,
+    };
+  }
+}

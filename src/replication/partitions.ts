@@ -1,0 +1,231 @@
+/**
+ * All partitions that this broker holds a replica of. They follow the cluster's image: what is created, deleted, led by
+ * another or configured differently there becomes so here. High watermarks are written down from time to time, so that a
+ * follower knows after a restart from where it may have to truncate.
+ */
+import type { Clock, Logger, Timer, Timers } from '../base/ports.ts';
+import type { Log } from '../log/log.ts';
+import type { LogDirectories } from '../log/log-directories.ts';
+import type { ClusterImage, ImageChange, PartitionImage, TopicImage } from '../metadata/image.ts';
+import type { TopicSettings } from '../metadata/configs/topic-settings.ts';
+import { Partition } from './partition.ts';
+
+/** Called when this broker begins or ceases to lead a partition, and on a new epoch of its own. */
+export interface LeadershipListener {
+  onElected(partition: Partition): void;
+  onResigned(partition: Partition): void;
+}
+
+export class Partitions {
+  readonly #nodeId: number;
+  readonly #image: ClusterImage;
+  readonly #logDirectories: LogDirectories;
+  readonly #settingsOf: (topic: string) => TopicSettings;
+  readonly #ports: { readonly clock: Clock; readonly timers: Timers; readonly logger: Logger };
+  readonly #checkpointIntervalMs: number;
+  readonly #byName = new Map<string, (Partition | undefined)[]>();
+  readonly #byId = new Map<string, (Partition | undefined)[]>();
+  readonly #listeners: LeadershipListener[] = [];
+  #checkpointTimer: Timer | undefined;
+  #watermarks: ReadonlyMap<string, number> = new Map();
+
+  constructor(options: {
+    readonly nodeId: number;
+    readonly image: ClusterImage;
+    readonly logDirectories: LogDirectories;
+    /** With the broker's defaults. */
+    readonly settingsOf: (topic: string) => TopicSettings;
+    readonly ports: { readonly clock: Clock; readonly timers: Timers; readonly logger: Logger };
+    /** Kafka's replica.high.watermark.checkpoint.interval.ms. */
+    readonly checkpointIntervalMs: number;
+  }) {
+    this.#nodeId = options.nodeId;
+    this.#image = options.image;
+    this.#logDirectories = options.logDirectories;
+    this.#settingsOf = options.settingsOf;
+    this.#ports = options.ports;
+    this.#checkpointIntervalMs = options.checkpointIntervalMs;
+  }
+
+  /** Opens what the image holds and follows it from there. */
+  start(): void {
+    this.#watermarks = this.#logDirectories.readHighWatermarks();
+    this.#removeStrays();
+    for (const topic of this.#image.topics.values()) this.#create(topic);
+    this.#watermarks = new Map();
+    this.#image.onChange((change) => this.#follow(change));
+    this.#armCheckpoint();
+  }
+
+  /** Writes the watermarks down and follows nothing any more. */
+  stop(): void {
+    this.#checkpointTimer?.cancel();
+    this.checkpoint();
+  }
+
+  get(topic: string, partition: number): Partition | undefined {
+    return this.#byName.get(topic)?.[partition];
+  }
+
+  byId(topicId: string, partition: number): Partition | undefined {
+    return this.#byId.get(topicId)?.[partition];
+  }
+
+  *all(): Iterable<Partition> {
+    for (const list of this.#byName.values()) for (const partition of list) if (partition) yield partition;
+  }
+
+  /** Also tells the listener at once of the partitions that are led already. */
+  onLeadership(listener: LeadershipListener): void {
+    this.#listeners.push(listener);
+    for (const partition of this.all()) if (partition.isLeader) listener.onElected(partition);
+  }
+
+  checkpoint(): void {
+    const watermarks = new Map<string, number>();
+    for (const partition of this.all()) {
+      if (partition.log === undefined) continue;
+      watermarks.set(`${partition.topic}-${partition.partition}`, partition.highWatermark);
+    }
+    try {
+      this.#logDirectories.checkpointHighWatermarks(watermarks);
+    } catch (error) {
+      this.#ports.logger.warn({ error }, 'high watermarks could not be written down');
+    }
+  }
+
+  #armCheckpoint(): void {
+    this.#checkpointTimer = this.#ports.timers.after(this.#checkpointIntervalMs, () => {
+      this.checkpoint();
+      this.#armCheckpoint();
+    });
+  }
+
+  #follow(change: ImageChange): void {
+    for (const topic of change.topicsDeleted) this.#delete(topic);
+    for (const topic of change.topicsCreated) this.#create(topic);
+    for (const { topic, partition } of change.partitionsChanged) {
+      const topicImage = this.#image.topics.get(topic);
+      const state = topicImage?.partitions[partition];
+      if (topicImage === undefined || state === undefined) continue;
+      const held = this.get(topic, partition);
+      if (held === undefined) this.#createPartition(topicImage, state);
+      else this.#apply(held, state);
+    }
+    this.#configure(change);
+  }
+
+  #configure(change: ImageChange): void {
+    const topics = new Set<string>();
+    for (const { type, name } of change.configsChanged) {
+      if (type === 'TOPIC') topics.add(name);
+      else if (type === 'BROKER') for (const topic of this.#byName.keys()) topics.add(topic);
+    }
+    for (const topic of topics) {
+      const list = this.#byName.get(topic);
+      if (list === undefined) continue;
+      const settings = this.#settingsOf(topic);
+      for (const partition of list) {
+        if (partition === undefined) continue;
+        partition.log?.configure(settings);
+        partition.minInsyncReplicas = settings.minInsyncReplicas;
+      }
+    }
+  }
+
+  #apply(partition: Partition, state: PartitionImage): void {
+    const led = partition.isLeader;
+    const epoch = partition.leaderEpoch;
+    partition.apply(state);
+    this.#tell(partition, led, epoch);
+  }
+
+  #tell(partition: Partition, led: boolean, epoch: number): void {
+    if (led && !partition.isLeader) for (const listener of this.#listeners) listener.onResigned(partition);
+    if (partition.isLeader && (!led || partition.leaderEpoch !== epoch)) {
+      for (const listener of this.#listeners) listener.onElected(partition);
+    }
+  }
+
+  #create(topic: TopicImage): void {
+    for (const state of topic.partitions) this.#createPartition(topic, state);
+  }
+
+  #createPartition(topic: TopicImage, state: PartitionImage): void {
+    if (!state.replicas.includes(this.#nodeId)) return;
+    const settings = this.#settingsOf(topic.name);
+    const held = new Partition({
+      topic: topic.name,
+      topicId: topic.id,
+      partition: state.partition,
+      nodeId: this.#nodeId,
+      log: this.#openLog(topic, state.partition, settings),
+      state,
+      ...this.#watermarkOf(topic.name, state.partition),
+    });
+    held.minInsyncReplicas = settings.minInsyncReplicas;
+    put(this.#byName, topic.name, held);
+    put(this.#byId, topic.id, held);
+    this.#tell(held, false, -1);
+  }
+
+  #watermarkOf(topic: string, partition: number): { highWatermark: number } | undefined {
+    const highWatermark = this.#watermarks.get(`${topic}-${partition}`);
+    return highWatermark === undefined ? undefined : { highWatermark };
+  }
+
+  /** Undefined: no directory can take it; the partition is there and answers KAFKA_STORAGE_ERROR. */
+  #openLog(topic: TopicImage, partition: number, settings: TopicSettings): Log | undefined {
+    const topicPartition = { topic: topic.name, partition };
+    try {
+      const existing = this.#logDirectories.get(topicPartition);
+      if (existing !== undefined && existing.topicId === topic.id) {
+        existing.configure(settings);
+        return existing;
+      }
+      // The log of a topic of the same name that was deleted before.
+      if (existing !== undefined) this.#logDirectories.remove(topicPartition);
+      return this.#logDirectories.create({ topic: topic.name, partition, topicId: topic.id, settings });
+    } catch (error) {
+      this.#ports.logger.error({ error, topic: topic.name, partition }, 'partition has no log');
+      return undefined;
+    }
+  }
+
+  #delete(topic: TopicImage): void {
+    for (const partition of this.#byId.get(topic.id) ?? []) {
+      if (partition === undefined) continue;
+      const led = partition.isLeader;
+      partition.delete();
+      if (led) for (const listener of this.#listeners) listener.onResigned(partition);
+      try {
+        this.#logDirectories.remove({ topic: topic.name, partition: partition.partition });
+      } catch (error) {
+        this.#ports.logger.error({ error, topic: topic.name }, 'the log of a deleted topic is still there');
+      }
+    }
+    this.#byId.delete(topic.id);
+    if (this.#byName.get(topic.name)?.find((held) => held !== undefined)?.topicId === topic.id) {
+      this.#byName.delete(topic.name);
+    }
+  }
+
+  /** Logs of topics that were deleted while this broker was away. The directories' cluster id has been checked before. */
+  #removeStrays(): void {
+    for (const log of [...this.#logDirectories.logs()]) {
+      const { topic, partition } = log.topicPartition;
+      const image = this.#image.topics.get(topic);
+      const isHeld =
+        image?.id === log.topicId && image.partitions[partition]?.replicas.includes(this.#nodeId) === true;
+      if (isHeld) continue;
+      this.#ports.logger.warn({ topic, partition }, 'log of a partition that is no longer ours: removed');
+      this.#logDirectories.remove(log.topicPartition);
+    }
+  }
+}
+
+function put(map: Map<string, (Partition | undefined)[]>, key: string, partition: Partition): void {
+  let list = map.get(key);
+  if (list === undefined) map.set(key, (list = []));
+  list[partition.partition] = partition;
+}

@@ -1,0 +1,280 @@
+/**
+ * One client's connection on the server's side: requests are read ahead up to a limit, begun one after the other, and
+ * answered strictly in their order. Back-pressure works both ways: a peer that sends faster than it is served is no
+ * longer read, and one that does not read its answers gets no further request begun.
+ */
+import type { Connection } from '../base/ports.ts';
+import { FrameCutter, type Frame } from './frame-cutter.ts';
+import type { SlabPool } from './slab-pool.ts';
+
+/** What came of a request: its response's views; undefined for none (Produce with acks=0); CLOSE ends the connection. */
+export const CLOSE = Symbol('close');
+export type Answer = readonly Buffer[] | undefined | typeof CLOSE;
+
+export interface RequestSink<S> {
+  /** Begins a request. What it throws, or rejects with, closes the connection: expected failures are answers. */
+  handle(frame: Buffer, peer: Peer<S>): Answer | Promise<Answer>;
+  /** Whether the request may begin while earlier ones that also may are unanswered (Produce: appends stay in order). */
+  mayOverlap(frame: Buffer): boolean;
+  /** Whether nobody keeps a view of the frame once its answer has left this connection. */
+  isRecyclable(frame: Buffer): boolean;
+}
+
+export interface ConnectionLimits {
+  /** Kafka's socket.request.max.bytes. */
+  readonly frameBytesMax: number;
+  /** Requests that are read and not answered yet. */
+  readonly requestsAheadMax: number;
+  /** Bytes of such requests; one that is larger on its own still passes. */
+  readonly bytesAheadMax: number;
+}
+
+/** What handlers know of a connection. `state` is theirs. */
+export interface Peer<S> {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+  readonly localPort: number;
+  state: S;
+  /** Calls back when the connection has gone; returns a way to forget about it. */
+  onGone(callback: () => void): () => void;
+}
+
+interface Entry {
+  readonly frame: Frame;
+  readonly overlaps: boolean;
+  answer: Answer;
+  isAnswered: boolean;
+}
+
+export class ServerConnection<S> implements Peer<S> {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+  readonly localPort: number;
+  state: S;
+  /** Monotonic ms of the last whole request or the last progress of an answer. */
+  activeAtMs: number;
+  /** Since when answers wait without any of them leaving; undefined while nothing waits. */
+  stalledSinceMs: number | undefined;
+  readonly #connection: Connection;
+  readonly #sink: RequestSink<S>;
+  readonly #limits: ConnectionLimits;
+  readonly #pool: SlabPool;
+  readonly #cutter: FrameCutter;
+  readonly #nowMs: () => number;
+  readonly #onFailure: (error: unknown, peer: Peer<S>) => void;
+  /** Requests in order of arrival; the first `#begun` of them have been handed to the sink. */
+  readonly #queue: Entry[] = [];
+  #begun = 0;
+  #bytesAhead = 0;
+  #isPaused = false;
+  #isBlocked = false;
+  #isPumping = false;
+  #isEnding = false;
+  #isGone = false;
+  #pendingBytesBefore = 0;
+  readonly #goneListeners = new Set<() => void>();
+
+  constructor(options: {
+    readonly id: string;
+    readonly connection: Connection;
+    readonly state: S;
+    readonly sink: RequestSink<S>;
+    readonly limits: ConnectionLimits;
+    readonly pool: SlabPool;
+    readonly nowMs: () => number;
+    readonly onFailure: (error: unknown, peer: Peer<S>) => void;
+    readonly onGone: (connection: ServerConnection<S>) => void;
+  }) {
+    const { connection } = options;
+    this.id = options.id;
+    this.host = connection.remoteHost;
+    this.port = connection.remotePort;
+    this.localPort = connection.localPort;
+    this.state = options.state;
+    this.#connection = connection;
+    this.#sink = options.sink;
+    this.#limits = options.limits;
+    this.#pool = options.pool;
+    this.#cutter = new FrameCutter({ sizeBytesMax: options.limits.frameBytesMax, pool: options.pool });
+    this.#nowMs = options.nowMs;
+    this.#onFailure = options.onFailure;
+    this.activeAtMs = options.nowMs();
+    connection.onData = (chunk) => {
+      if (this.#isGone || this.#isEnding) return;
+      this.#cutter.push(chunk);
+      this.#pump();
+    };
+    connection.onDrain = () => {
+      this.#isBlocked = false;
+      this.activeAtMs = this.#nowMs();
+      this.#pump();
+    };
+    connection.onClose = () => {
+      if (this.#isGone) return;
+      this.#isGone = true;
+      this.#queue.length = 0;
+      this.#begun = 0;
+      options.onGone(this);
+      for (const listener of this.#goneListeners) listener();
+      this.#goneListeners.clear();
+    };
+  }
+
+  onGone(callback: () => void): () => void {
+    if (this.#isGone) {
+      callback();
+      return () => {};
+    }
+    this.#goneListeners.add(callback);
+    return () => this.#goneListeners.delete(callback);
+  }
+
+  /** Requests that are read and not answered yet. */
+  requestsAhead(): number {
+    return this.#queue.length;
+  }
+
+  /** Answers that have not left for the kernel yet. */
+  pendingBytes(): number {
+    return this.#connection.pendingBytes();
+  }
+
+  /** Closes now. */
+  destroy(): void {
+    this.#connection.destroy();
+  }
+
+  /** Begins nothing more, answers what has begun, then closes. */
+  end(): void {
+    this.#isEnding = true;
+    this.#pause();
+    this.#queue.length = this.#begun;
+    if (this.#queue.length === 0) this.#connection.end();
+  }
+
+  /** Called from time to time: notes whether answers leave. Ms of no progress while any wait, else 0. */
+  stalledMs(nowMs: number): number {
+    const pending = this.#connection.pendingBytes();
+    if (pending === 0 || pending < this.#pendingBytesBefore) {
+      this.stalledSinceMs = undefined;
+      if (this.#pendingBytesBefore > 0) this.activeAtMs = nowMs;
+    } else {
+      this.stalledSinceMs ??= nowMs;
+    }
+    this.#pendingBytesBefore = pending;
+    return this.stalledSinceMs === undefined ? 0 : nowMs - this.stalledSinceMs;
+  }
+
+  isIdleSince(beforeMs: number): boolean {
+    return this.#queue.length === 0 && this.activeAtMs < beforeMs;
+  }
+
+  /** Reads, begins and answers as far as possible. Answers that are ready in one turn leave in one write. */
+  #pump(): void {
+    if (this.#isPumping || this.#isGone) return;
+    this.#isPumping = true;
+    try {
+      let out: Buffer[] = [];
+      for (;;) {
+        const progressed = this.#readAhead() || this.#begin();
+        out = this.#takeAnswers(out);
+        if (this.#isGone) return;
+        if (!progressed) break;
+      }
+      if (this.#isEnding && this.#queue.length === 0) {
+        this.#connection.end();
+      } else if (this.#mayReadMore()) {
+        this.#resume();
+      } else {
+        this.#pause();
+      }
+    } catch (error) {
+      this.#onFailure(error, this);
+      this.destroy();
+    } finally {
+      this.#isPumping = false;
+    }
+  }
+
+  /** Moves one frame from the chunk to the queue. */
+  #readAhead(): boolean {
+    if (!this.#mayReadMore()) return false;
+    const frame = this.#cutter.next();
+    if (frame === undefined) return false;
+    this.activeAtMs = this.#nowMs();
+    this.#bytesAhead += frame.bytes.length;
+    const overlaps = this.#sink.mayOverlap(frame.bytes);
+    this.#queue.push({ frame, overlaps, answer: undefined, isAnswered: false });
+    return true;
+  }
+
+  #mayReadMore(): boolean {
+    if (this.#isEnding || this.#isBlocked) return false;
+    const ahead = this.#queue.length;
+    if (ahead === 0) return true;
+    return ahead < this.#limits.requestsAheadMax && this.#bytesAhead < this.#limits.bytesAheadMax;
+  }
+
+  /** Begins the next request, if it need not wait for those before it. */
+  #begin(): boolean {
+    if (this.#isBlocked || this.#begun >= this.#queue.length) return false;
+    const entry = this.#queue[this.#begun]!;
+    if (this.#begun > 0 && !(entry.overlaps && this.#queue[this.#begun - 1]!.overlaps)) return false;
+    this.#begun += 1;
+    const answer = this.#sink.handle(entry.frame.bytes, this);
+    if (!(answer instanceof Promise)) {
+      entry.answer = answer;
+      entry.isAnswered = true;
+      return true;
+    }
+    answer.then(
+      (value) => {
+        entry.answer = value;
+        entry.isAnswered = true;
+        this.#pump();
+      },
+      (error: unknown) => {
+        if (this.#isGone) return;
+        this.#onFailure(error, this);
+        this.destroy();
+      },
+    );
+    return true;
+  }
+
+  /** Writes the answers at the head of the queue that are ready. */
+  #takeAnswers(out: Buffer[]): Buffer[] {
+    while (this.#begun > 0 && this.#queue[0]!.isAnswered) {
+      const { frame, answer } = this.#queue.shift()!;
+      this.#begun -= 1;
+      this.#bytesAhead -= frame.bytes.length;
+      if (frame.slab !== undefined && this.#sink.isRecyclable(frame.bytes)) this.#pool.give(frame.slab);
+      if (answer === CLOSE) {
+        this.#queue.length = 0;
+        this.#begun = 0;
+        this.#isEnding = true;
+        if (out.length > 0) this.#connection.write(out);
+        this.#connection.end();
+        return [];
+      }
+      if (answer !== undefined) for (const buffer of answer) out.push(buffer);
+    }
+    if (out.length === 0) return out;
+    if (!this.#connection.write(out)) this.#isBlocked = true;
+    return [];
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#connection.pause();
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#connection.resume();
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * The server's half of connections: listeners, limits on how many connections there are, and a sweep that closes those
+ * which are idle or whose peer does not read. What requests mean is the sink's matter.
+ */
+import type { Connection, Listener, ListenOptions, Logger, Ports, Timer } from '../base/ports.ts';
+import {
+  ServerConnection,
+  type ConnectionLimits,
+  type Peer,
+  type RequestSink,
+} from './server-connection.ts';
+import { SlabPool } from './slab-pool.ts';
+
+export interface ServerLimits extends ConnectionLimits {
+  /** Kafka's max.connections, over all listeners. */
+  readonly connectionsMax: number;
+  /** Kafka's max.connections.per.ip. */
+  readonly connectionsPerHostMax: number;
+  /** Kafka's connections.max.idle.ms. Negative: never. */
+  readonly idleMsMax: number;
+  /** A peer that holds this many bytes of answers... */
+  readonly stalledBytesMin: number;
+  /** ...and took none of them for this long is dropped. */
+  readonly stalledMsMax: number;
+  /** Free buffers for large frames that are kept. */
+  readonly pooledBytesMax: number;
+}
+
+export const SERVER_LIMITS: ServerLimits = {
+  frameBytesMax: 100 * 1024 * 1024,
+  requestsAheadMax: 100,
+  bytesAheadMax: 4 * 1024 * 1024,
+  connectionsMax: 10_000,
+  connectionsPerHostMax: 1_000,
+  idleMsMax: 10 * 60 * 1000,
+  stalledBytesMin: 64 * 1024,
+  stalledMsMax: 30_000,
+  pooledBytesMax: 16 * 1024 * 1024,
+};
+
+const SWEEP_INTERVAL_MS_MAX = 5_000;
+
+export class Server<S> {
+  readonly limits: ServerLimits;
+  readonly #ports: Pick<Ports, 'network' | 'timers' | 'clock'>;
+  readonly #logger: Logger;
+  readonly #sink: RequestSink<S>;
+  readonly #pool: SlabPool;
+  readonly #listeners: Listener[] = [];
+  readonly #connections = new Set<ServerConnection<S>>();
+  readonly #perHost = new Map<string, number>();
+  #sweepTimer: Timer | undefined;
+  #connectionCount = 0;
+  #isStopping = false;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(options: {
+    readonly ports: Pick<Ports, 'network' | 'timers' | 'clock' | 'logger'>;
+    readonly sink: RequestSink<S>;
+    readonly limits?: ServerLimits;
+  }) {
+    this.limits = options.limits ?? SERVER_LIMITS;
+    this.#ports = options.ports;
+    this.#logger = options.ports.logger;
+    this.#sink = options.sink;
+    this.#pool = new SlabPool({ keptBytesMax: this.limits.pooledBytesMax });
+  }
+
+  /** Listens; `stateOf` makes what the sink wants to know of each new connection. */
+  async listen(options: ListenOptions, stateOf: (connection: Connection) => S): Promise<Listener> {
+    const listener = await this.#ports.network.listen(options, (connection) =>
+      this.#accept(connection, stateOf),
+    );
+    this.#listeners.push(listener);
+    if (this.#sweepTimer === undefined) this.#armSweep();
+    return listener;
+  }
+
+  connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Accepts nothing more, lets requests that have begun finish for up to `graceMs`, then closes what is left. */
+  async stop(graceMs: number): Promise<void> {
+    this.#isStopping = true;
+    this.#sweepTimer?.cancel();
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    for (const connection of this.#connections) connection.end();
+    if (this.#connections.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#ports.timers.after(graceMs, () => {
+        for (const connection of this.#connections) connection.destroy();
+      });
+      this.#onEmpty = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+
+  #accept(connection: Connection, stateOf: (connection: Connection) => S): void {
+    const host = connection.remoteHost;
+    const fromHost = this.#perHost.get(host) ?? 0;
+    const { connectionsMax, connectionsPerHostMax } = this.limits;
+    if (
+      this.#isStopping ||
+      this.#connections.size >= connectionsMax ||
+      fromHost >= connectionsPerHostMax
+    ) {
+      this.#logger.debug({ host, connections: this.#connections.size, fromHost }, 'connection refused');
+      connection.destroy();
+      return;
+    }
+    this.#perHost.set(host, fromHost + 1);
+    this.#connectionCount += 1;
+    const served = new ServerConnection<S>({
+      id: `${host}:${connection.remotePort}-${connection.localPort}-${this.#connectionCount}`,
+      connection,
+      state: stateOf(connection),
+      sink: this.#sink,
+      limits: this.limits,
+      pool: this.#pool,
+      nowMs: () => this.#ports.clock.monotonicMs(),
+      onFailure: (error, peer) => this.#onFailure(error, peer),
+      onGone: (gone) => this.#onGone(gone),
+    });
+    this.#connections.add(served);
+  }
+
+  #onFailure(error: unknown, peer: Peer<S>): void {
+    this.#logger.info(
+      { connection: peer.id, error: error instanceof Error ? error.message : String(error) },
+      'connection closed: its requests cannot be read',
+    );
+  }
+
+  #onGone(connection: ServerConnection<S>): void {
+    this.#connections.delete(connection);
+    const left = (this.#perHost.get(connection.host) ?? 1) - 1;
+    if (left === 0) this.#perHost.delete(connection.host);
+    else this.#perHost.set(connection.host, left);
+    if (this.#connections.size === 0) this.#onEmpty?.();
+  }
+
+  #armSweep(): void {
+    const { idleMsMax, stalledMsMax } = this.limits;
+    const idleStep = idleMsMax < 0 ? SWEEP_INTERVAL_MS_MAX : idleMsMax / 4;
+    const intervalMs = Math.max(10, Math.min(SWEEP_INTERVAL_MS_MAX, stalledMsMax / 4, idleStep));
+    this.#sweepTimer = this.#ports.timers.after(intervalMs, () => {
+      this.#sweep();
+      this.#armSweep();
+    });
+  }
+
+  #sweep(): void {
+    const now = this.#ports.clock.monotonicMs();
+    const { idleMsMax, stalledMsMax, stalledBytesMin } = this.limits;
+    for (const connection of this.#connections) {
+      const stalledMs = connection.stalledMs(now);
+      if (stalledMs >= stalledMsMax && connection.pendingBytes() >= stalledBytesMin) {
+        this.#logger.info(
+          { connection: connection.id, pendingBytes: connection.pendingBytes(), stalledMs },
+          'connection closed: its peer does not read',
+        );
+        connection.destroy();
+      } else if (idleMsMax >= 0 && connection.isIdleSince(now - idleMsMax)) {
+        this.#logger.debug({ connection: connection.id }, 'idle connection closed');
+        connection.destroy();
+      }
+    }
+  }
+}
