@@ -12,7 +12,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.ListOffsetsResult.ListOffsetsResultInfo;
@@ -61,6 +60,7 @@ final class Extras {
             return null;
         });
         operations.put("flowState", r -> flow.state());
+        operations.put("flowMissing", r -> flow.missing());
         operations.put("flowStop", r -> flow.stop());
     }
 
@@ -262,65 +262,5 @@ final class Extras {
             }
         }
         return seen;
-    }
-
-    /** Sends numbered values round the partitions until stopped; a number counts once it is acknowledged. */
-    private static final class Flow {
-        private final Map<String, Long> acknowledged = new java.util.concurrent.ConcurrentHashMap<>();
-        private final AtomicLong sent = new AtomicLong();
-        private final AtomicLong failed = new AtomicLong();
-        private final KafkaProducer<byte[], byte[]> producer;
-        private final Thread thread;
-        private volatile boolean ended;
-        private volatile String failure;
-
-        Flow(String bootstrap, String topic, int partitions) {
-            producer = new KafkaProducer<>(Map.of(
-                "bootstrap.servers", bootstrap, "acks", "all", "enable.idempotence", true,
-                "linger.ms", 1, "delivery.timeout.ms", 120_000, "request.timeout.ms", 5_000,
-                "reconnect.backoff.max.ms", 200, "retry.backoff.ms", 20,
-                "key.serializer", ByteArraySerializer.class, "value.serializer", ByteArraySerializer.class));
-            thread = new Thread(() -> run(topic, partitions));
-            thread.start();
-        }
-
-        private void run(String topic, int partitions) {
-            while (!ended) {
-                long number = sent.getAndIncrement();
-                int partition = (int) (number % partitions);
-                byte[] value = Long.toString(number).getBytes(StandardCharsets.UTF_8);
-                producer.send(new ProducerRecord<>(topic, partition, null, value), (metadata, error) -> {
-                    if (error != null) {
-                        failed.incrementAndGet();
-                        failure = number + " on " + partition + ": " + Driver.describe(error);
-                    } else {
-                        acknowledged.put(partition + " " + number, metadata.offset());
-                    }
-                });
-                try {
-                    if (number % 4 == 0) Thread.sleep(1);
-                } catch (InterruptedException error) {
-                    return;
-                }
-            }
-        }
-
-        Object state() {
-            Map<String, Object> state = new HashMap<>();
-            state.put("sent", sent.get());
-            state.put("acknowledged", acknowledged.size());
-            state.put("failed", failed.get());
-            state.put("failure", failure);
-            return state;
-        }
-
-        /** Ends, waits for the last answers, and tells each acknowledged number with its partition and offset. */
-        Object stop() throws InterruptedException {
-            ended = true;
-            thread.join();
-            producer.flush();
-            producer.close();
-            return Map.of("state", state(), "acknowledged", acknowledged);
-        }
     }
 }
