@@ -132,7 +132,8 @@ export class ClusterImage {
   private readonly partitionRecords = new Map<string, Map<number, PartitionRecord>>();
   private readonly configMaps = new Map<ConfigResourceType, Map<string, ReadonlyMap<string, string>>>();
   private readonly held = new Map<string, Held>();
-  private readonly listeners: ImageListener[] = [];
+  /** Replaced, never changed, so that a listener may come or go while others are called. */
+  private listeners: readonly ImageListener[] = [];
   private readonly waiters: { revision: number; resolve: () => void }[] = [];
   private replicas = 0;
 
@@ -211,10 +212,9 @@ export class ClusterImage {
 
   /** Called after each applied revision, in the order of registration, with the image already changed. */
   onChange(listener: ImageListener): () => void {
-    this.listeners.push(listener);
+    this.listeners = [...this.listeners, listener];
     return () => {
-      const at = this.listeners.indexOf(listener);
-      if (at >= 0) this.listeners.splice(at, 1);
+      this.listeners = this.listeners.filter((other) => other !== listener);
     };
   }
 
@@ -408,7 +408,7 @@ export class ClusterImage {
   }
 
   private deliver(change: ImageChange): void {
-    for (const listener of [...this.listeners]) listener(change);
+    for (const listener of this.listeners) listener(change);
     if (this.waiters.length === 0) return;
     const ready = this.waiters.filter((waiter) => waiter.revision <= this.currentRevision);
     if (ready.length === 0) return;
