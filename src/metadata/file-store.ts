@@ -139,7 +139,6 @@ function writeSnapshot(options: FileStoreOptions, keyspace: Keyspace): Omit<Open
   const file = options.disk.open(`${options.path}.tmp`, 'create');
   try {
     const salt = options.random.bytes(SALT_BYTES);
-    file.truncate(0);
     file.write(0, [MAGIC, salt]);
     const written = { file, salt, endBytes: HEADER_BYTES, snapshotBytes: 0 };
     let part: StoredKey[] = [];

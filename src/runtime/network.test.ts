@@ -58,18 +58,14 @@ test('several buffers arrive in order, and onWritten tells when they have left',
   await close();
 });
 
-test('several buffers leave as one segment', async () => {
+test('several buffers leave by one call', async (context) => {
   const { server, client, close } = await pair();
-  const chunks: string[] = [];
-  const arrival = new Promise<void>((resolve) => {
-    server.onData = (chunk) => {
-      chunks.push(chunk.toString());
-      resolve();
-    };
-  });
+  const single = context.mock.method(net.Socket.prototype, '_write');
+  const vector = context.mock.method(net.Socket.prototype as Required<net.Socket>, '_writev');
+  const arrival = received(server, 3);
   client.write([Buffer.from('a'), Buffer.from('b'), Buffer.from('c')]);
-  await arrival;
-  assert.deepEqual(chunks, ['abc']);
+  assert.equal((await arrival).toString(), 'abc');
+  assert.deepEqual([single.mock.callCount(), vector.mock.callCount()], [0, 1]);
   await close();
 });
 

@@ -51,7 +51,6 @@ export class SimulatedEndpoint implements Connection {
   #peer: SimulatedEndpoint | undefined;
   /** What is on its way to the peer, in order. */
   readonly #stream: (() => void)[] = [];
-  #lastArrivalMs = 0;
   #onTheWayBytes = 0;
   #writes: PendingWrite[] = [];
   /** How much of the first buffer of the first write has gone. */
@@ -184,17 +183,15 @@ export class SimulatedEndpoint implements Connection {
     return chunk;
   }
 
-  /** Puts something on its way to the peer; what is sent first arrives first. */
+  /** Puts something on its way to the peer. What is sent first arrives first, whichever was the faster. */
   #send(arrive: () => void): void {
     const { time, link } = this.#options;
     this.#stream.push(arrive);
-    const arrivalMs = Math.max(this.#lastArrivalMs, time.nowMs() + link.latencyMs());
-    this.#lastArrivalMs = arrivalMs;
     const deliver = (): void => {
       if (link.isOpen()) this.#stream.shift()!();
       else link.whenOpen(deliver);
     };
-    time.schedule(arrivalMs - time.nowMs(), deliver);
+    time.schedule(link.latencyMs(), deliver);
   }
 
   #arrive(chunk: Buffer): void {

@@ -130,6 +130,19 @@ test('a sync makes durable what was there when it began', async () => {
   assert.equal(get(disk.restart('lose'), '/a'), 'abc');
 });
 
+test('of two syncs of a file under way the later one counts, whichever ends last', async () => {
+  for (let seed = 0; seed < 20; seed++) {
+    const { time, disk } = timed(seed);
+    const file = disk.open('/a', 'create');
+    disk.syncDirectory('/');
+    file.write(0, [Buffer.from('abc')]);
+    const first = file.sync();
+    file.write(0, [Buffer.from('xyz')]);
+    await time.settle(Promise.all([first, file.sync()]));
+    assert.equal(get(disk.restart('lose'), '/a'), 'xyz');
+  }
+});
+
 test('a crash during a sync leaves it unsettled or rejected and nothing promised', async () => {
   const { time, disk } = timed();
   const file = disk.open('/a', 'create');
@@ -141,8 +154,8 @@ test('a crash during a sync leaves it unsettled or rejected and nothing promised
   assert.equal(get(next, '/a'), '');
 });
 
-function timed() {
-  const time = new SimulatedTime({ seed: 1 });
+function timed(seed = 1) {
+  const time = new SimulatedTime({ seed });
   const { clock, timers } = new SimulatedProcess(time);
   return { time, disk: new SimulatedDisk({ seed: 1, clock, timers, syncLatencyMs: 5 }) };
 }
