@@ -31,9 +31,7 @@ export function configAuthorizationProblem(
   const { type, name } = resource;
   if (type === 'TOPIC' || type === 'GROUP') {
     if (authorize(services, context, { operation, resource: type, name })) return undefined;
-    return refusal(
-      type === 'TOPIC' ? Errors.TOPIC_AUTHORIZATION_FAILED : Errors.GROUP_AUTHORIZATION_FAILED,
-    );
+    return refusal(type === 'TOPIC' ? Errors.TOPIC_AUTHORIZATION_FAILED : Errors.GROUP_AUTHORIZATION_FAILED);
   }
   if (authorize(services, context, { operation, resource: 'CLUSTER' })) return undefined;
   return refusal(Errors.CLUSTER_AUTHORIZATION_FAILED);

@@ -91,9 +91,16 @@ export class Controller {
     return this.transactFreely((image) => createCluster(image, id));
   }
 
-  /** Takes over the decisions, if nobody has them. Resolves with whether they are ours. */
+  /**
+   * Takes over the decisions, if nobody has them; a claim of this broker's last life does not count, which is over once
+   * the broker could register. Resolves with whether they are ours.
+   */
   async claim(session: Session): Promise<boolean> {
     const { image, nodeId, logger } = this.options;
+    if (image.controllerId === nodeId && !this.isActive) {
+      const former = image.controllerEpoch;
+      await this.transactFreely((now) => resignController(now, former));
+    }
     const claimed = await this.transactFreely((now) => claimController(now, nodeId, session.id));
     if (!claimed) return false;
     this.epoch = image.controllerEpoch;

@@ -14,7 +14,13 @@ import {
 import type { RequestContext } from '../context.ts';
 import { handler } from '../handler.ts';
 import type { Services } from '../services.ts';
-import { brokerNode, brokerNodes, hasListener, offlineReplicas, randomAliveBroker } from '../topic-description.ts';
+import {
+  brokerNode,
+  brokerNodes,
+  hasListener,
+  offlineReplicas,
+  randomAliveBroker,
+} from '../topic-description.ts';
 
 type TopicAnswer = Write<typeof MetadataResponse>['topics'][number];
 type PartitionAnswer = TopicAnswer['partitions'][number];
@@ -32,6 +38,8 @@ export const metadata = handler(MetadataRequest, MetadataResponse, (request, con
   const askTopics = request.includeTopicAuthorizedOperations;
   const askCluster = request.includeClusterAuthorizedOperations;
   return {
+    throttleTimeMs: 0,
+    errorCode: Errors.NONE,
     brokers: brokerNodes(image, context.listener).filter((node) => !node.isFenced),
     clusterId: image.clusterId,
     controllerId: randomAliveBroker(image, services.ports.random),
@@ -39,7 +47,7 @@ export const metadata = handler(MetadataRequest, MetadataResponse, (request, con
     clusterAuthorizedOperations: askCluster
       ? authorizedClusterOperations(services, context)
       : OPERATIONS_NOT_ASKED,
-  } as Write<typeof MetadataResponse>;
+  };
 });
 
 /** Those that the asker may describe; of the others nothing is told. */
@@ -174,8 +182,7 @@ function isReachable(image: ClusterImage, nodeId: number, listener: string): boo
 
 /** Topics that the asker may not see carry no operations: that would tell of them. */
 function withOperations(topic: TopicAnswer, context: RequestContext, services: Services): TopicAnswer {
-  const hidden = topic.errorCode === Errors.TOPIC_AUTHORIZATION_FAILED || topic.name === null;
-  if (hidden || topic.name === null) return topic;
+  if (topic.errorCode === Errors.TOPIC_AUTHORIZATION_FAILED || topic.name === null) return topic;
   const topicAuthorizedOperations = authorizedOperations(services, context, 'TOPIC', topic.name);
   return { ...topic, topicAuthorizedOperations };
 }

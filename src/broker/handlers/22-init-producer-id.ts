@@ -3,7 +3,10 @@
  * whatever id and epoch it brings (KIP-360): idempotent producers raise their epoch by themselves.
  */
 import { Errors, KafkaError } from '../../protocol/errors.ts';
-import { InitProducerIdRequest, InitProducerIdResponse } from '../../protocol/messages/22-init-producer-id.ts';
+import {
+  InitProducerIdRequest,
+  InitProducerIdResponse,
+} from '../../protocol/messages/22-init-producer-id.ts';
 import { authorize } from '../authorization.ts';
 import type { RequestContext } from '../context.ts';
 import { handler } from '../handler.ts';

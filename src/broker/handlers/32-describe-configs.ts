@@ -11,9 +11,16 @@ import {
 import { CONFIG_TYPE_UNKNOWN } from '../../metadata/configs/definition.ts';
 import { topicNameProblem } from '../../metadata/topic-names.ts';
 import { Errors, KafkaError, type ErrorCode } from '../../protocol/errors.ts';
-import { DescribeConfigsRequest, DescribeConfigsResponse } from '../../protocol/messages/32-describe-configs.ts';
+import {
+  DescribeConfigsRequest,
+  DescribeConfigsResponse,
+} from '../../protocol/messages/32-describe-configs.ts';
 import type { Write } from '../../protocol/schema.ts';
-import { configAuthorizationProblem, configResourceName, type ConfigResourceName } from '../config-resources.ts';
+import {
+  configAuthorizationProblem,
+  configResourceName,
+  type ConfigResourceName,
+} from '../config-resources.ts';
 import type { RequestContext } from '../context.ts';
 import { handler } from '../handler.ts';
 import type { Services } from '../services.ts';
@@ -31,7 +38,9 @@ export const describeConfigs = handler(
       const message = `Unexpected resource type UNKNOWN for resource ${resource.resourceName}`;
       throw new KafkaError(Errors.INVALID_REQUEST, message);
     });
-    const results = request.resources.map((resource, n) => describe(types[n], resource, request, context, services));
+    const results = request.resources.map((resource, n) =>
+      describe(types[n], resource, request, context, services),
+    );
     return { throttleTimeMs: 0, results };
   },
 );

@@ -1,5 +1,9 @@
 /** ElectLeaders (key 43): the preferred replica leads again, or an unclean one where nobody else can (KIP-460). */
-import { ELECTION_TYPE, type ElectionRequest, type ElectionType } from '../../metadata/controller/elections.ts';
+import {
+  ELECTION_TYPE,
+  type ElectionRequest,
+  type ElectionType,
+} from '../../metadata/controller/elections.ts';
 import { Errors, KafkaError } from '../../protocol/errors.ts';
 import { ElectLeadersRequest, ElectLeadersResponse } from '../../protocol/messages/43-elect-leaders.ts';
 import { requireClusterOperation } from '../cluster-operation.ts';

@@ -1,6 +1,5 @@
 /** IncrementalAlterConfigs (key 44): sets, deletes, appends and subtracts single values (KIP-339), and log levels. */
 import { alterOp, type IncrementalChange } from '../../metadata/configs/alter.ts';
-import type { AlterConfigs } from '../../metadata/controller/configs.ts';
 import { refusal, SUCCESS, type Outcome } from '../../metadata/outcome.ts';
 import { Errors } from '../../protocol/errors.ts';
 import {

@@ -15,7 +15,11 @@ export const alterPartitionReassignments = handler(
     requireClusterOperation(services, context, 'ALTER');
     const { allowReplicationFactorChange, timeoutMs } = request;
     const requests = request.topics.flatMap(({ name, partitions }): Reassignment[] =>
-      partitions.map(({ partitionIndex, replicas }) => ({ topic: name, partition: partitionIndex, replicas })),
+      partitions.map(({ partitionIndex, replicas }) => ({
+        topic: name,
+        partition: partitionIndex,
+        replicas,
+      })),
     );
     const options = { allowReplicationFactorChange, timeoutMs };
     const outcomes = await services.controller.alterReassignments(requests, options);

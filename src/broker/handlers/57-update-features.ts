@@ -12,11 +12,13 @@ export const updateFeatures = handler(
   UpdateFeaturesResponse,
   async (request, context, services) => {
     requireClusterOperation(services, context, 'ALTER');
-    const updates = request.featureUpdates.map(({ feature, maxVersionLevel, allowDowngrade, upgradeType }) => ({
-      name: feature,
-      level: maxVersionLevel,
-      upgradeType: allowDowngrade ? UPGRADE_TYPE.SAFE_DOWNGRADE : upgradeType,
-    }));
+    const updates = request.featureUpdates.map(
+      ({ feature, maxVersionLevel, allowDowngrade, upgradeType }) => ({
+        name: feature,
+        level: maxVersionLevel,
+        upgradeType: allowDowngrade ? UPGRADE_TYPE.SAFE_DOWNGRADE : upgradeType,
+      }),
+    );
     const { timeoutMs, validateOnly } = request;
     const outcome = await services.controller.updateFeatures(updates, { timeoutMs, validateOnly });
     if (outcome.errorCode !== Errors.NONE) {

@@ -1,6 +1,9 @@
 /** DescribeCluster (key 60): the brokers and the cluster's id; what an admin client asks first. */
 import { Errors } from '../../protocol/errors.ts';
-import { DescribeClusterRequest, DescribeClusterResponse } from '../../protocol/messages/60-describe-cluster.ts';
+import {
+  DescribeClusterRequest,
+  DescribeClusterResponse,
+} from '../../protocol/messages/60-describe-cluster.ts';
 import { authorizedClusterOperations, OPERATIONS_NOT_ASKED } from '../authorized-operations.ts';
 import { handler } from '../handler.ts';
 import { brokerNodes, randomAliveBroker } from '../topic-description.ts';

@@ -2,6 +2,7 @@
 import { Errors } from '../../protocol/errors.ts';
 import { applyIncremental, applyReplacement } from '../configs/alter.ts';
 import type { Altered, IncrementalChange, ReplacementEntry } from '../configs/alter.ts';
+import { brokerSettings } from '../configs/broker-settings.ts';
 import type { BrokerConfigSources } from '../configs/resolve.ts';
 import type { ConfigTarget } from '../configs/validate.ts';
 import type { ClusterImage } from '../image.ts';
@@ -44,6 +45,8 @@ export function alterConfigs(
     if (!altered.ok) return refusal(altered.errorCode, altered.message);
     const missing = existenceProblem(image, type, name);
     if (missing !== undefined) return missing;
+    const together = type === 'BROKER' ? togetherProblem(broker, name, altered.configs) : undefined;
+    if (together !== undefined) return refusal(Errors.INVALID_REQUEST, together);
     put(change, image, resource, altered.configs);
     return SUCCESS;
   });
@@ -61,6 +64,20 @@ function put(
   const entries = [...configs].map(([config, value]) => ({ name: config, value }));
   if (entries.length > 0) change.put(key, modRevision, encodeRecord(ConfigsRecord, { entries }));
   else if (modRevision > 0) change.delete(key, modRevision);
+}
+
+/** What a broker could not work with, were it configured so; only problems that it does not have already. */
+function togetherProblem(
+  broker: BrokerConfigSources,
+  name: string,
+  configs: ReadonlyMap<string, string>,
+): string | undefined {
+  const next = name === '' ? { ...broker, dynamicDefault: configs } : { ...broker, dynamicBroker: configs };
+  const after = brokerSettings(next);
+  if (after.ok) return undefined;
+  const before = brokerSettings(broker);
+  const known = before.ok ? [] : before.errors;
+  return after.errors.find((error) => !known.includes(error));
 }
 
 function targetOf(type: ConfigResourceType, name: string, broker: BrokerConfigSources): ConfigTarget {

@@ -97,20 +97,24 @@ export function evictBroker(image: ClusterImage, nodeId: number): Decision<void>
   };
 }
 
-/** UnregisterBroker: forgets a broker. It must not be alive, or it would come back by itself. */
+/**
+ * UnregisterBroker: forgets a broker. One that is alive is refused, unlike in Kafka, where it goes on without being part of
+ * the cluster until somebody restarts it; nothing good can come of that.
+ */
 export function unregisterBroker(image: ClusterImage, nodeId: number): Decision<Outcome> {
   const broker = image.brokers.get(nodeId);
   if (broker === undefined) {
     const message = `Broker ID ${nodeId} is not currently registered`;
     return answer(refusal(Errors.BROKER_ID_NOT_REGISTERED, message));
   }
+  if (!broker.fenced) {
+    const message = `Broker ID ${nodeId} is alive: stop it before it is unregistered`;
+    return answer(refusal(Errors.INVALID_REQUEST, message));
+  }
   const change = new Change();
   const node = nodeKey(nodeId);
   change.delete(node, image.keyRevisions(node).modRevision);
-  const live = brokerKey(nodeId);
-  const { modRevision } = image.keyRevisions(live);
-  if (modRevision > 0) change.delete(live, modRevision);
-  else change.expect(live, 0);
+  change.expect(brokerKey(nodeId), 0);
   return change.decide(SUCCESS);
 }
 
