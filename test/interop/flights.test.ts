@@ -3,8 +3,7 @@
 // and DumpLogSegments accepts what lies on disk.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Admin, Consumer } from '@platformatic/kafka';
 import { installKafkaTools } from '../../scripts/peer-java.ts';
@@ -19,11 +18,14 @@ import { until } from './until.ts';
 const PARTITIONS = 6;
 const MEMBERS = 3;
 const IDLE_MS = 15_000;
-const DATA = join(dirname(createRequire(import.meta.url).resolve('vega-datasets/package.json')), 'data');
+const DATA = join(import.meta.dirname, '..', '..', 'node_modules', 'vega-datasets', 'data');
 
-const { installed, skip } = await obtain(async () => ({ tools: await installKafkaTools(), kcat: await installKcat() }));
+const { installed, skip } = await obtain(async () => ({
+  tools: await installKafkaTools(),
+  kcat: await installKcat(),
+}));
 
-describe('real data', { ...(skip === undefined ? {} : { skip }) }, () => {
+describe('real data', { skip: skip ?? false }, () => {
   let target: Target;
   let observer: Peer;
   let tools: Tools;
@@ -43,11 +45,20 @@ describe('real data', { ...(skip === undefined ? {} : { skip }) }, () => {
   });
 
   const endOffsets = async (topic: string): Promise<[number, number][]> => {
-    const printed = await tools.tool('get-offsets', ['--bootstrap-server', target.bootstrap, '--topic', topic]);
-    return printed.trim().split('\n').map((line): [number, number] => {
-      const [, partition, offset] = line.split(':');
-      return [Number(partition), Number(offset)];
-    }).sort(([one], [other]) => one - other);
+    const printed = await tools.tool('get-offsets', [
+      '--bootstrap-server',
+      target.bootstrap,
+      '--topic',
+      topic,
+    ]);
+    return printed
+      .trim()
+      .split('\n')
+      .map((line): [number, number] => {
+        const [, partition, offset] = line.split(':');
+        return [Number(partition), Number(offset)];
+      })
+      .sort(([one], [other]) => one - other);
   };
   const committed = async (group: string, topic: string): Promise<[number, number][]> =>
     (await observer.committed(group, topic)).map(({ partition, offset }) => [partition, offset]);
@@ -55,40 +66,74 @@ describe('real data', { ...(skip === undefined ? {} : { skip }) }, () => {
   test('flights written by kcat reach a group of three Java console consumers byte for byte', async () => {
     const consumers = Array.from({ length: MEMBERS }, () =>
       tools.tool('console-consumer', [
-        '--bootstrap-server', target.bootstrap, '--topic', 'flights', '--group', 'departures', '--from-beginning',
-        '--timeout-ms', String(IDLE_MS), '--formatter-property', 'print.key=true',
-      ]));
+        '--bootstrap-server',
+        target.bootstrap,
+        '--topic',
+        'flights',
+        '--group',
+        'departures',
+        '--from-beginning',
+        '--timeout-ms',
+        String(IDLE_MS),
+        '--formatter-property',
+        'print.key=true',
+      ]),
+    );
     await stableGroup(target.bootstrap, 'departures', MEMBERS);
     const input = join(target.dataDir, '..', 'flights.txt');
     writeFileSync(input, `${flights.join('\n')}\n`);
-    await kcat(['-b', target.bootstrap, '-P', '-t', 'flights', '-K', '\t', '-X', 'acks=all', '-z', 'lz4'], { input });
-    const parts = (await Promise.all(consumers)).map((printed) => printed.split('\n').filter((line) => line !== ''));
-    assert.ok(parts.every((part) => part.length > 0), `${parts.map((part) => part.length)} lines`);
+    await kcat(['-b', target.bootstrap, '-P', '-t', 'flights', '-K', '\t', '-X', 'acks=all', '-z', 'lz4'], {
+      input,
+    });
+    const parts = (await Promise.all(consumers)).map((printed) =>
+      printed.split('\n').filter((line) => line !== ''),
+    );
+    assert.ok(
+      parts.every((part) => part.length > 0),
+      `${parts.map((part) => part.length).join(', ')} lines`,
+    );
     assertSameLines(parts.flat(), flights);
-    assert.equal((await endOffsets('flights')).reduce((sum, [, end]) => sum + end, 0), flights.length);
+    assert.equal(
+      (await endOffsets('flights')).reduce((sum, [, end]) => sum + end, 0),
+      flights.length,
+    );
     assert.deepEqual(await committed('departures', 'flights'), await endOffsets('flights'));
   });
 
   test('@platformatic/kafka reads the same flights in order, and commits their ends', async () => {
     const consumer = new Consumer({
-      clientId: 'flights', bootstrapBrokers: [target.bootstrap], groupId: 'arrivals', autocommit: false,
+      clientId: 'flights',
+      bootstrapBrokers: [target.bootstrap],
+      groupId: 'arrivals',
+      autocommit: false,
     });
     const stream = await consumer.consume({
-      topics: ['flights'], mode: 'earliest', maxWaitTime: 100, highWaterMark: 10_000,
+      topics: ['flights'],
+      mode: 'earliest',
+      maxWaitTime: 100,
+      highWaterMark: 10_000,
     });
     const lines: string[] = [];
     const ends = new Map<number, bigint>();
     const last = new Map<number, number>();
     for await (const { key, value, partition, offset } of stream) {
       const number = Number(String(key));
-      assert.ok(number > (last.get(partition) ?? -1), `${number} comes after ${last.get(partition)} on ${partition}`);
+      assert.ok(
+        number > (last.get(partition) ?? -1),
+        `${number} comes after ${last.get(partition)} on ${partition}`,
+      );
       assert.equal(offset, ends.get(partition) ?? 0n);
       last.set(partition, number);
       ends.set(partition, offset + 1n);
       lines.push(`${String(key)}\t${String(value)}`);
       if (lines.length === flights.length) break;
     }
-    const offsets = [...ends].map(([partition, offset]) => ({ topic: 'flights', partition, offset, leaderEpoch: 0 }));
+    const offsets = [...ends].map(([partition, offset]) => ({
+      topic: 'flights',
+      partition,
+      offset,
+      leaderEpoch: 0,
+    }));
     await consumer.commit({ offsets });
     await consumer.close(true);
     assertSameLines(lines, flights);
@@ -111,7 +156,10 @@ describe('real data', { ...(skip === undefined ? {} : { skip }) }, () => {
     const reader = await startKcat(target.bootstrap);
     const read = await reader.read('earthquakes', 0, 'earliest', sent.length);
     await reader.close();
-    assert.deepEqual(read, sent.map((record, offset) => ({ ...record, offset })));
+    assert.deepEqual(
+      read,
+      sent.map((record, offset) => ({ ...record, offset })),
+    );
     const times = sent.map((record) => record.timestamp);
     const middle = times[800]!;
     const expected = times.findIndex((time) => time >= middle);
@@ -138,10 +186,17 @@ function assertSameLines(actual: string[], expected: string[]): void {
 async function stableGroup(bootstrap: string, group: string, size: number): Promise<void> {
   const admin = new Admin({ clientId: 'group-watch', bootstrapBrokers: [bootstrap] });
   let seen = '';
-  await until(`${group} is stable with ${size} members`, async () => {
-    const described = await admin.describeGroups({ groups: [group] }).then((groups) => groups.get(group), () => undefined);
-    seen = `${described?.state} ${described?.members.size}`;
-    return seen.toUpperCase() === `STABLE ${size}`;
-  }, { seen: () => seen });
+  await until(
+    `${group} is stable with ${size} members`,
+    async () => {
+      const described = await admin.describeGroups({ groups: [group] }).then(
+        (groups) => groups.get(group),
+        () => undefined,
+      );
+      seen = `${described?.state} ${described?.members.size}`;
+      return seen.toUpperCase() === `STABLE ${size}`;
+    },
+    { seen: () => seen },
+  );
   await admin.close();
 }

@@ -12,15 +12,24 @@ import { until } from './until.ts';
 const GROUP_STYLES: { style: string; options: Record<string, string>; instances?: boolean }[] = [
   { style: 'round-robin assignor', options: { strategy: 'roundrobin' } },
   { style: 'cooperative-sticky assignor', options: { strategy: 'cooperative-sticky' } },
-  { style: 'consumer protocol (KIP-848), uniform assignor', options: { protocol: 'consumer', assignor: 'uniform' } },
-  { style: 'consumer protocol (KIP-848), range assignor', options: { protocol: 'consumer', assignor: 'range' } },
+  {
+    style: 'consumer protocol (KIP-848), uniform assignor',
+    options: { protocol: 'consumer', assignor: 'uniform' },
+  },
+  {
+    style: 'consumer protocol (KIP-848), range assignor',
+    options: { protocol: 'consumer', assignor: 'range' },
+  },
 ];
 
-export function javaExtras({ skip, start }: {
+export function javaExtras({
+  skip,
+  start,
+}: {
   skip?: string | undefined;
-  start(bootstrap: string): Promise<ProcessPeer>;
+  start: (bootstrap: string) => Promise<ProcessPeer>;
 }): void {
-  describe('Kafka Java client, beyond the common scenario', { ...(skip === undefined ? {} : { skip }) }, () => {
+  describe('Kafka Java client, beyond the common scenario', { skip: skip ?? false }, () => {
     let target: Target;
     let java: ProcessPeer;
     let observer: Peer;
@@ -46,14 +55,19 @@ export function javaExtras({ skip, start }: {
       memberCount += 1;
       return joinMember({ call: java.call, member: `extra-${memberCount}`, group, topic, ...options });
     };
-    const eventsOf = async (member: string): Promise<string[]> => (await java.call('member', { member })).events;
+    const eventsOf = async (member: string): Promise<string[]> =>
+      (await java.call('member', { member })).events;
 
     for (const { style, options } of GROUP_STYLES) {
       test(`${style}: members join and leave`, async () => {
         const group = style.replaceAll(/\W+/g, '-');
         await java.createTopic(`topic-${group}`, 6, {});
         await workInGroup({
-          peer: java, observer, topic: `topic-${group}`, group, join: () => join(group, `topic-${group}`, options),
+          peer: java,
+          observer,
+          topic: `topic-${group}`,
+          group,
+          join: () => join(group, `topic-${group}`, options),
         });
       });
     }
@@ -64,24 +78,33 @@ export function javaExtras({ skip, start }: {
       await until('the first holds all', async () => (await first.assignment()).length === 4);
       const firstMember = `extra-${memberCount}`;
       const second = await join('statics', 'static', { instance: 'two' });
-      await until('both hold two', async () =>
-        (await first.assignment()).length === 2 && (await second.assignment()).length === 2);
+      await until(
+        'both hold two',
+        async () => (await first.assignment()).length === 2 && (await second.assignment()).length === 2,
+      );
       const held = await second.assignment();
       const eventsBefore = await eventsOf(firstMember);
       await second.leave();
       const again = await join('statics', 'static', { instance: 'two' });
-      await until('it holds its partitions again', async () => String(await again.assignment()) === String(held));
+      await until(
+        'it holds its partitions again',
+        async () => String(await again.assignment()) === String(held),
+      );
       assert.deepEqual(await eventsOf(firstMember), eventsBefore);
       const group = await java.call('group', { group: 'statics' });
       assert.equal(group.state, 'Stable');
-      assert.deepEqual(group.members.map((member: { instance: string }) => member.instance).sort(), ['one', 'two']);
+      assert.deepEqual(group.members.map((member: { instance: string }) => member.instance).sort(), [
+        'one',
+        'two',
+      ]);
       await first.leave();
       await again.leave();
     });
 
     test('a paused partition stays silent until it is resumed', async () => {
       await java.createTopic('paused', 2, {});
-      for (const partition of [0, 1]) await java.produce('paused', textRecords({ partition, count: 200, prefix: 'p' }));
+      for (const partition of [0, 1])
+        await java.produce('paused', textRecords({ partition, count: 200, prefix: 'p' }));
       assert.deepEqual(await java.call('pauseAndResume', { topic: 'paused', count: 200 }), {
         before: { 0: 0, 1: 200 },
         after: { 0: 200, 1: 0 },
@@ -98,7 +121,11 @@ export function javaExtras({ skip, start }: {
 
     test('transactions: read_committed sees what was committed and nothing that was aborted', async () => {
       await java.createTopic('transactional', 1, {});
-      const seen = await java.call('transactions', { topic: 'transactional', partition: 0, transactionalId: 'tx-1' });
+      const seen = await java.call('transactions', {
+        topic: 'transactional',
+        partition: 0,
+        transactionalId: 'tx-1',
+      });
       assert.deepEqual(seen, ['committed-1', 'committed-2']);
     });
 
@@ -113,11 +140,19 @@ export function javaExtras({ skip, start }: {
       };
       assert.equal(await value('retention.ms'), '604800000 DEFAULT_CONFIG');
       await change('cleanup.policy', 'APPEND', 'compact');
-      await until('compact is appended', async () => (await value('cleanup.policy')).startsWith('delete,compact'));
+      await until('compact is appended', async () =>
+        (await value('cleanup.policy')).startsWith('delete,compact'),
+      );
       await change('cleanup.policy', 'SUBTRACT', 'delete');
-      await until('delete is subtracted', async () => (await value('cleanup.policy')) === 'compact DYNAMIC_TOPIC_CONFIG');
+      await until(
+        'delete is subtracted',
+        async () => (await value('cleanup.policy')) === 'compact DYNAMIC_TOPIC_CONFIG',
+      );
       await change('cleanup.policy', 'DELETE', '');
-      await until('the default is back', async () => (await value('cleanup.policy')) === 'delete DEFAULT_CONFIG');
+      await until(
+        'the default is back',
+        async () => (await value('cleanup.policy')) === 'delete DEFAULT_CONFIG',
+      );
       await assert.rejects(change('no.such.config', 'SET', '1'), /InvalidConfigurationException/);
       await assert.rejects(change('retention.ms', 'SET', 'soon'), /InvalidConfigurationException/);
     });
@@ -133,14 +168,20 @@ export function javaExtras({ skip, start }: {
         return entry.value === '16000' && entry.source === 'DYNAMIC_DEFAULT_BROKER_CONFIG';
       });
       await java.call('changeConfig', { ...about, operation: 'DELETE', value: '' });
-      await until('the default is back', async () => (await java.call('describeConfig', described)).value === '15000');
+      await until(
+        'the default is back',
+        async () => (await java.call('describeConfig', described)).value === '15000',
+      );
     });
 
     test('partitions are added, never taken away', async () => {
       await java.createTopic('grown', 2, {});
       await java.call('createPartitions', { topic: 'grown', count: 5 });
       await until('five partitions are described', async () => (await java.partitionCount('grown')) === 5);
-      await assert.rejects(java.call('createPartitions', { topic: 'grown', count: 3 }), /InvalidPartitionsException/);
+      await assert.rejects(
+        java.call('createPartitions', { topic: 'grown', count: 3 }),
+        /InvalidPartitionsException/,
+      );
       await java.produce('grown', textRecords({ partition: 4, count: 3, prefix: 'new' }));
       assert.equal((await java.read('grown', 4, 'earliest', 3)).length, 3);
     });
@@ -173,7 +214,10 @@ export function javaExtras({ skip, start }: {
         earliestPendingUpload: [-1, -1],
         timestamp: [7, records[7]!.timestamp],
       });
-      assert.deepEqual((await java.read('listed', 0, 'earliest', 4)).map((record) => record.offset), [6, 7, 8, 9]);
+      assert.deepEqual(
+        (await java.read('listed', 0, 'earliest', 4)).map((record) => record.offset),
+        [6, 7, 8, 9],
+      );
       await assert.rejects(
         java.call('deleteRecords', { topic: 'listed', partition: 0, offset: 11 }),
         /OffsetOutOfRangeException/,
@@ -187,19 +231,36 @@ export function javaExtras({ skip, start }: {
       const member = await join('admin-group', 'grouped', {});
       await until('the group is stable', async () => (await member.assignment()).length === 2);
       const described = await java.call('group', { group: 'admin-group' });
-      assert.deepEqual({ ...described, members: described.members.length }, {
-        state: 'Stable', type: 'Classic', assignor: 'range', members: 1, coordinator: 1,
-      });
+      assert.deepEqual(
+        { ...described, members: described.members.length },
+        {
+          state: 'Stable',
+          type: 'Classic',
+          assignor: 'range',
+          members: 1,
+          coordinator: 1,
+        },
+      );
       assert.equal((await java.call('groups', {}))['admin-group'], 'Classic Stable');
       await assert.rejects(java.call('deleteGroup', { group: 'admin-group' }), /GroupNotEmptyException/);
       await member.leave();
-      await java.call('alterGroupOffsets', { group: 'admin-group', topic: 'grouped', partition: 1, offset: 42 });
+      await java.call('alterGroupOffsets', {
+        group: 'admin-group',
+        topic: 'grouped',
+        partition: 1,
+        offset: 42,
+      });
       assert.deepEqual(await java.committed('admin-group', 'grouped'), [
         { partition: 1, offset: 42, metadata: 'altered' },
       ]);
       await java.call('deleteGroupOffsets', { group: 'admin-group', topic: 'grouped', partition: 1 });
       assert.deepEqual(await java.committed('admin-group', 'grouped'), []);
-      await java.call('alterGroupOffsets', { group: 'admin-group', topic: 'grouped', partition: 0, offset: 1 });
+      await java.call('alterGroupOffsets', {
+        group: 'admin-group',
+        topic: 'grouped',
+        partition: 0,
+        offset: 1,
+      });
       await java.call('deleteGroup', { group: 'admin-group' });
       assert.equal((await java.call('groups', {}))['admin-group'], undefined);
       await assert.rejects(java.call('group', { group: 'admin-group' }), /GroupIdNotFoundException/);

@@ -42,25 +42,42 @@ export type Tools = ReturnType<typeof kafkaTools>;
 /** `classpath` is what installKafkaTools returned. */
 export function kafkaTools(classpath: string): {
   /** runs a tool to its end, whatever its exit code */
-  attempt(tool: keyof typeof MAIN_CLASSES, args: string[], input?: string): Promise<ToolResult>;
+  attempt: (tool: keyof typeof MAIN_CLASSES, args: string[], input?: string) => Promise<ToolResult>;
   /** as attempt, and throws with all output when the tool fails; returns stdout */
-  tool(name: keyof typeof MAIN_CLASSES, args: string[], input?: string): Promise<string>;
+  tool: (name: keyof typeof MAIN_CLASSES, args: string[], input?: string) => Promise<string>;
 } {
   const level = process.env['HEADRACE_INTEROP_DEBUG'] === undefined ? 'error' : 'debug';
-  const flags = [...JVM_FLAGS, '-Xmx512m', `-Dorg.slf4j.simpleLogger.defaultLogLevel=${level}`, '-cp', classpath];
+  const flags = [
+    ...JVM_FLAGS,
+    '-Xmx512m',
+    `-Dorg.slf4j.simpleLogger.defaultLogLevel=${level}`,
+    '-cp',
+    classpath,
+  ];
   const attempt = (name: keyof typeof MAIN_CLASSES, args: string[], input = ''): Promise<ToolResult> =>
     new Promise((resolve) => {
       const options = { timeout: TOOL_MS_MAX, maxBuffer: OUTPUT_BYTES_MAX, killSignal: 'SIGKILL' as const };
-      const child = execFile('java', [...flags, MAIN_CLASSES[name], ...args], options, (error, stdout, stderr) => {
-        resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1, stdout, stderr });
-      });
+      const child = execFile(
+        'java',
+        [...flags, MAIN_CLASSES[name], ...args],
+        options,
+        (error, stdout, stderr) => {
+          resolve({
+            code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1,
+            stdout,
+            stderr,
+          });
+        },
+      );
       child.stdin!.on('error', () => {});
       child.stdin!.end(input);
     });
   const tool = async (name: keyof typeof MAIN_CLASSES, args: string[], input = ''): Promise<string> => {
     const { code, stdout, stderr } = await attempt(name, args, input);
     if (code !== 0) {
-      throw new Error(`kafka-${name} ${args.join(' ')} ended with ${code}:\n${stdout.slice(-4000)}\n${stderr.slice(-4000)}`);
+      throw new Error(
+        `kafka-${name} ${args.join(' ')} ended with ${code}:\n${stdout.slice(-4000)}\n${stderr.slice(-4000)}`,
+      );
     }
     return stdout;
   };
@@ -99,11 +116,16 @@ export async function inspectSegments(
   for (const [paths, options] of runs) {
     if (paths.length === 0) continue;
     files += paths.length;
-    const { code, stdout, stderr } = await tools.attempt('dump-log', [...options, '--files', paths.join(',')]);
+    const { code, stdout, stderr } = await tools.attempt('dump-log', [
+      ...options,
+      '--files',
+      paths.join(','),
+    ]);
     if (code !== 0) faults.push(`exit ${code} for ${options.join(' ')}: ${stderr.slice(-2000)}`);
     for (const line of `${stdout}\n${stderr}`.split('\n')) {
       if (line.startsWith('| offset:')) records += 1;
-      const wrong = /isvalid: false|isValid: false|non-consecutive|mismatch|corrupt|trailing|Exception|Could not|not sane|invalid/i;
+      const wrong =
+        /isvalid: false|isValid: false|non-consecutive|mismatch|corrupt|trailing|Exception|Could not|not sane|invalid/i;
       if (!line.startsWith('| offset:') && wrong.test(line.replaceAll(/\/\S+/g, ''))) faults.push(line);
     }
   }

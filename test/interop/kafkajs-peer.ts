@@ -2,7 +2,16 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import kafkajs from 'kafkajs';
 import type { IHeaders, KafkaMessage } from 'kafkajs';
-import type { CommittedOffset, Compression, Lack, Member, Peer, ReadRecord, Start, TakenRecord } from './peer.ts';
+import type {
+  CommittedOffset,
+  Compression,
+  Lack,
+  Member,
+  Peer,
+  ReadRecord,
+  Start,
+  TakenRecord,
+} from './peer.ts';
 import { until } from './until.ts';
 
 const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = kafkajs;
@@ -50,7 +59,10 @@ export async function startKafkajs(bootstrap: string): Promise<Peer> {
   return {
     createTopic: async (topic, partitions, configs) => {
       const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
-      await admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }], waitForLeaders: true });
+      await admin.createTopics({
+        topics: [{ topic, numPartitions: partitions, configEntries }],
+        waitForLeaders: true,
+      });
     },
     deleteTopic: (topic) => admin.deleteTopics({ topics: [topic] }),
     topics: () => admin.listTopics(),
@@ -61,7 +73,9 @@ export async function startKafkajs(bootstrap: string): Promise<Peer> {
         includeSynonyms: true,
         resources: [{ type: TOPIC_RESOURCE, name: topic }],
       });
-      return Object.fromEntries(resources[0]!.configEntries.map((entry) => [entry.configName, entry.configValue]));
+      return Object.fromEntries(
+        resources[0]!.configEntries.map((entry) => [entry.configName, entry.configValue]),
+      );
     },
     alterTopicConfig: async (topic, name, value) => {
       const resources = [{ type: TOPIC_RESOURCE, name: topic, configEntries: [{ name, value }] }];
@@ -83,7 +97,10 @@ export async function startKafkajs(bootstrap: string): Promise<Peer> {
     },
     read: async (topic, partition, start, count) => {
       readers += 1;
-      const consumer = kafka.consumer({ groupId: `kafkajs-reader-${process.pid}-${readers}`, maxWaitTimeInMs: 100 });
+      const consumer = kafka.consumer({
+        groupId: `kafkajs-reader-${process.pid}-${readers}`,
+        maxWaitTimeInMs: 100,
+      });
       const offset = String(await firstOffset(topic, partition, start));
       const read: ReadRecord[] = [];
       await consumer.connect();
@@ -106,7 +123,10 @@ export async function startKafkajs(bootstrap: string): Promise<Peer> {
     offsetAt,
     join: async (group, topic) => {
       const consumer = kafka.consumer({
-        groupId: group, sessionTimeout: 10_000, heartbeatInterval: 300, maxWaitTimeInMs: 100,
+        groupId: group,
+        sessionTimeout: 10_000,
+        heartbeatInterval: 300,
+        maxWaitTimeInMs: 100,
         retry: { retries: 20 },
       });
       return joinKafkajs(consumer, topic);
@@ -147,13 +167,12 @@ async function joinKafkajs(consumer: kafkajs.Consumer, topic: string): Promise<M
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
   await consumer.run({
     autoCommit: false,
-    eachBatch: async ({ batch, heartbeat }) => {
+    eachBatch: async ({ batch }) => {
       const { partition } = batch;
       await consumer.commitOffsets([{ topic, partition, offset: String(Number(batch.lastOffset()) + 1) }]);
       for (const message of batch.messages) {
         taken.push({ partition, offset: Number(message.offset), value: String(message.value) });
       }
-      await heartbeat();
     },
   });
   return {
@@ -170,7 +189,10 @@ function decode(message: KafkaMessage, partition: number): ReadRecord {
     key: message.key,
     value: message.value,
     headers: Object.entries(message.headers ?? {}).flatMap(([name, value]) =>
-      [value].flat().map((each): [string, Buffer | null] => [name, each === undefined ? null : Buffer.from(each)])),
+      [value]
+        .flat()
+        .map((each): [string, Buffer | null] => [name, each === undefined ? null : Buffer.from(each)]),
+    ),
     timestamp: Number(message.timestamp),
   };
 }

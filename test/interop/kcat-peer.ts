@@ -1,7 +1,7 @@
 // kcat (librdkafka's command line) as a Peer: one process for each operation, records as text. It creates topics only by
 // writing to them and cannot read or change configs, nor commit outside a group.
 import { spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Lack, Member, Peer, ReadRecord, SentRecord, TakenRecord } from './peer.ts';
@@ -9,8 +9,17 @@ import { until } from './until.ts';
 
 /** kcat has no admin requests, no timestamps on produce, and treats empty and absent bytes alike. */
 export const KCAT_LACKS: Lack[] = [
-  'createTopic', 'deleteTopic', 'topicConfigs', 'alterTopicConfig', 'commit', 'committed',
-  'timestamps', 'emptyBytes', 'emptyRecord', 'nullHeader', 'commitMetadata',
+  'createTopic',
+  'deleteTopic',
+  'topicConfigs',
+  'alterTopicConfig',
+  'commit',
+  'committed',
+  'timestamps',
+  'emptyBytes',
+  'emptyRecord',
+  'nullHeader',
+  'commitMetadata',
 ];
 
 const KCAT_MS_MAX = 60_000;
@@ -70,22 +79,61 @@ export async function startKcat(bootstrap: string): Promise<Peer> {
       for (const run of runsOfAlike(records)) {
         inputs += 1;
         const input = join(folder, `input-${inputs}`);
-        writeFileSync(input, run.map((record) => `${record.key ?? ''}${FIELD}${record.value ?? ''}\n`).join(''));
-        const headers = run[0]!.headers.flatMap(([name, value]) => ['-H', `${name}=${value}`]);
-        await kcat([
-          ...base, '-P', '-t', topic, '-p', String(run[0]!.partition), '-K', FIELD, '-Z', '-z', compression,
-          '-X', 'acks=all', '-X', 'enable.idempotence=true', '-X', 'message.max.bytes=2000000', ...headers,
-        ], { input });
+        writeFileSync(
+          input,
+          run.map((record) => `${text(record.key)}${FIELD}${text(record.value)}\n`).join(''),
+        );
+        const headers = run[0]!.headers.flatMap(([name, value]) => ['-H', `${name}=${text(value)}`]);
+        await kcat(
+          [
+            ...base,
+            '-P',
+            '-t',
+            topic,
+            '-p',
+            String(run[0]!.partition),
+            '-K',
+            FIELD,
+            '-Z',
+            '-z',
+            compression,
+            '-X',
+            'acks=all',
+            '-X',
+            'enable.idempotence=true',
+            '-X',
+            'message.max.bytes=2000000',
+            ...headers,
+          ],
+          { input },
+        );
       }
     },
     read: async (topic, partition, start, count) => {
-      const from = typeof start === 'number' || start === 'earliest'
-        ? (start === 'earliest' ? 'beginning' : String(start))
-        : `s@${start.timestamp}`;
+      const from =
+        typeof start === 'number' || start === 'earliest'
+          ? start === 'earliest'
+            ? 'beginning'
+            : String(start)
+          : `s@${start.timestamp}`;
       const lines = await kcat([
-        ...base, '-C', '-t', topic, '-p', String(partition), '-o', from, '-c', String(count), '-J', '-q',
+        ...base,
+        '-C',
+        '-t',
+        topic,
+        '-p',
+        String(partition),
+        '-o',
+        from,
+        '-c',
+        String(count),
+        '-J',
+        '-q',
       ]);
-      return lines.trimEnd().split('\n').map((line) => decode(JSON.parse(line)));
+      return lines
+        .trimEnd()
+        .split('\n')
+        .map((line) => decode(JSON.parse(line)));
     },
     offsetAt,
     join: async (group, topic) => joinKcat({ base, group, topic }),
@@ -94,12 +142,38 @@ export async function startKcat(bootstrap: string): Promise<Peer> {
 }
 
 /** A member is a kcat that prints what it consumes; it commits when it ends (its automatic commits are turned off). */
-async function joinKcat({ base, group, topic }: { base: string[]; group: string; topic: string }): Promise<Member> {
-  const child = spawn('kcat', [
-    ...base, '-G', group, '-u', '-X', 'auto.offset.reset=earliest', '-X', 'session.timeout.ms=10000',
-    '-X', 'heartbeat.interval.ms=500', '-X', 'auto.commit.interval.ms=200', '-X', 'fetch.wait.max.ms=100',
-    '-f', '%p %o %s\n', topic,
-  ], { stdio: ['ignore', 'pipe', 'pipe'] });
+async function joinKcat({
+  base,
+  group,
+  topic,
+}: {
+  base: string[];
+  group: string;
+  topic: string;
+}): Promise<Member> {
+  const child = spawn(
+    'kcat',
+    [
+      ...base,
+      '-G',
+      group,
+      '-u',
+      '-X',
+      'auto.offset.reset=earliest',
+      '-X',
+      'session.timeout.ms=10000',
+      '-X',
+      'heartbeat.interval.ms=500',
+      '-X',
+      'auto.commit.interval.ms=200',
+      '-X',
+      'fetch.wait.max.ms=100',
+      '-f',
+      '%p %o %s\n',
+      topic,
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
   let output = '';
   let errors = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
@@ -109,15 +183,22 @@ async function joinKcat({ base, group, topic }: { base: string[]; group: string;
   return {
     assignment: async () => {
       if (child.exitCode !== null) return [];
-      const last = errors.trimEnd().split('\n').findLast((line) => /assigned|revoked/.test(line)) ?? '';
+      const last =
+        errors
+          .trimEnd()
+          .split('\n')
+          .findLast((line) => /assigned|revoked/.test(line)) ?? '';
       if (!last.includes('assigned')) return [];
       return [...last.matchAll(/\[(\d+)\]/g)].map((match) => Number(match[1])).sort((a, b) => a - b);
     },
     taken: async () =>
-      output.split('\n').filter((line) => line !== '').map((line): TakenRecord => {
-        const [partition, offset, value] = line.split(' ');
-        return { partition: Number(partition), offset: Number(offset), value: value! };
-      }),
+      output
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line): TakenRecord => {
+          const [partition, offset, value] = line.split(' ');
+          return { partition: Number(partition), offset: Number(offset), value: value! };
+        }),
     leave: () =>
       new Promise((resolve) => {
         child.once('close', () => resolve());
@@ -126,12 +207,18 @@ async function joinKcat({ base, group, topic }: { base: string[]; group: string;
   };
 }
 
+function text(bytes: Buffer | null): string {
+  return bytes === null ? '' : bytes.toString();
+}
+
 /** kcat takes one partition and one set of headers for each run. */
 function runsOfAlike(records: SentRecord[]): SentRecord[][] {
   const runs: SentRecord[][] = [];
   for (const record of records) {
     const last = runs.at(-1)?.[0];
-    const alike = last !== undefined && last.partition === record.partition &&
+    const alike =
+      last !== undefined &&
+      last.partition === record.partition &&
       JSON.stringify(last.headers) === JSON.stringify(record.headers);
     if (alike) runs.at(-1)!.push(record);
     else runs.push([record]);

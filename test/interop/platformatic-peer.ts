@@ -1,13 +1,22 @@
 // @platformatic/kafka as a Peer, in this process. Also the observer of most other suites.
 import { Admin, Consumer, Producer } from '@platformatic/kafka';
-import type { CommittedOffset, Lack, Member, Peer, ReadRecord, SentRecord, Start, TakenRecord } from './peer.ts';
+import type {
+  CommittedOffset,
+  Lack,
+  Member,
+  Peer,
+  ReadRecord,
+  SentRecord,
+  Start,
+  TakenRecord,
+} from './peer.ts';
 import { until } from './until.ts';
 
 /** Its commits carry no metadata, and it cannot send a header without value. */
 export const PLATFORMATIC_LACKS: Lack[] = ['commitMetadata', 'nullHeader'];
 
 const TOPIC_RESOURCE = 2;
-const SET_OPERATION = 0;
+const SET_OPERATION = 0 as const;
 const READ_MS_MAX = 60_000;
 
 export async function startPlatformatic(bootstrap: string): Promise<Peer> {
@@ -51,7 +60,11 @@ export async function startPlatformatic(bootstrap: string): Promise<Peer> {
       });
     },
     produce: async (topic, records, { compression = 'none' } = {}) => {
-      await producer.send({ acks: -1, compression, messages: records.map((record) => encode(topic, record)) });
+      await producer.send({
+        acks: -1,
+        compression,
+        messages: records.map((record) => encode(topic, record)),
+      });
     },
     read: async (topic, partition, start, count) => {
       const { partitionsCount } = await describeTopic(topic);
@@ -64,7 +77,11 @@ export async function startPlatformatic(bootstrap: string): Promise<Peer> {
         offset: each === partition ? offset : 0n,
       }));
       const stream = await consumer.consume({
-        topics: [topic], mode: 'manual', offsets, autocommit: false, maxWaitTime: 100,
+        topics: [topic],
+        mode: 'manual',
+        offsets,
+        autocommit: false,
+        maxWaitTime: 100,
       });
       const timer = setTimeout(() => {
         stream.destroy(new Error(`fewer than ${count} records within ${READ_MS_MAX} ms`));
@@ -81,7 +98,10 @@ export async function startPlatformatic(bootstrap: string): Promise<Peer> {
     offsetAt: (topic, partition, timestamp) => offsetsAt(topic, partition, BigInt(timestamp)),
     join: (group, topic) => joinPlatformatic(base, group, topic),
     commit: async (group, topic, offsets) => {
-      const partitionOffsets = offsets.map(({ partition, offset }) => ({ partition, offset: BigInt(offset) }));
+      const partitionOffsets = offsets.map(({ partition, offset }) => ({
+        partition,
+        offset: BigInt(offset),
+      }));
       await admin.alterConsumerGroupOffsets({ groupId: group, topics: [{ name: topic, partitionOffsets }] });
     },
     committed: async (group, topic) => {
@@ -113,21 +133,29 @@ async function joinPlatformatic(
   const taken: TakenRecord[] = [];
   let pending = 0;
   const stream = await consumer.consume({
-    topics: [topic], mode: 'committed', fallbackMode: 'earliest', autocommit: false, maxWaitTime: 100,
+    topics: [topic],
+    mode: 'committed',
+    fallbackMode: 'earliest',
+    autocommit: false,
+    maxWaitTime: 100,
   });
   stream.on('data', (message) => {
     const { partition, offset, value } = message;
     pending += 1;
-    Promise.resolve(message.commit()).then(
-      () => taken.push({ partition, offset: Number(offset), value: String(value) }),
-      () => {},
-    ).finally(() => {
-      pending -= 1;
-    });
+    Promise.resolve(message.commit())
+      .then(
+        () => taken.push({ partition, offset: Number(offset), value: String(value) }),
+        () => {},
+      )
+      .finally(() => {
+        pending -= 1;
+      });
   });
   return {
     assignment: async () =>
-      (consumer.assignments?.find((each) => each.topic === topic)?.partitions ?? []).slice().sort((a, b) => a - b),
+      (consumer.assignments?.find((each) => each.topic === topic)?.partitions ?? [])
+        .slice()
+        .sort((a, b) => a - b),
     taken: async () => taken.slice(),
     leave: async () => {
       await until('its commits are answered', () => pending === 0);
@@ -137,7 +165,10 @@ async function joinPlatformatic(
   };
 }
 
-function encode(topic: string, record: SentRecord): {
+function encode(
+  topic: string,
+  record: SentRecord,
+): {
   topic: string;
   partition: number;
   timestamp: bigint;

@@ -3,19 +3,32 @@
 // Bytes travel as base64, absent ones as null. What it writes to stderr is kept for the error messages.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import type { CommittedOffset, Compression, Member, Peer, ReadRecord, SentRecord, Start, TakenRecord } from './peer.ts';
+import type {
+  CommittedOffset,
+  Compression,
+  Member,
+  Peer,
+  ReadRecord,
+  SentRecord,
+  Start,
+  TakenRecord,
+} from './peer.ts';
 
 const CALL_MS_MAX = 120_000;
 const END_MS_MAX = 10_000;
 const STDERR_CHARACTERS_MAX = 20_000;
 
+/** What a program answers: JSON whose shape only the test that asked knows. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type Answer = any;
+
 export interface ProcessPeer extends Peer {
   /** an operation beyond Peer that this peer's program knows */
-  call(op: string, args: Record<string, unknown>): Promise<any>;
+  call: (op: string, args: Record<string, unknown>) => Promise<Answer>;
 }
 
 export interface Call {
-  resolve(result: any): void;
+  resolve(result: Answer): void;
   reject(error: Error): void;
 }
 
@@ -47,7 +60,7 @@ export function startProcessPeer(command: string[], bootstrap: string): ProcessP
     waiting.clear();
   });
 
-  const call = (op: string, fields: Record<string, unknown>): Promise<any> => {
+  const call = (op: string, fields: Record<string, unknown>): Promise<Answer> => {
     lastId += 1;
     const id = lastId;
     return new Promise((resolve, reject) => {
@@ -105,7 +118,13 @@ export function startProcessPeer(command: string[], bootstrap: string): ProcessP
 }
 
 /** Joins through the program's `join`; `options` are passed on (a strategy, an instance id). */
-export async function joinMember({ call, member, group, topic, ...options }: {
+export async function joinMember({
+  call,
+  member,
+  group,
+  topic,
+  ...options
+}: {
   call: ProcessPeer['call'];
   member: number | string;
   group: string;

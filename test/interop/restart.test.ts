@@ -24,50 +24,58 @@ for (const { signal, rounds, end } of [
   { signal: 'SIGTERM', rounds: STOP_ROUNDS, end: (target: Target) => target.stop() },
   { signal: 'SIGKILL', rounds: KILL_ROUNDS, end: (target: Target) => target.kill() },
 ]) {
-  test(`${rounds} times ${signal}: nothing acknowledged is lost or there twice`, { skip: skip ?? false }, async (t) => {
-    const target = await startTarget();
-    const java = await startJava(installed!.clients, target.bootstrap);
-    try {
-      await java.createTopic('flow', PARTITIONS, {});
-      await java.call('flowStart', { topic: 'flow', partitions: PARTITIONS });
-      let wanted = 0;
-      const flows = async (): Promise<void> => {
-        let state = '';
-        wanted += RECORDS_BETWEEN;
-        await until(`${wanted} records are acknowledged`, async () => {
-          const now = await java.call('flowState', {});
-          state = JSON.stringify(now);
-          assert.deepEqual(now.faults, [], target.log());
-          if (now.acknowledged < wanted) return false;
-          wanted = now.acknowledged;
-          return true;
-        }, { seen: () => `${state}\n${target.log().slice(-3000)}` });
-      };
-      await flows();
-      for (let round = 1; round <= rounds; round += 1) {
-        await java.commit('rounds', 'flow', [{ partition: 0, offset: round, metadata: `round ${round}` }]);
-        await end(target);
-        const restartedAt = Date.now();
-        await target.restart();
-        t.diagnostic(`round ${round}: ready again after ${Date.now() - restartedAt} ms`);
+  test(
+    `${rounds} times ${signal}: nothing acknowledged is lost or there twice`,
+    { skip: skip ?? false },
+    async (t) => {
+      const target = await startTarget();
+      const java = await startJava(installed!.clients, target.bootstrap);
+      try {
+        await java.createTopic('flow', PARTITIONS, {});
+        await java.call('flowStart', { topic: 'flow', partitions: PARTITIONS });
+        let wanted = 0;
+        const flows = async (): Promise<void> => {
+          let state = '';
+          wanted += RECORDS_BETWEEN;
+          await until(
+            `${wanted} records are acknowledged`,
+            async () => {
+              const now = await java.call('flowState', {});
+              state = JSON.stringify(now);
+              assert.deepEqual(now.faults, [], target.log());
+              if (now.acknowledged < wanted) return false;
+              wanted = now.acknowledged;
+              return true;
+            },
+            { seen: () => `${state}\n${target.log().slice(-3000)}` },
+          );
+        };
         await flows();
-        assert.deepEqual(await java.call('flowMissing', {}), []);
-        assert.deepEqual(await java.committed('rounds', 'flow'), [
-          { partition: 0, offset: round, metadata: `round ${round}` },
-        ]);
+        for (let round = 1; round <= rounds; round += 1) {
+          await java.commit('rounds', 'flow', [{ partition: 0, offset: round, metadata: `round ${round}` }]);
+          await end(target);
+          const restartedAt = Date.now();
+          await target.restart();
+          t.diagnostic(`round ${round}: ready again after ${Date.now() - restartedAt} ms`);
+          await flows();
+          assert.deepEqual(await java.call('flowMissing', {}), []);
+          assert.deepEqual(await java.committed('rounds', 'flow'), [
+            { partition: 0, offset: round, metadata: `round ${round}` },
+          ]);
+        }
+        const { missing, state } = await java.call('flowStop', {});
+        assert.deepEqual(missing, []);
+        assert.deepEqual(state.faults, []);
+        assert.equal(state.acknowledged, state.sent);
+        assert.equal(state.seen, state.sent);
+        t.diagnostic(`${state.sent} records sent, acknowledged and seen`);
+        await target.stop();
+        const { faults } = await inspectSegments(kafkaTools(installed!.tools), target.dataDir);
+        assert.deepEqual(faults, []);
+      } finally {
+        await java.close();
+        await target.discard();
       }
-      const { missing, state } = await java.call('flowStop', {});
-      assert.deepEqual(missing, []);
-      assert.deepEqual(state.faults, []);
-      assert.equal(state.acknowledged, state.sent);
-      assert.equal(state.seen, state.sent);
-      t.diagnostic(`${state.sent} records sent, acknowledged and seen`);
-      await target.stop();
-      const { faults } = await inspectSegments(kafkaTools(installed!.tools), target.dataDir);
-      assert.deepEqual(faults, []);
-    } finally {
-      await java.close();
-      await target.discard();
-    }
-  });
+    },
+  );
 }

@@ -18,9 +18,9 @@ export interface ScenarioPeer {
   name: string;
   /** why the peer cannot be had, when it cannot */
   skip?: string | undefined;
-  start(bootstrap: string): Promise<Peer>;
+  start: (bootstrap: string) => Promise<Peer>;
   /** a client of another family */
-  observe(bootstrap: string): Promise<Peer>;
+  observe: (bootstrap: string) => Promise<Peer>;
   /** what the library does not have; the scenario leaves it out, by name */
   lacks?: Lack[];
   /** broker settings */
@@ -32,7 +32,7 @@ export function scenario({ name, skip, start, observe, lacks = [], settings = {}
   const has = (...needed: Lack[]): boolean => needed.every((lack) => !lacks.includes(lack));
   const lacking = lacks.length === 0 ? '' : ` (lacks ${lacks.join(', ')})`;
 
-  describe(`${name}${lacking}`, { ...(skip === undefined ? {} : { skip }) }, () => {
+  describe(`${name}${lacking}`, { skip: skip ?? false }, () => {
     let target: Target;
     let peer: Peer;
     let observer: Peer;
@@ -78,10 +78,14 @@ export function scenario({ name, skip, start, observe, lacks = [], settings = {}
         assert.equal(created['max.message.bytes'], '1048588');
         await peer.alterTopicConfig('configured', 'retention.ms', '7200000');
         const seen: string[] = [];
-        await until('the new value is described', async () => {
-          seen.push(String((await peer.topicConfigs('configured'))['retention.ms']));
-          return seen.at(-1) === '7200000';
-        }, { seen: () => seen.at(-1) ?? '' });
+        await until(
+          'the new value is described',
+          async () => {
+            seen.push(String((await peer.topicConfigs('configured'))['retention.ms']));
+            return seen.at(-1) === '7200000';
+          },
+          { seen: () => seen.at(-1) ?? '' },
+        );
       });
     }
 
@@ -91,7 +95,8 @@ export function scenario({ name, skip, start, observe, lacks = [], settings = {}
         const sent = recordsOfEveryShape(has);
         await peer.produce(topic, sent);
         const expected = sent.map((record, offset) => ({ ...record, offset }));
-        const visible = (records: ReadRecord[]): unknown[] => readable(records, { timestamps: has('timestamps') });
+        const visible = (records: ReadRecord[]): unknown[] =>
+          readable(records, { timestamps: has('timestamps') });
         for (const reader of [observer, peer]) {
           assert.deepEqual(visible(await reader.read(topic, 0, 'earliest', sent.length)), visible(expected));
         }
@@ -118,13 +123,19 @@ export function scenario({ name, skip, start, observe, lacks = [], settings = {}
       for (const record of sent) await peer.produce(topic, [record]);
       for (const reader of [peer, observer]) {
         const read = await reader.read(topic, 0, 'earliest', sent.length);
-        assert.deepEqual(read.map((record) => record.value?.equals(sent[record.offset]!.value!)), [true, true, true]);
+        assert.deepEqual(
+          read.map((record) => record.value?.equals(sent[record.offset]!.value!)),
+          [true, true, true],
+        );
       }
     });
 
     test('a record above max.message.bytes is refused, and the next one is not', async () => {
       const topic = await newTopic(1, { 'max.message.bytes': '500000' });
-      await assert.rejects(peer.produce(topic, [largeRecord(TOO_LARGE_RECORD_BYTES - 200_000, 1)]), /large|size|10\b/i);
+      await assert.rejects(
+        peer.produce(topic, [largeRecord(TOO_LARGE_RECORD_BYTES - 200_000, 1)]),
+        /large|size|10\b/i,
+      );
       await peer.produce(topic, textRecords({ count: 1, prefix: 'small' }));
       assert.deepEqual(values(await peer.read(topic, 0, 'earliest', 1)), ['small-0']);
     });
@@ -137,7 +148,10 @@ export function scenario({ name, skip, start, observe, lacks = [], settings = {}
         assert.equal(await peer.offsetAt(topic, 0, FIRST_TIMESTAMP + 40_001), 41);
         assert.equal(await peer.offsetAt(topic, 0, 0), 0);
         const read = await peer.read(topic, 0, { timestamp: FIRST_TIMESTAMP + 89_500 }, 10);
-        assert.deepEqual(read.map((record) => record.offset), [90, 91, 92, 93, 94, 95, 96, 97, 98, 99]);
+        assert.deepEqual(
+          read.map((record) => record.offset),
+          [90, 91, 92, 93, 94, 95, 96, 97, 98, 99],
+        );
       });
     }
 
@@ -181,7 +195,13 @@ export function scenario({ name, skip, start, observe, lacks = [], settings = {}
 }
 
 /** Three members come, one goes, and a newcomer resumes from the committed offsets. */
-export async function workInGroup({ peer, observer, topic, group, join }: {
+export async function workInGroup({
+  peer,
+  observer,
+  topic,
+  group,
+  join,
+}: {
   peer: Pick<Peer, 'join'>;
   observer: Peer;
   topic: string;
@@ -205,12 +225,16 @@ export async function workInGroup({ peer, observer, topic, group, join }: {
     (await Promise.all(members.map((member) => member.taken()))).flat().map((record) => record.value);
   const caughtUp = async (): Promise<void> => {
     let missing = '';
-    await until('everything sent is consumed', async () => {
-      const got = new Set(await consumed());
-      const absent = sent.filter((value) => !got.has(value));
-      missing = `${absent.length} missing, first ${absent[0]}`;
-      return absent.length === 0;
-    }, { seen: () => missing });
+    await until(
+      'everything sent is consumed',
+      async () => {
+        const got = new Set(await consumed());
+        const absent = sent.filter((value) => !got.has(value));
+        missing = `${absent.length} missing, first ${absent[0]}`;
+        return absent.length === 0;
+      },
+      { seen: () => missing },
+    );
   };
 
   await send(1);
@@ -231,7 +255,11 @@ export async function workInGroup({ peer, observer, topic, group, join }: {
   await members[0]!.leave();
   await members[2]!.leave();
   const all = await consumed();
-  assert.equal(all.length, new Set(all).size, 'no record is consumed twice when every member commits before it leaves');
+  assert.equal(
+    all.length,
+    new Set(all).size,
+    'no record is consumed twice when every member commits before it leaves',
+  );
   const perPartition = sent.length / GROUP_PARTITIONS;
   assert.deepEqual(
     (await observer.committed(group, topic)).map(({ partition, offset }) => [partition, offset]),
@@ -241,7 +269,11 @@ export async function workInGroup({ peer, observer, topic, group, join }: {
   await covers([members[3]!]);
   await send(5);
   await caughtUp();
-  assert.deepEqual((await members[3]!.taken()).length, GROUP_WAVE, 'a newcomer starts at the committed offsets');
+  assert.deepEqual(
+    (await members[3]!.taken()).length,
+    GROUP_WAVE,
+    'a newcomer starts at the committed offsets',
+  );
   await members[3]!.leave();
 }
 
@@ -249,15 +281,23 @@ export async function workInGroup({ peer, observer, topic, group, join }: {
 async function covers(members: Member[]): Promise<void> {
   let held: number[][] = [];
   const wanted = Array.from({ length: GROUP_PARTITIONS }, (_, partition) => partition);
-  await until(`${members.length} members share ${GROUP_PARTITIONS} partitions`, async () => {
-    held = await Promise.all(members.map((member) => member.assignment()));
-    const flat = held.flat().sort((a, b) => a - b);
-    return held.every((each) => each.length > 0) && String(flat) === String(wanted);
-  }, { seen: () => `held: ${JSON.stringify(held)}` });
+  await until(
+    `${members.length} members share ${GROUP_PARTITIONS} partitions`,
+    async () => {
+      held = await Promise.all(members.map((member) => member.assignment()));
+      const flat = held.flat().sort((a, b) => a - b);
+      return held.every((each) => each.length > 0) && String(flat) === String(wanted);
+    },
+    { seen: () => `held: ${JSON.stringify(held)}` },
+  );
 }
 
 /** `count` records with keys, one second apart from FIRST_TIMESTAMP on. */
-export function textRecords({ partition = 0, count, prefix }: {
+export function textRecords({
+  partition = 0,
+  count,
+  prefix,
+}: {
   partition?: number;
   count: number;
   prefix: string;
@@ -309,7 +349,11 @@ function recordsOfEveryShape(has: (...needed: Lack[]) => boolean): SentRecord[] 
       ...plain,
       key: text('h'),
       value: text('with headers'),
-      headers: [['trace', text('abc')], ['empty', text(has('emptyBytes') ? '' : ' ')], ['ümlaut', text('größe')]],
+      headers: [
+        ['trace', text('abc')],
+        ['empty', text(has('emptyBytes') ? '' : ' ')],
+        ['ümlaut', text('größe')],
+      ],
     });
   }
   if (has('headers', 'nullHeader')) {

@@ -5,7 +5,12 @@ import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, w
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { copyKafkaStorage, installKafkaStorage, installKafkaTools, JVM_FLAGS } from '../../scripts/peer-java.ts';
+import {
+  copyKafkaStorage,
+  installKafkaStorage,
+  installKafkaTools,
+  JVM_FLAGS,
+} from '../../scripts/peer-java.ts';
 import { until } from './until.ts';
 
 const START_MS_MAX = 60_000;
@@ -48,7 +53,9 @@ process.on('exit', () => {
 });
 
 /** `settings` are broker settings by Kafka's names. Errors: PeerMissing when Kafka is the target and cannot be had. */
-export async function startTarget({ settings = {} }: { settings?: Record<string, string> } = {}): Promise<Target> {
+export async function startTarget({
+  settings = {},
+}: { settings?: Record<string, string> } = {}): Promise<Target> {
   const merged = { 'group.initial.rebalance.delay.ms': '0', ...settings };
   const launcher = TARGET === 'kafka' ? kafka(merged) : headrace(merged);
   const folder = mkdtempSync(join(tmpdir(), `interop-${TARGET}-`));
@@ -105,7 +112,8 @@ export async function startTarget({ settings = {} }: { settings?: Record<string,
     },
     discard: async () => {
       await end('SIGTERM');
-      if (process.env['HEADRACE_INTEROP_KEEP'] === undefined) rmSync(folder, { recursive: true, force: true });
+      if (process.env['HEADRACE_INTEROP_KEEP'] === undefined)
+        rmSync(folder, { recursive: true, force: true });
     },
   };
 }
@@ -118,13 +126,24 @@ function headrace(settings: Record<string, string>): Launcher {
     dataDir: (folder) => join(folder, 'data'),
     prepare: async () => {},
     firstPort: async () => 0,
-    command: async (folder, port) =>
-      [...program, 'start', '--port', String(port), '--data', join(folder, 'data'), ...sets],
+    command: async (folder, port) => [
+      ...program,
+      'start',
+      '--port',
+      String(port),
+      '--data',
+      join(folder, 'data'),
+      ...sets,
+    ],
     ready: (output) =>
-      until('the broker is ready', () => {
-        const port = /headrace ready on \S*:(\d+)/.exec(output())?.[1];
-        return port === undefined ? undefined : Number(port);
-      }, { timeoutMs: START_MS_MAX, intervalMs: 20 }),
+      until(
+        'the broker is ready',
+        () => {
+          const port = /headrace ready on \S*:(\d+)/.exec(output())?.[1];
+          return port === undefined ? undefined : Number(port);
+        },
+        { timeoutMs: START_MS_MAX, intervalMs: 20 },
+      ),
   };
 }
 
@@ -148,18 +167,38 @@ function kafka(settings: Record<string, string>): Launcher {
         'transaction.state.log.min.isr': '1',
         'share.coordinator.state.topic.replication.factor': '1',
         'share.coordinator.state.topic.min.isr': '1',
+        'broker.session.timeout.ms': '3000',
+        'broker.heartbeat.interval.ms': '500',
         ...settings,
       };
       const path = join(folder, 'server.properties');
-      writeFileSync(path, Object.entries(properties).map(([name, value]) => `${name}=${value}`).join('\n'));
+      writeFileSync(
+        path,
+        Object.entries(properties)
+          .map(([name, value]) => `${name}=${value}`)
+          .join('\n'),
+      );
       const logging = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn';
-      return ['java', ...JVM_FLAGS, '-Xmx768m', logging, '-cp', await installKafkaTools(), 'kafka.Kafka', path];
+      return [
+        'java',
+        ...JVM_FLAGS,
+        '-Xmx768m',
+        logging,
+        '-cp',
+        await installKafkaTools(),
+        'kafka.Kafka',
+        path,
+      ];
     },
     ready: (output, port) =>
-      until('Kafka listens', async () => {
-        output();
-        return (await accepts(port)) ? port : undefined;
-      }, { timeoutMs: START_MS_MAX, intervalMs: 50 }),
+      until(
+        'Kafka listens',
+        async () => {
+          output();
+          return (await accepts(port)) ? port : undefined;
+        },
+        { timeoutMs: START_MS_MAX, intervalMs: 50 },
+      ),
   };
 }
 

@@ -8,7 +8,11 @@ const INTERVAL_MS = 100;
 export async function until<T>(
   what: string,
   look: () => T | Promise<T>,
-  { timeoutMs = TIMEOUT_MS, intervalMs = INTERVAL_MS, seen = () => '' }: {
+  {
+    timeoutMs = TIMEOUT_MS,
+    intervalMs = INTERVAL_MS,
+    seen = () => '',
+  }: {
     timeoutMs?: number;
     intervalMs?: number;
     /** what to add to the error: the last state that was looked at */
