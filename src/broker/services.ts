@@ -1,5 +1,6 @@
 /** What handlers may use: the parts of one broker, put together in `broker.ts`. */
 import type { Ports } from '../base/ports.ts';
+import type { GroupCoordinator } from '../groups/group-coordinator.ts';
 import type { LogDirectories } from '../log/log-directories.ts';
 import type { BrokerSettings } from '../metadata/configs/broker-settings.ts';
 import type { BrokerConfigSources } from '../metadata/configs/resolve.ts';
@@ -27,6 +28,7 @@ export interface Services {
   readonly topicCreation: TopicCreation;
   readonly producerIds: ProducerIds;
   readonly logLevels: LogLevels;
+  readonly groups: GroupCoordinator;
   readonly logDirectories: LogDirectories;
   readonly partitions: Partitions;
   readonly deadlines: Deadlines;

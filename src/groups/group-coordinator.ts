@@ -125,7 +125,7 @@ export class GroupCoordinator {
 
   /** Whoever waits is told to look for another coordinator. */
   shutdown(): void {
-    for (const partition of [...this.#led.keys()]) this.onResignation(partition);
+    for (const partition of this.#led.keys()) this.onResignation(partition);
   }
 
   async joinGroup(context: GroupRequestContext, request: JoinGroupRequest): Promise<JoinGroupResponse> {

@@ -269,7 +269,12 @@ function replaceStaticMember(
     const canSkipAssignment = joining.apiVersion >= SKIP_ASSIGNMENT_SINCE;
     turn.whenSettled({
       type: 'staticMemberReplaced',
-      ...{ group, oldMemberId, newMemberId, leaderId, before, canSkipAssignment },
+      group,
+      oldMemberId,
+      newMemberId,
+      leaderId,
+      before,
+      canSkipAssignment,
     });
   } else if (group.state === 'CompletingRebalance') {
     // The leader may be assigning to the old id right now: the new one would come away empty-handed.

@@ -89,7 +89,7 @@ export function completeJoin(turn: GroupTurn, group: ClassicGroup): void {
   const { groupId } = group;
   turn.cancel(joinKey(groupId));
   // Static members may be away for a while without losing their place: only their session removes them.
-  for (const member of [...group.members.values()]) {
+  for (const member of group.members.values()) {
     if (member.awaitingJoin !== undefined || member.groupInstanceId !== null) continue;
     group.remove(member.memberId);
     turn.cancel(sessionKey(groupId, member.memberId));
@@ -125,7 +125,7 @@ export function pendingSyncsExpired(
 ): void {
   if (generationId !== group.generationId || group.pendingSyncs.size === 0) return;
   if (group.state !== 'CompletingRebalance' && group.state !== 'Stable') return;
-  for (const memberId of [...group.pendingSyncs]) {
+  for (const memberId of group.pendingSyncs) {
     removeMember(turn, group, memberId);
     turn.cancel(sessionKey(group.groupId, memberId));
   }
