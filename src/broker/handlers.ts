@@ -3,6 +3,7 @@ import type { Handler } from './handler.ts';
 import { produce } from './handlers/00-produce.ts';
 import { fetch } from './handlers/01-fetch.ts';
 import { listOffsets } from './handlers/02-list-offsets.ts';
+import { metadata } from './handlers/03-metadata.ts';
 import { offsetCommit } from './handlers/08-offset-commit.ts';
 import { offsetFetch } from './handlers/09-offset-fetch.ts';
 import { findCoordinator } from './handlers/10-find-coordinator.ts';
@@ -13,18 +14,35 @@ import { syncGroup } from './handlers/14-sync-group.ts';
 import { describeGroups } from './handlers/15-describe-groups.ts';
 import { listGroups } from './handlers/16-list-groups.ts';
 import { apiVersions } from './handlers/18-api-versions.ts';
+import { createTopics } from './handlers/19-create-topics.ts';
+import { deleteTopics } from './handlers/20-delete-topics.ts';
 import { deleteRecords } from './handlers/21-delete-records.ts';
+import { initProducerId } from './handlers/22-init-producer-id.ts';
 import { offsetForLeaderEpoch } from './handlers/23-offset-for-leader-epoch.ts';
+import { describeConfigs } from './handlers/32-describe-configs.ts';
+import { alterConfigs } from './handlers/33-alter-configs.ts';
 import { alterReplicaLogDirs } from './handlers/34-alter-replica-log-dirs.ts';
 import { describeLogDirs } from './handlers/35-describe-log-dirs.ts';
+import { createPartitions } from './handlers/37-create-partitions.ts';
 import { deleteGroups } from './handlers/42-delete-groups.ts';
+import { electLeaders } from './handlers/43-elect-leaders.ts';
+import { incrementalAlterConfigs } from './handlers/44-incremental-alter-configs.ts';
+import { alterPartitionReassignments } from './handlers/45-alter-partition-reassignments.ts';
+import { listPartitionReassignments } from './handlers/46-list-partition-reassignments.ts';
 import { offsetDelete } from './handlers/47-offset-delete.ts';
+import { describeQuorum } from './handlers/55-describe-quorum.ts';
+import { updateFeatures } from './handlers/57-update-features.ts';
+import { describeCluster } from './handlers/60-describe-cluster.ts';
 import { describeProducers } from './handlers/61-describe-producers.ts';
+import { unregisterBroker } from './handlers/64-unregister-broker.ts';
+import { listConfigResources } from './handlers/74-list-config-resources.ts';
+import { describeTopicPartitions } from './handlers/75-describe-topic-partitions.ts';
 
 export const HANDLERS: readonly Handler[] = [
   produce,
   fetch,
   listOffsets,
+  metadata,
   offsetCommit,
   offsetFetch,
   findCoordinator,
@@ -35,11 +53,27 @@ export const HANDLERS: readonly Handler[] = [
   describeGroups,
   listGroups,
   apiVersions,
+  createTopics,
+  deleteTopics,
   deleteRecords,
+  initProducerId,
   offsetForLeaderEpoch,
+  describeConfigs,
+  alterConfigs,
   alterReplicaLogDirs,
   describeLogDirs,
+  createPartitions,
   deleteGroups,
+  electLeaders,
+  incrementalAlterConfigs,
+  alterPartitionReassignments,
+  listPartitionReassignments,
   offsetDelete,
+  describeQuorum,
+  updateFeatures,
+  describeCluster,
   describeProducers,
+  unregisterBroker,
+  listConfigResources,
+  describeTopicPartitions,
 ];
