@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import * as net from 'node:net';
 import { test } from 'node:test';
 import type { Connection } from '../base/ports.ts';
@@ -166,3 +168,46 @@ test('a port that is taken is refused with EADDRINUSE', async () => {
   );
   await listener.close();
 });
+
+if (process.platform !== 'win32') {
+  test('a server out of file descriptors goes on, and accepts again once there are some', async () => {
+    const program = `
+      import { realNetwork } from ${JSON.stringify(new URL('./network.ts', import.meta.url).href)};
+      const logger = { warn: (fields, message) => console.log(message) };
+      const listener = await realNetwork({ logger }).listen({ host: '127.0.0.1', port: 0 }, (connection) => {
+        connection.onData = (chunk) => connection.write([chunk]);
+      });
+      console.log(listener.port);`;
+    const limited = [
+      '-c',
+      'ulimit -n 60; exec "$@"',
+      'sh',
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      program,
+    ];
+    const child = spawn('sh', limited, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const port = Number(((await once(child.stdout, 'data')) as [Buffer])[0].toString());
+    const sockets = Array.from({ length: 100 }, () =>
+      net
+        .connect(port, '127.0.0.1')
+        .resume()
+        .on('error', () => {}),
+    );
+    const ends = sockets.map(
+      (socket) => new Promise<void>((resolve) => void socket.on('close', () => resolve())),
+    );
+    // Some of them are refused for want of a descriptor.
+    await Promise.race(ends);
+    for (const socket of sockets) socket.destroy();
+    await Promise.all(ends);
+    const client = await network.connect('127.0.0.1', port);
+    const arrival = received(client, 5);
+    client.write([Buffer.from('alive')]);
+    assert.equal((await arrival).toString(), 'alive');
+    client.destroy();
+    child.kill();
+    await once(child, 'exit');
+  });
+}
