@@ -11,10 +11,10 @@
  *     operation:= 0 key | 1 key value | 2 key value       delete; put; put that vanishes with its session
  *     key, value := size(4) byte*
  *
- * A file begins with a whole snapshot, synced before the file got its name. Each frame after it was written only when
- * the frame before was durable, so a frame that is not valid is the torn end of the file, to be cut off, if no valid
- * frame follows, and damage if one does. The salt, random for each file, keeps bytes that once belonged to another
- * file, or that a user chose as a value, from passing for a frame.
+ * A file begins with a whole snapshot, synced before the file got its name. Each frame after it was written
+ * only when the frame before was durable, so a frame that is not valid is the torn end of the file, to be cut
+ * off, if no valid frame follows, and damage if one does. The salt, random for each file, keeps bytes that
+ * once belonged to another file, or that a user chose as a value, from passing for a frame.
  */
 import { crc32 } from 'node:zlib';
 import type { Operation } from '../base/ports.ts';
@@ -191,7 +191,10 @@ class Out {
   }
 }
 
-/** Reads with every length checked against what is left; after the first that does not fit, all reads are empty. */
+/**
+ * Reads with every length checked against what is left; after the first that does not fit, all reads are
+ * empty.
+ */
 class In {
   readonly #buffer: Buffer;
   #at = 0;

@@ -1,7 +1,7 @@
 /**
- * Reads the file of the embedded metadata store (file-format.ts). The end that a crash tore off is told from damage: a
- * frame is written only after the one before is durable, so what is not valid but has a valid frame behind it was
- * whole once.
+ * Reads the file of the embedded metadata store (file-format.ts). The end that a crash tore off is told from
+ * damage: a frame is written only after the one before is durable, so what is not valid but has a valid frame
+ * behind it was whole once.
  */
 import type { DiskFile } from '../base/ports.ts';
 import {
@@ -17,7 +17,10 @@ import { Keyspace } from './keyspace.ts';
 import type { StoredKey } from './keyspace.ts';
 import { MetadataStoreError } from './store-error.ts';
 
-/** A frame after damage holds a revision this near to the last good one: what looks otherwise is not tried as a frame. */
+/**
+ * A frame after damage holds a revision this near to the last good one: what looks otherwise is not tried as
+ * a frame.
+ */
 const REVISIONS_LOST_MAX = 2 ** 32;
 const SEARCH_BYTES = 1024 * 1024;
 
@@ -114,6 +117,6 @@ function findFrame(
 }
 
 function damaged(file: DiskFile, position: number): MetadataStoreError {
-  const message = `the metadata store ${file.path} is damaged at byte ${position}, before its end: restore it from a copy`;
+  const message = `the metadata store ${file.path} is damaged at byte ${position}, before its end: restore a copy`;
   return new MetadataStoreError('failed', message);
 }

@@ -1,14 +1,16 @@
 /**
- * The embedded metadata store, for one machine and one process: all keys in memory, every transaction in one file
- * (file-format.ts) and durable before it is answered. Transactions that come while the device is busy become durable
- * together. When the file has grown to twice its snapshot, it is written anew and takes the old one's name.
+ * The embedded metadata store, for one machine and one process: all keys in memory, every transaction in one
+ * file (file-format.ts) and durable before it is answered. Transactions that come while the device is busy
+ * become durable together. When the file has grown to twice its snapshot, it is written anew and takes the
+ * old one's name.
  *
- * What was read or compared may not be lost either: answers of reads and of refused transactions wait until everything
- * they saw is durable, and watches do not see it before. A failed write or sync ends the store, as nobody knows what
- * of it is on the device; opening it again finds out.
+ * What was read or compared may not be lost either: answers of reads and of refused transactions wait until
+ * everything they saw is durable, and watches do not see it before. A failed write or sync ends the store, as
+ * nobody knows what of it is on the device; opening it again finds out.
  *
- * Sessions live with the process: they are lost only when the store fails, and opening a store removes the keys of the
- * process before. The last frame of the file is not protected against damage by the device: it looks like a torn write.
+ * Sessions live with the process: they are lost only when the store fails, and opening a store removes the
+ * keys of the process before. The last frame of the file is not protected against damage by the device: it
+ * looks like a torn write.
  */
 import { dirname } from 'node:path';
 import { DiskError } from '../base/ports.ts';
@@ -64,8 +66,8 @@ export interface FileStoreOptions {
 }
 
 /**
- * Opens the store, or makes it. Throws MetadataStoreError `failed` when another process has it, or when the file is
- * damaged (its end cut off by a crash is no damage), and DiskError.
+ * Opens the store, or makes it. Throws MetadataStoreError `failed` when another process has it, or when the
+ * file is damaged (its end cut off by a crash is no damage), and DiskError.
  */
 export function openFileStore(options: FileStoreOptions): MetadataStore {
   const { disk, path } = options;
@@ -118,7 +120,10 @@ function openFile(options: FileStoreOptions): OpenedFile {
   }
 }
 
-/** The keys of the sessions of the former process vanish as those of any lost session: by a change of their own. */
+/**
+ * The keys of the sessions of the former process vanish as those of any lost session: by a change of their
+ * own.
+ */
 function removeEndedSessions(opened: OpenedFile): void {
   const { keyspace, file } = opened;
   const operations = keyspace.keysOf(ENDED_SESSION).map((key): Operation => ({ type: 'delete', key }));
@@ -314,7 +319,9 @@ class FileStore implements MetadataStore {
     this.#watches.wake();
   }
 
-  /** A new file with everything, also what waits to be written. False: there was no way, the old file goes on. */
+  /**
+   * A new file with everything, also what waits to be written. False: there was no way, the old file goes on.
+   */
   async #rewrite(): Promise<boolean> {
     const { disk, path } = this.#options;
     let written: Omit<OpenedFile, 'keyspace'> | undefined;

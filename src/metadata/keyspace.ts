@@ -1,7 +1,7 @@
 /**
- * The state behind a metadata store, pure: keys with values and revisions in order, which keys belong to which session,
- * and the latest changes for those who watch. Semantics are etcd v3's: a transaction has one revision, one that changes
- * nothing has none, and an empty store is at revision 1.
+ * The state behind a metadata store, pure: keys with values and revisions in order, which keys belong to
+ * which session, and the latest changes for those who watch. Semantics are etcd v3's: a transaction has one
+ * revision, one that changes nothing has none, and an empty store is at revision 1.
  */
 import type { Compare, KeyValue, Operation, RangeResult, WatchEvent } from '../base/ports.ts';
 import { MetadataStoreError } from './store-error.ts';

@@ -1,7 +1,8 @@
 /**
- * A metadata store in memory that behaves as etcd may: `MemoryStoreServer` is the cluster, `connect` gives each process
- * its store. Without faults it answers at once. With them, answers get lost so that the outcome is unknown, watches lag
- * and repeat themselves, history is compacted, sessions end early or late, and a process cannot reach the cluster.
+ * A metadata store in memory that behaves as etcd may: `MemoryStoreServer` is the cluster, `connect` gives
+ * each process its store. Without faults it answers at once. With them, answers get lost so that the outcome
+ * is unknown, watches lag and repeat themselves, history is compacted, sessions end early or late, and a
+ * process cannot reach the cluster.
  */
 import type {
   Clock,
@@ -304,8 +305,8 @@ interface MemorySessionOptions extends MemoryStoreClientOptions {
 }
 
 /**
- * Keeps itself alive, and gives itself up when a time to live has passed since it *sent* the last keep-alive that was
- * answered: at the cluster it may end from then on, whatever has been heard since.
+ * Keeps itself alive, and gives itself up when a time to live has passed since it *sent* the last keep-alive
+ * that was answered: at the cluster it may end from then on, whatever has been heard since.
  */
 class MemorySession implements Session {
   readonly id: string;

@@ -1,7 +1,7 @@
 /**
- * Those who watch a keyspace. Each watch has a cursor into the keyspace's history and reads on from there when it is
- * woken, so a slow or late one costs nothing and can miss nothing: it gets each revision in order, or learns that its
- * next one is gone.
+ * Those who watch a keyspace. Each watch has a cursor into the keyspace's history and reads on from there
+ * when it is woken, so a slow or late one costs nothing and can miss nothing: it gets each revision in order,
+ * or learns that its next one is gone.
  */
 import type { Watch, Watcher } from '../base/ports.ts';
 import type { Change, Keyspace } from './keyspace.ts';
@@ -20,7 +20,9 @@ export class Watches {
   readonly #visibleRevision: () => number;
   readonly #cursors = new Set<Cursor>();
 
-  /** `visibleRevision`: what may be shown; a store that is not yet sure of its latest changes holds them back. */
+  /**
+   * `visibleRevision`: what may be shown; a store that is not yet sure of its latest changes holds them back.
+   */
   constructor(keyspace: Keyspace, visibleRevision: () => number) {
     this.#keyspace = keyspace;
     this.#visibleRevision = visibleRevision;

@@ -1,7 +1,7 @@
 /**
- * The real disk, on node:fs. Synchronous but for `sync` and `readAsync`, which go through libuv's threads. A file that
- * is closed while such a call is under way keeps its descriptor until the call is over: a number that the system has
- * given away again would otherwise be read, or synced, in another file's place.
+ * The real disk, on node:fs. Synchronous but for `sync` and `readAsync`, which go through libuv's threads. A
+ * file that is closed while such a call is under way keeps its descriptor until the call is over: a number
+ * that the system has given away again would otherwise be read, or synced, in another file's place.
  */
 import * as fs from 'node:fs';
 import { DiskError } from '../base/ports.ts';
@@ -82,7 +82,10 @@ function toDiskError(error: unknown, path: string): DiskError {
   return new DiskError(typeof code === 'string' ? code : 'EIO', path, { cause: error });
 }
 
-/** A file has at most one handle that writes: the length is kept here and not asked of the system at each append. */
+/**
+ * A file has at most one handle that writes: the length is kept here and not asked of the system at each
+ * append.
+ */
 class RealFile implements DiskFile {
   readonly path: string;
   readonly #descriptor: number;
@@ -201,7 +204,10 @@ class RealFile implements DiskFile {
     this.#sizeBytes = sizeBytes;
   }
 
-  /** After a failed sync nobody knows which pages reached the device: the file answers with that failure from then on. */
+  /**
+   * After a failed sync nobody knows which pages reached the device: the file answers with that failure from
+   * then on.
+   */
   sync(): Promise<void> {
     if (this.#closed) return Promise.reject(new DiskError('EBADF', this.path));
     if (this.#syncFailure !== undefined) return Promise.reject(this.#syncFailure);

@@ -1,7 +1,7 @@
 /**
- * Folders and names in memory, with the errors that a file system gives. What a file is, the user decides: the memory
- * disk and the simulated disk keep different things behind a name. Every change of a folder is told to `changed`, for
- * the simulated disk to know which names are not durable yet.
+ * Folders and names in memory, with the errors that a file system gives. What a file is, the user decides:
+ * the memory disk and the simulated disk keep different things behind a name. Every change of a folder is
+ * told to `changed`, for the simulated disk to know which names are not durable yet.
  */
 import { posix } from 'node:path';
 import { DiskError } from '../base/ports.ts';
@@ -12,7 +12,10 @@ export interface Folder<F> {
 
 export type Entry<F> = Folder<F> | F;
 
-/** One change of the names in one folder. A rename within a folder is one change: it happens whole or not at all. */
+/**
+ * One change of the names in one folder. A rename within a folder is one change: it happens whole or not at
+ * all.
+ */
 export interface FolderChange<F> {
   readonly sets?: { readonly name: string; readonly entry: Entry<F> };
   readonly removes?: string;

@@ -1,7 +1,7 @@
 /**
- * The logger, on pino: one JSON object a line for machines, one short line for people at a terminal. What comes from
- * outside (topic names, client ids) may hold line ends and terminal escapes; none of them leaves this file unescaped,
- * so nobody can forge a line or steer a terminal through a field.
+ * The logger, on pino: one JSON object a line for machines, one short line for people at a terminal. What
+ * comes from outside (topic names, client ids) may hold line ends and terminal escapes; none of them leaves
+ * this file unescaped, so nobody can forge a line or steer a terminal through a field.
  */
 import { pino, stdSerializers } from 'pino';
 import type { Logger } from '../base/ports.ts';
@@ -21,10 +21,16 @@ export interface LoggerOptions {
   readonly destination?: LogDestination & { readonly isTTY?: boolean };
 }
 
-/** Fields of these names never appear, at the top or one level down: the last net under the rule that secrets stay out. */
+/**
+ * Fields of these names never appear, at the top or one level down: the last net under the rule that secrets
+ * stay out.
+ */
 const SECRET_FIELDS = ['password', 'secret', 'token', 'saltedPassword', 'saslPassword', 'privateKey'];
 
-/** All control and format characters (terminal escapes, marks that reorder text), line and paragraph separators. */
+/**
+ * All control and format characters (terminal escapes, marks that reorder text), line and paragraph
+ * separators.
+ */
 const UNSAFE = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 const ANY_UNSAFE = new RegExp(UNSAFE.source, 'u');
 
@@ -61,7 +67,10 @@ export function silentLogger(): Logger {
   return logger;
 }
 
-/** Synchronous, so that the last line before a crash is out; a reader that has gone away does not end the process. */
+/**
+ * Synchronous, so that the last line before a crash is out; a reader that has gone away does not end the
+ * process.
+ */
 function standardOutput(): LogDestination & { readonly isTTY: boolean } {
   const stream = pino.destination({ fd: 1, sync: true });
   stream.on('error', () => {});
@@ -81,7 +90,10 @@ function escapeCharacter(character: string): string {
   return escaped;
 }
 
-/** `12:30:01.123 warn  partition fell behind topic=orders partition=3`, and an error's stack indented below it. */
+/**
+ * `12:30:01.123 warn  partition fell behind topic=orders partition=3`, and an error's stack indented below
+ * it.
+ */
 function toHumanLine(json: string): string {
   const { time, level, msg, error, err, ...fields } = JSON.parse(json) as Record<string, unknown>;
   let line = `${String(time).slice(11, 23)} ${String(level).padEnd(5)} ${oneLine(String(msg ?? ''))}`;

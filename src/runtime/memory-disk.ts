@@ -1,6 +1,7 @@
 /**
- * A disk in memory, without faults: for a broker that lives inside a test process and leaves nothing behind. Syncs
- * succeed at once. As everywhere under Unix, a file that was removed can still be used through its open handles.
+ * A disk in memory, without faults: for a broker that lives inside a test process and leaves nothing behind.
+ * Syncs succeed at once. As everywhere under Unix, a file that was removed can still be used through its open
+ * handles.
  */
 import { DiskError } from '../base/ports.ts';
 import type { Clock, Disk, DiskFile } from '../base/ports.ts';
@@ -24,7 +25,9 @@ interface Volume {
   usedBytes: number;
 }
 
-/** `capacityBytes`: what the files may take together before a write fails with ENOSPC; 1 GiB when not given. */
+/**
+ * `capacityBytes`: what the files may take together before a write fails with ENOSPC; 1 GiB when not given.
+ */
 export function memoryDisk(options: { readonly clock: Clock; readonly capacityBytes?: number }): Disk {
   const tree = new FileTree<MemoryFile>();
   const locks = new Set<string>();

@@ -1,13 +1,16 @@
 /**
- * The real network: TCP through node:net, without Nagle's delay, with keep-alive. One `write` of several buffers leaves
- * as one system call.
+ * The real network: TCP through node:net, without Nagle's delay, with keep-alive. One `write` of several
+ * buffers leaves as one system call.
  */
 import * as net from 'node:net';
 import type { Connection, Listener, ListenOptions, Logger, Network } from '../base/ports.ts';
 
 /** Connections that the kernel holds for us before they are accepted, unless the listener says otherwise. */
 const BACKLOG_DEFAULT = 511;
-/** More bytes than this waiting for the peer, and `write` answers false. Not below Node's own mark, see `write`. */
+/**
+ * More bytes than this waiting for the peer, and `write` answers false. Not below Node's own mark, see
+ * `write`.
+ */
 const PENDING_BYTES_MAX = 64 * 1024;
 /** Accepting may fail in a storm (EMFILE); one line in this time says so, with a count. */
 const ACCEPT_WARNING_INTERVAL_MS = 10_000;
@@ -44,7 +47,7 @@ async function listen(
     host: address.address,
     port: address.port,
     close() {
-      // Node's callback would wait until the last connection has gone; the descriptor is closed before close() returns.
+      // Node's callback would wait until the last connection has gone; the port is free when close() returns.
       server.close();
       return Promise.resolve();
     },
@@ -64,7 +67,9 @@ function acceptWarning(logger: Logger): (error: Error) => void {
   };
 }
 
-/** No time limit of its own: the caller's timers decide how long it waits. Rejects with the system's error. */
+/**
+ * No time limit of its own: the caller's timers decide how long it waits. Rejects with the system's error.
+ */
 function connect(host: string, port: number): Promise<Connection> {
   return new Promise((resolve, reject) => {
     const socket = net.connect({ host, port, noDelay: true, keepAlive: true });
@@ -106,7 +111,10 @@ class TcpConnection implements Connection {
     socket.on('close', () => this.onClose(this.#error));
   }
 
-  /** `onWritten` is called once, also when the connection breaks before the data left: the buffers are free then. */
+  /**
+   * `onWritten` is called once, also when the connection breaks before the data left: the buffers are free
+   * then.
+   */
   write(buffers: readonly Uint8Array[], onWritten?: () => void): boolean {
     const socket = this.#socket;
     if (socket.destroyed || socket.writableEnded || buffers.length === 0) {
@@ -149,7 +157,10 @@ class TcpConnection implements Connection {
   }
 }
 
-/** An IPv4 peer of a socket that listens on IPv6 is shown as IPv4, which is what access rules are written with. */
+/**
+ * An IPv4 peer of a socket that listens on IPv6 is shown as IPv4, which is what access rules are written
+ * with.
+ */
 function plainAddress(address: string | undefined): string {
   if (address === undefined) return '';
   return address.startsWith('::ffff:') ? address.slice(7) : address;

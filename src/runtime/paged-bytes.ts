@@ -1,6 +1,6 @@
 /**
- * The bytes of a file in memory, in pages, so that a file grows without being copied and a page can be told from
- * another. Holes read as zeros. Used by the memory disk and by the simulated one.
+ * The bytes of a file in memory, in pages, so that a file grows without being copied and a page can be told
+ * from another. Holes read as zeros. Used by the memory disk and by the simulated one.
  */
 export class PagedBytes {
   readonly pageBytes: number;

@@ -1,6 +1,6 @@
 /**
- * Real chance. `float` and `integer` serve jitter and sampling and may be predicted; whatever must not be guessed
- * (ids, salts, nonces) is made from `bytes`.
+ * Real chance. `float` and `integer` serve jitter and sampling and may be predicted; whatever must not be
+ * guessed (ids, salts, nonces) is made from `bytes`.
  */
 import { randomBytes } from 'node:crypto';
 import type { Random } from '../base/ports.ts';

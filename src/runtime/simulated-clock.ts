@@ -1,10 +1,12 @@
 /**
- * Virtual time. One `SimulatedTime` is the run loop of a whole simulated cluster: a heap of events ordered by time,
- * with ties broken by the seed, and all promise callbacks run to their end between two events. As long as nothing else
- * in the process waits for the outside, a run is a function of its seed; `traceHash` shows it.
+ * Virtual time. One `SimulatedTime` is the run loop of a whole simulated cluster: a heap of events ordered by
+ * time, with ties broken by the seed, and all promise callbacks run to their end between two events. As long
+ * as nothing else in the process waits for the outside, a run is a function of its seed; `traceHash` shows
+ * it.
  *
- * Each simulated process has a `SimulatedProcess` with clock and timers of its own, so that it can be killed (what it
- * waited for never happens), paused (it stands still while time goes on) and have its wall clock jump.
+ * Each simulated process has a `SimulatedProcess` with clock and timers of its own, so that it can be killed
+ * (what it waited for never happens), paused (it stands still while time goes on) and have its wall clock
+ * jump.
  */
 import type { Clock, Timer, Timers } from '../base/ports.ts';
 import { hashText, SimulatedRandom } from './simulated-random.ts';
@@ -81,7 +83,10 @@ export class SimulatedTime {
     this.#setNow(endMs);
   }
 
-  /** Goes on until nothing is left to happen. For systems without periodic timers: throws when there is no end. */
+  /**
+   * Goes on until nothing is left to happen. For systems without periodic timers: throws when there is no
+   * end.
+   */
   async runUntilIdle(): Promise<void> {
     await drainPromises();
     for (let count = 0; await this.#step(Infinity); count++) {
@@ -89,7 +94,10 @@ export class SimulatedTime {
     }
   }
 
-  /** Goes on until `condition` holds; false when it does not within `withinMs`, or when nothing is left to happen. */
+  /**
+   * Goes on until `condition` holds; false when it does not within `withinMs`, or when nothing is left to
+   * happen.
+   */
   async runUntil(condition: () => boolean, withinMs: number): Promise<boolean> {
     const endMs = this.#nowMs + withinMs;
     await drainPromises();

@@ -1,7 +1,8 @@
 /**
- * One end of a simulated connection. What one end sends passes through a first-in-first-out stream to the other: bytes,
- * the end, a reset. Bytes count as gone from the sender when they enter the stream, which has room for a window of bytes
- * that are on their way or not read yet; room comes back with an acknowledgement, which travels as everything else does.
+ * One end of a simulated connection. What one end sends passes through a first-in-first-out stream to the
+ * other: bytes, the end, a reset. Bytes count as gone from the sender when they enter the stream, which has
+ * room for a window of bytes that are on their way or not read yet; room comes back with an acknowledgement,
+ * which travels as everything else does.
  */
 import type { Connection } from '../base/ports.ts';
 import type { SimulatedProcess, SimulatedTime } from './simulated-clock.ts';

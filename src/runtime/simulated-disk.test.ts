@@ -160,7 +160,7 @@ function timed(seed = 1) {
   return { time, disk: new SimulatedDisk({ seed: 1, clock, timers, syncLatencyMs: 5 }) };
 }
 
-test('after a failed sync the pages are gone though reads still show them, and the handle stays failed', () => {
+test('after a failed sync the pages are gone though reads show them, and the handle stays failed', () => {
   let failing = true;
   const fault = ({ kind }: { kind: string }) => (kind === 'sync' && failing ? 'EIO' : undefined);
   const disk = makeDisk({ fault });

@@ -1,8 +1,8 @@
 /**
  * A disk that crashes when told to. It tells what is durable from what the page cache shows, for data (see
- * simulated-file.ts) and for names: a creation, rename or removal is durable only after `syncDirectory` of its folder.
- * It counts the operations that change something, and can die at the k-th of them; `restart` then gives the disk that
- * the next process finds. Faults come from `fault`, called before each operation.
+ * simulated-file.ts) and for names: a creation, rename or removal is durable only after `syncDirectory` of
+ * its folder. It counts the operations that change something, and can die at the k-th of them; `restart` then
+ * gives the disk that the next process finds. Faults come from `fault`, called before each operation.
  */
 import { DiskError } from '../base/ports.ts';
 import type { Clock, Disk, DiskFile, DiskLock, FileStat, OpenMode, Timers } from '../base/ports.ts';
@@ -34,11 +34,17 @@ export type DiskOperationKind =
 export interface DiskOperation {
   readonly kind: DiskOperationKind;
   readonly path: string;
-  /** Counts from 1 the operations that can change something; 0 for `read`, and for `open` of a file that exists. */
+  /**
+   * Counts from 1 the operations that can change something; 0 for `read`, and for `open` of a file that
+   * exists.
+   */
   readonly number: number;
 }
 
-/** What a crash leaves of what was not synced: nothing, any part of it, or all (the process died, the machine did not). */
+/**
+ * What a crash leaves of what was not synced: nothing, any part of it, or all (the process died, the machine
+ * did not).
+ */
 export type Unsynced = 'lose' | 'random' | 'keep';
 
 export interface SimulatedDiskOptions {
@@ -54,7 +60,9 @@ export interface SimulatedDiskOptions {
   readonly crashAt?: number;
   /** Each operation that can change something, as it is asked for: for traces. */
   readonly onOperation?: (operation: DiskOperation) => void;
-  /** A code makes the operation fail with it. A write then leaves a part; a sync loses what it was to save. */
+  /**
+   * A code makes the operation fail with it. A write then leaves a part; a sync loses what it was to save.
+   */
   readonly fault?: (operation: DiskOperation) => string | undefined;
 }
 
@@ -103,7 +111,10 @@ export class SimulatedDisk implements Disk {
     });
   }
 
-  /** The disk that the next process finds. This one is dead from now on. Options that are not given stay, but `crashAt`. */
+  /**
+   * The disk that the next process finds. This one is dead from now on. Options that are not given stay, but
+   * `crashAt`.
+   */
   restart(unsynced: Unsynced, changes: Partial<SimulatedDiskOptions> = {}): SimulatedDisk {
     this.crash();
     const { crashAt: _, ...options } = this.#options;
@@ -189,7 +200,10 @@ export class SimulatedDisk implements Disk {
     return { totalBytes, usableBytes: Math.max(0, totalBytes - usedBytes(this.#tree.root)) };
   }
 
-  /** Counts an operation, dies at it or fails it, as asked. `onCrash` leaves what a call that was cut short leaves. */
+  /**
+   * Counts an operation, dies at it or fails it, as asked. `onCrash` leaves what a call that was cut short
+   * leaves.
+   */
   #step(kind: DiskOperationKind, path: string, changes = true, onCut: () => void = () => {}): void {
     if (this.#crash !== undefined) throw this.#crash;
     if (changes) this.#operations += 1;

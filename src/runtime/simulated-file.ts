@@ -1,6 +1,7 @@
 /**
- * A file on a device that may lose what was not synced: what the device holds (`durable`), what the page cache shows
- * (`current`), and which pages of 4 KiB differ. fdatasync makes data and length durable as they were when it was called.
+ * A file on a device that may lose what was not synced: what the device holds (`durable`), what the page
+ * cache shows (`current`), and which pages of 4 KiB differ. fdatasync makes data and length durable as they
+ * were when it was called.
  */
 import { PagedBytes } from './paged-bytes.ts';
 import type { SimulatedRandom } from './simulated-random.ts';
@@ -21,7 +22,10 @@ export class SimulatedFile {
   /** Dirty pages, each with the number of the change that touched it last. */
   readonly #dirty = new Map<number, number>();
   #version = 0;
-  /** The latest capture that has reached the device: one that began earlier and ends later changes nothing back. */
+  /**
+   * The latest capture that has reached the device: one that began earlier and ends later changes nothing
+   * back.
+   */
   #durableVersion = -1;
 
   write(position: number, bytes: Uint8Array): void {
@@ -51,7 +55,9 @@ export class SimulatedFile {
     this.#forget(capture);
   }
 
-  /** As Linux does it: the pages count as clean though they never reached the device. Reads still show them. */
+  /**
+   * As Linux does it: the pages count as clean though they never reached the device. Reads still show them.
+   */
   failSync(capture: SyncCapture): void {
     this.#forget(capture);
   }
@@ -68,8 +74,8 @@ export class SimulatedFile {
   }
 
   /**
-   * The file after power was cut while the cache was being written back in any order: each dirty page is there or not,
-   * one may be torn, and the length is the old one, the new one or any between.
+   * The file after power was cut while the cache was being written back in any order: each dirty page is
+   * there or not, one may be torn, and the length is the old one, the new one or any between.
    */
   randomCopy(random: SimulatedRandom): SimulatedFile {
     const bytes = this.#durable.copy();

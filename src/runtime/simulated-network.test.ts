@@ -65,7 +65,7 @@ test('buffers may be changed once onWritten was called', async () => {
   assert.equal(serverSeen.chunks.join(''), 'abcdefghij');
 });
 
-test('a peer that pauses fills the window, then write answers false; onDrain comes once it reads', async () => {
+test('a peer that pauses fills the window and write answers false; onDrain comes once it reads', async () => {
   const { time, client, server, serverSeen } = await connected({ windowBytes: 10_000 });
   server.pause();
   let drains = 0;

@@ -1,7 +1,7 @@
 /**
- * A network in virtual time: byte streams between named hosts, with latency, chunks cut anywhere, back-pressure, resets
- * and one-way partitions. What is sent into a partition is held back and arrives when it heals, as TCP repeats it;
- * within a connection and direction nothing is ever reordered or lost.
+ * A network in virtual time: byte streams between named hosts, with latency, chunks cut anywhere,
+ * back-pressure, resets and one-way partitions. What is sent into a partition is held back and arrives when
+ * it heals, as TCP repeats it; within a connection and direction nothing is ever reordered or lost.
  */
 import type { Connection, Listener, ListenOptions, Network } from '../base/ports.ts';
 import type { SimulatedProcess, SimulatedTime } from './simulated-clock.ts';
@@ -88,7 +88,10 @@ export class SimulatedNetwork {
     }
   }
 
-  /** The host's process has died. Its system closes what it had open; with `powerCut` it says nothing any more. */
+  /**
+   * The host's process has died. Its system closes what it had open; with `powerCut` it says nothing any
+   * more.
+   */
   down(host: string, options: { readonly powerCut: boolean }): void {
     const state = this.#hosts.get(host);
     if (state !== undefined) state.isDark = options.powerCut;

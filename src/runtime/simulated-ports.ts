@@ -1,6 +1,6 @@
 /**
- * The simulated ports, put together: by default a world of one host. A cluster shares `time` and `network` and gives
- * each host its name:
+ * The simulated ports, put together: by default a world of one host. A cluster shares `time` and `network`
+ * and gives each host its name:
  *
  *     const time = new SimulatedTime({ seed });
  *     const network = new SimulatedNetwork({ time, seed });
@@ -32,8 +32,10 @@ export interface SimulatedPorts extends Ports {
   readonly process: SimulatedProcess;
   readonly wires: SimulatedNetwork;
   readonly host: string;
-  /** Ends the process: its timers, its connections, its disk. `powerCut`: nobody is told, and what follows is up to
-   * `restart`, which should not keep what was not synced. */
+  /**
+   * Ends the process: its timers, its connections, its disk. `powerCut`: nobody is told, and what follows is up
+   * to `restart`, which should not keep what was not synced.
+   */
   kill(options?: { readonly powerCut?: boolean }): void;
   /** The ports of the next process on this host, after `kill`. */
   restart(unsynced: Unsynced, disk?: Partial<SimulatedDiskOptions>): SimulatedPorts;

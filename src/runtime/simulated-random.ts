@@ -1,6 +1,7 @@
 /**
- * Chance from a seed: xoshiro128** (Blackman and Vigna, 2018), seeded through splitmix32. Each part of a simulation
- * takes a `fork` of its own, so that a change in how one part uses chance does not shift what the others get.
+ * Chance from a seed: xoshiro128** (Blackman and Vigna, 2018), seeded through splitmix32. Each part of a
+ * simulation takes a `fork` of its own, so that a change in how one part uses chance does not shift what the
+ * others get.
  */
 import type { Random } from '../base/ports.ts';
 

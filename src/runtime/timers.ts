@@ -1,11 +1,14 @@
 /**
- * Real timers, on setTimeout and setImmediate. They keep the process alive: behind a pending timer somebody waits (a
- * client's backoff with no connection open has nothing else that holds the process), and whoever is closed cancels its
- * timers, so a process that does not end shows a forgotten one instead of hiding it.
+ * Real timers, on setTimeout and setImmediate. They keep the process alive: behind a pending timer somebody
+ * waits (a client's backoff with no connection open has nothing else that holds the process), and whoever is
+ * closed cancels its timers, so a process that does not end shows a forgotten one instead of hiding it.
  */
 import type { Timer, Timers } from '../base/ports.ts';
 
-/** The longest delay that setTimeout knows; it takes anything longer for 1 ms. Longer delays go in several steps. */
+/**
+ * The longest delay that setTimeout knows; it takes anything longer for 1 ms. Longer delays go in several
+ * steps.
+ */
 const STEP_MS_MAX = 2 ** 31 - 1;
 
 export function realTimers(): Timers {
@@ -39,7 +42,10 @@ class RealTimer implements Timer {
     return setTimeout(fire, Math.min(Math.ceil(delayMs), STEP_MS_MAX), this);
   }
 
-  /** libuv counts whole milliseconds from a cached time and may call up to one too early: the port promises never. */
+  /**
+   * libuv counts whole milliseconds from a cached time and may call up to one too early: the port promises
+   * never.
+   */
   fire(): void {
     const callback = this.#callback;
     if (callback === undefined) return;
