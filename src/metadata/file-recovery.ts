@@ -117,6 +117,6 @@ function findFrame(
 }
 
 function damaged(file: DiskFile, position: number): MetadataStoreError {
-  const message = `the metadata store ${file.path} is damaged at byte ${position}, before its end: restore a copy`;
+  const message = `the metadata store ${file.path} is damaged inside, at byte ${position}; restore a copy`;
   return new MetadataStoreError('failed', message);
 }

@@ -169,7 +169,7 @@ test('a session that ends early at the cluster is lost at the next keep-alive', 
   assert.equal(lost, 1);
 });
 
-test('a session that ends late at the cluster keeps its keys longer than anybody believes in it', async () => {
+test('a session that ends late at the cluster keeps its keys longer than anybody trusts it', async () => {
   const { time, processA, a, b } = world(1, { sessionsLateMs: 10_000 });
   const session = await a.session(6000);
   await a.txn([], [put('k', 'v', session.id)]);

@@ -33,8 +33,8 @@ export interface SimulatedPorts extends Ports {
   readonly wires: SimulatedNetwork;
   readonly host: string;
   /**
-   * Ends the process: its timers, its connections, its disk. `powerCut`: nobody is told, and what follows is up
-   * to `restart`, which should not keep what was not synced.
+   * Ends the process: its timers, its connections, its disk. `powerCut`: nobody is told, and what follows is
+   * up to `restart`, which should not keep what was not synced.
    */
   kill(options?: { readonly powerCut?: boolean }): void;
   /** The ports of the next process on this host, after `kill`. */
