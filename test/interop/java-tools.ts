@@ -103,11 +103,12 @@ export async function inspectSegments(
   const logs = filesBelow(dataDir, '.log');
   const isOffsets = (path: string): boolean => path.includes('/__consumer_offsets-');
   const indexes = [...filesBelow(dataDir, '.index'), ...filesBelow(dataDir, '.timeindex')];
+  const data = logs.filter((path) => !isOffsets(path));
   const runs: [string[], string[]][] = [
-    [logs.filter((path) => !isOffsets(path)), ['--deep-iteration', '--verify-index-only']],
-    [logs.filter((path) => !isOffsets(path)), ['--deep-iteration', '--print-data-log']],
+    [data, ['--deep-iteration', '--print-data-log']],
     [logs.filter(isOffsets), ['--deep-iteration', '--offsets-decoder']],
     [indexes, ['--index-sanity-check']],
+    [indexes, ['--verify-index-only']],
     [[...filesBelow(dataDir, '.txnindex'), ...filesBelow(dataDir, '.snapshot')], []],
   ];
   const faults: string[] = [];
@@ -115,7 +116,7 @@ export async function inspectSegments(
   let records = 0;
   for (const [paths, options] of runs) {
     if (paths.length === 0) continue;
-    files += paths.length;
+    if (!options.includes('--verify-index-only')) files += paths.length;
     const { code, stdout, stderr } = await tools.attempt('dump-log', [
       ...options,
       '--files',
