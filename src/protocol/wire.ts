@@ -2,7 +2,7 @@
  * The primitive types of the Kafka protocol, big-endian, between bytes and values. A Reader never trusts a length or a
  * count: it is checked against the bytes that remain (and a cap) before anything is allocated, and what cannot be read
  * is a ProtocolError, never another exception. A Writer is one growing buffer into which record batches are spliced as
- * views, so they leave without being copied.
+ * views, so that all but small ones leave without being copied.
  */
 
 /** Bytes that are not what the protocol says. The connection that sent them is closed. */
@@ -17,6 +17,11 @@ export class ProtocolError extends Error {
 export const ELEMENTS_MAX = 1_000_000;
 /** Tagged fields in one section. */
 export const TAGS_MAX = 10_000;
+
+/** Bytes of a string, in either encoding. */
+const STRING_BYTES_MAX = 32_767;
+/** Records up to this size are copied: a view more in a vector costs the kernel call more than the copy. */
+const COPIED_BYTES_MAX = 2048;
 
 const TWO_32 = 2 ** 32;
 /** Stands for 2^63 - 1, which no number holds: written as that, and read from it. */
@@ -142,8 +147,7 @@ export class Reader {
   }
   private text(size: number): string {
     if (size < 0) throw new ProtocolError(`string length ${size} at ${this.pos}`);
-    // Kafka's strings are at most 32,767 bytes in either encoding.
-    if (size > 32_767) throw new ProtocolError(`string of ${size} bytes at ${this.pos}`);
+    if (size > STRING_BYTES_MAX) throw new ProtocolError(`string of ${size} bytes at ${this.pos}`);
     const at = this.take(size);
     return this.buffer.toString('utf8', at, at + size);
   }
@@ -370,8 +374,7 @@ export class Writer {
   }
 
   string(value: string): void {
-    const size = Buffer.byteLength(value);
-    if (size > 32_767) throw new ProtocolError(`string of ${size} bytes cannot be written`);
+    const size = stringSize(value);
     this.int16(size);
     this.utf8(value, size);
   }
@@ -380,7 +383,7 @@ export class Writer {
     else this.string(value);
   }
   compactString(value: string): void {
-    const size = Buffer.byteLength(value);
+    const size = stringSize(value);
     this.uvarint(size + 1);
     this.utf8(value, size);
   }
@@ -448,7 +451,10 @@ export class Writer {
     else this.compactRecordsVector(value);
   }
   private splice(view: Buffer): void {
-    if (view.length === 0) return;
+    if (view.length <= COPIED_BYTES_MAX) {
+      this.raw(view);
+      return;
+    }
     this.splices.push({ at: this.pos, buffer: view });
     this.splicedBytes += view.length;
   }
@@ -486,6 +492,13 @@ export class Writer {
     this.uvarint(size);
     this.pos = end;
   }
+}
+
+/** The bytes of a string in UTF-8; longer ones than Kafka can read are a fault of whoever writes them. */
+function stringSize(value: string): number {
+  const size = Buffer.byteLength(value);
+  if (size > STRING_BYTES_MAX) throw new ProtocolError(`string of ${size} bytes cannot be written`);
+  return size;
 }
 
 function sizeOf(views: readonly Buffer[]): number {

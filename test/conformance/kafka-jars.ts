@@ -34,7 +34,8 @@ async function jars(): Promise<string> {
   return cached('kafka-conformance', ARTIFACTS, async (into) => {
     const items = ARTIFACTS.map((artifact) => {
       const [groupId, artifactId, version] = artifact.split(':');
-      return `<artifactItem><groupId>${groupId}</groupId><artifactId>${artifactId}</artifactId><version>${version}</version></artifactItem>`;
+      const item = `<groupId>${groupId}</groupId><artifactId>${artifactId}</artifactId><version>${version}</version>`;
+      return `<artifactItem>${item}</artifactItem>`;
     });
     writeFileSync(
       join(into, 'pom.xml'),

@@ -95,7 +95,8 @@ interface Line {
 }
 function print({ name, type, isNullable, tag, zero, isPlain }: Line): string {
   const number = /^[\d.e+-]+$/.test(zero) ? String(Number(zero)) : zero;
-  return `${name}: ${type}${isNullable ? '?' : ''} = ${number}${tag === undefined ? '' : ` tag ${tag}`}${isPlain ? ' plain' : ''}`;
+  const marks = (tag === undefined ? '' : ` tag ${tag}`) + (isPlain ? ' plain' : '');
+  return `${name}: ${type}${isNullable ? '?' : ''} = ${number}${marks}`;
 }
 
 const kafka = await orSkip(kafkaDefinitions);
