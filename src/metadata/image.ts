@@ -92,6 +92,8 @@ type ImageListener = (change: ImageChange) => void;
 
 interface MutableTopic extends TopicImage {
   readonly partitions: PartitionImage[];
+  /** What the partitions are as long as they have no keys of their own. */
+  initial: TopicRecord['partitions'];
 }
 
 interface Draft {
@@ -149,6 +151,7 @@ export class ClusterImage {
   get controllerId(): number {
     return this.currentControllerId;
   }
+  /** The create revision of the controller's claim; -1 while there is none. */
   get controllerEpoch(): number {
     return this.currentControllerEpoch;
   }
@@ -280,8 +283,7 @@ export class ClusterImage {
         return;
       case 'controller':
         this.currentControllerId = value === undefined ? -1 : decodeRecord(ControllerRecord, value).nodeId;
-        // The epoch stays that of the last controller while there is none: it never goes back.
-        if (value !== undefined) this.currentControllerEpoch = event.createRevision;
+        this.currentControllerEpoch = value === undefined ? -1 : event.createRevision;
         draft.controllerChanged = true;
         return;
       case 'node':
@@ -339,6 +341,7 @@ export class ClusterImage {
     };
     const kept = this.topicMap.get(name);
     if (kept !== undefined) {
+      kept.initial = record.partitions;
       for (let n = kept.partitions.length; n < record.partitions.length; n++) {
         kept.partitions.push(build(n));
         this.replicas += kept.partitions[n].replicas.length;
@@ -347,7 +350,13 @@ export class ClusterImage {
       return;
     }
     const partitions = record.partitions.map((_, n) => build(n));
-    const topic = { name, id: record.topicId, isInternal: isInternalTopic(name), partitions };
+    const topic = {
+      name,
+      id: record.topicId,
+      isInternal: isInternalTopic(name),
+      partitions,
+      initial: record.partitions,
+    };
     for (const partition of partitions) this.replicas += partition.replicas.length;
     this.topicMap.set(name, topic);
     this.topicsById.set(topic.id, topic);
@@ -371,19 +380,23 @@ export class ClusterImage {
 
   private applyPartition(event: WatchEvent, key: ParsedKey & { kind: 'partition' }, draft: Draft): void {
     let records = this.partitionRecords.get(key.topicId);
-    if (event.value === undefined) {
+    const record = event.value === undefined ? undefined : decodeRecord(PartitionRecord, event.value);
+    if (record === undefined) {
       records?.delete(key.partition);
       if (records?.size === 0) this.partitionRecords.delete(key.topicId);
-      return;
+    } else {
+      if (records === undefined) this.partitionRecords.set(key.topicId, (records = new Map()));
+      records.set(key.partition, record);
     }
-    const record = decodeRecord(PartitionRecord, event.value);
-    if (records === undefined) this.partitionRecords.set(key.topicId, (records = new Map()));
-    records.set(key.partition, record);
     const topic = this.topicsById.get(key.topicId);
     const before = topic?.partitions[key.partition];
     if (topic === undefined || before === undefined) return;
-    this.replicas += record.replicas.length - before.replicas.length;
-    topic.partitions[key.partition] = partitionImage(key.partition, record);
+    const next =
+      record === undefined
+        ? initialPartition(key.partition, topic.initial[key.partition])
+        : partitionImage(key.partition, record);
+    this.replicas += next.replicas.length - before.replicas.length;
+    topic.partitions[key.partition] = next;
     if (!draft.topicsCreated.has(topic)) {
       draft.partitionsChanged.push({ topic: topic.name, partition: key.partition });
     }
