@@ -1,4 +1,16 @@
-/** Produce (key 0): Append record batches; acks 0/1/-1; topic IDs since v13; implicit AddPartitions for TV2 at v12+. */
+/**
+ * Produce (key 0). A producer hands over record batches, one a partition; `acks` says when it wants the answer (none,
+ * leader, in-sync replicas).
+ *
+ *     0-2  gone; ApiVersions still names them for librdkafka (KAFKA-18659)
+ *     5    the answer tells logStartOffset, so that a producer can tell loss from retention
+ *     7    zstd is allowed (KIP-110)
+ *     8    which records made a batch fail (KIP-467)
+ *     10   the answer names the new leader and its address (KIP-951)
+ *     11   TRANSACTION_ABORTABLE (KIP-890)
+ *     12   within a transaction also adds the partition to it (KIP-890 part 2)
+ *     13   topic ids instead of names (KIP-516)
+ */
 import {
   array,
   at,

@@ -1,4 +1,21 @@
-/** Fetch (key 1): Read batches (consumer); follower replication uses the same API; sessions v7+, epoch validation v12+, topic IDs v13+. */
+/**
+ * Fetch (key 1). Reads record batches from given offsets, waiting up to maxWaitMs for minBytes. Consumers and
+ * following replicas use it alike.
+ *
+ *     4    isolation level and aborted transactions (KIP-98)
+ *     5    logStartOffset
+ *     7    sessions: only what changed is sent (KIP-227)
+ *     9    the leader epoch that the client knows fences both sides (KIP-320)
+ *     10   zstd (KIP-110)
+ *     11   the consumer's rack, and a preferred replica (KIP-392)
+ *     12   lastFetchedEpoch, and where logs diverge (KIP-595)
+ *     13   topic ids instead of names (KIP-516)
+ *     14   OFFSET_MOVED_TO_TIERED_STORAGE (KIP-405)
+ *     15   replica id and epoch in replicaState (KIP-903)
+ *     16   the answer names new leaders' addresses (KIP-951)
+ *     17   the replica's directory (KIP-853)
+ *     18   the high watermark that the follower knows (KIP-1166)
+ */
 import {
   array,
   at,

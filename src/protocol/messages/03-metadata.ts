@@ -1,4 +1,18 @@
-/** Metadata (key 3): Topics, partitions, leaders, brokers; auto-create; topic IDs v10+/12+. */
+/**
+ * Metadata (key 3). Brokers, topics, partitions and their leaders: the first thing a client asks, and again whenever a
+ * leader is not where it was.
+ *
+ *     0    an empty list of topics means all; from 1 on null does, and empty means none
+ *     1    racks, the controller, internal topics
+ *     2    cluster id (KIP-78)
+ *     4    whether topics may be created by asking
+ *     5    offline replicas (KIP-112)
+ *     7    leader epochs (KIP-320)
+ *     8    authorized operations on request (KIP-430)
+ *     10   topic ids, which work from 12 on (KIP-516)
+ *     11   no cluster operations any more: see DescribeCluster (KIP-700)
+ *     13   an error for the whole answer (KIP-1102)
+ */
 import {
   array,
   at,

@@ -1,4 +1,12 @@
-/** OffsetCommit (key 8): Commit group offsets; topic IDs v10. */
+/**
+ * OffsetCommit (key 8). Stores the offsets up to which a group has consumed.
+ *
+ *     5    no retention time: the broker's configuration decides (KIP-211)
+ *     6    leader epochs (KIP-320)
+ *     7    static members (KIP-345)
+ *     9    consumer protocol: STALE_MEMBER_EPOCH, GROUP_ID_NOT_FOUND (KIP-848)
+ *     10   topic ids instead of names (KIP-848)
+ */
 import {
   array,
   at,

@@ -1,4 +1,13 @@
-/** OffsetFetch (key 9): Read committed offsets; multi-group v8+; require-stable v7+; topic IDs v10. */
+/**
+ * OffsetFetch (key 9). The offsets that groups have committed.
+ *
+ *     2    null asks for all topics; errors of the group stand once, at the top
+ *     5    leader epochs (KIP-320)
+ *     7    requireStable: wait for open transactions (KIP-447)
+ *     8    several groups in one request (KIP-709)
+ *     9    member id and epoch are checked in the consumer protocol (KIP-848)
+ *     10   topic ids instead of names (KIP-848)
+ */
 import {
   array,
   at,

@@ -1,4 +1,12 @@
-/** FindCoordinator (key 10): Locate group (0), txn (1), share (2) coordinator; batched keys v4+. */
+/**
+ * FindCoordinator (key 10). Which broker coordinates a group (type 0), a transactional id (1) or a share partition (2,
+ * keyed `groupId:topicId:partition`).
+ *
+ *     1    the type, and error messages
+ *     4    several keys at once (KIP-699)
+ *     5    TRANSACTION_ABORTABLE (KIP-890)
+ *     6    share groups (KIP-932)
+ */
 import {
   array,
   at,

@@ -1,4 +1,14 @@
-/** JoinGroup (key 11): Join classic group (also Connect workers, Schema Registry, Streams classic). */
+/**
+ * JoinGroup (key 11). Joins a group of the classic protocol, or begins a rebalance in it. Kafka Connect and schema
+ * registries coordinate through it too.
+ *
+ *     1    the rebalance timeout apart from the session timeout (KIP-62)
+ *     4    the member id is given out first, then joined with (KIP-394)
+ *     5    static members (KIP-345)
+ *     7    the protocol type is answered (KIP-559)
+ *     8    reason (KIP-800)
+ *     9    skipAssignment for a static leader that returns (KIP-814)
+ */
 import {
   array,
   at,

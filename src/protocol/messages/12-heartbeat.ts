@@ -1,4 +1,8 @@
-/** Heartbeat (key 12): Classic heartbeat. */
+/**
+ * Heartbeat (key 12). A member of a classic group says that it lives, and learns of rebalances.
+ *
+ *     3    static members (KIP-345)
+ */
 import { at, int16, int32, message, orNull, string, type Read } from '../schema.ts';
 
 export const HeartbeatRequest = message(

@@ -1,4 +1,9 @@
-/** LeaveGroup (key 13): Leave (batch v3+, reason v5). */
+/**
+ * LeaveGroup (key 13). Members leave a classic group.
+ *
+ *     3    several members, by instance id too (KIP-345)
+ *     5    reason (KIP-800)
+ */
 import { array, at, int16, int32, message, nullable, orNull, string, struct, type Read } from '../schema.ts';
 
 export const LeaveGroupRequest = message(

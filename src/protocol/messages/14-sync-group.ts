@@ -1,4 +1,9 @@
-/** SyncGroup (key 14): Distribute leader assignment. */
+/**
+ * SyncGroup (key 14). The leader of a classic group hands in the assignment; every member receives its part.
+ *
+ *     3    static members (KIP-345)
+ *     5    protocol type and name are compared (KIP-559)
+ */
 import { array, at, bytes, int16, int32, message, orNull, string, struct, type Read } from '../schema.ts';
 
 export const SyncGroupRequest = message(

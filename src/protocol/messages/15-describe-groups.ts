@@ -1,4 +1,10 @@
-/** DescribeGroups (key 15): Describe classic groups; v6 returns GROUP_ID_NOT_FOUND. */
+/**
+ * DescribeGroups (key 15). State, protocol and members of classic groups.
+ *
+ *     3    authorized operations on request (KIP-430)
+ *     4    instance ids (KIP-345)
+ *     6    GROUP_ID_NOT_FOUND instead of a group in state Dead (KIP-1043)
+ */
 import {
   array,
   at,

@@ -1,4 +1,9 @@
-/** ListGroups (key 16): List groups; states filter v4, types filter v5. */
+/**
+ * ListGroups (key 16). The groups of a coordinator.
+ *
+ *     4    state: filter and answer (KIP-518)
+ *     5    type: filter and answer (KIP-848)
+ */
 import { array, at, int16, int32, message, string, struct, type Read } from '../schema.ts';
 
 export const ListGroupsRequest = message(

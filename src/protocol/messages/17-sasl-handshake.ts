@@ -1,4 +1,10 @@
-/** SaslHandshake (key 17): Pick SASL mechanism (v1 => SaslAuthenticate framing). */
+/**
+ * SaslHandshake (key 17). Picks the SASL mechanism of a connection. Clients before 2.4 negotiate it wrongly, so no
+ * version can be added (KAFKA-9577).
+ *
+ *     0    what follows are bare tokens, no requests
+ *     1    what follows are SaslAuthenticate requests (KIP-152)
+ */
 import { array, int16, message, string, type Read } from '../schema.ts';
 
 export const SaslHandshakeRequest = message(

@@ -1,4 +1,11 @@
-/** ApiVersions (key 18): Version negotiation + features; v5 = KIP-1242 misroute check. */
+/**
+ * ApiVersions (key 18). Which APIs, versions and features the broker has. Its response header stays at version 0, and
+ * an unknown version is answered at version 0 (KIP-511).
+ *
+ *     3    name and version of the client software (KIP-511); features (KIP-584)
+ *     4    features may have 0 as their smallest level (KAFKA-17011)
+ *     5    a client that reached the wrong cluster or node gets REBOOTSTRAP_REQUIRED (KIP-1242)
+ */
 import {
   array,
   at,

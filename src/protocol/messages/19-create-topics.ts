@@ -1,4 +1,11 @@
-/** CreateTopics (key 19): Create topics (returns full configs v5+, topic id v7). */
+/**
+ * CreateTopics (key 19). Creates topics, with partitions assigned by the broker or by hand.
+ *
+ *     4    -1 takes the broker's number of partitions and replicas (KIP-464)
+ *     5    the resulting configurations are answered (KIP-525)
+ *     6    THROTTLING_QUOTA_EXCEEDED (KIP-599)
+ *     7    topic ids are answered (KIP-516)
+ */
 import {
   array,
   at,

@@ -1,4 +1,10 @@
-/** DeleteTopics (key 20): Delete topics by name or ID (v6). */
+/**
+ * DeleteTopics (key 20). Deletes topics.
+ *
+ *     3    TOPIC_DELETION_DISABLED
+ *     5    error messages; THROTTLING_QUOTA_EXCEEDED (KIP-599)
+ *     6    by topic id too (KIP-516)
+ */
 import {
   array,
   at,

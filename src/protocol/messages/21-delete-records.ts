@@ -1,4 +1,7 @@
-/** DeleteRecords (key 21): Advance log start offset. */
+/**
+ * DeleteRecords (key 21). Moves the log start offset of partitions forward: what lies before can no longer be read
+ * (KIP-107).
+ */
 import { array, int16, int32, int64, message, string, struct, type Read } from '../schema.ts';
 
 export const DeleteRecordsRequest = message(

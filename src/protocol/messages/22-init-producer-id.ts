@@ -1,4 +1,12 @@
-/** InitProducerId (key 22): Producer id/epoch; v3+ KIP-360 bump; v6 (2PC KIP-939) unstable => advertise max 5. */
+/**
+ * InitProducerId (key 22). Gives a producer its id and epoch; for a transactional id it also fences older producers
+ * and ends what they left open (KIP-98).
+ *
+ *     3    the producer offers its own id and epoch and has the epoch raised (KIP-360)
+ *     4    PRODUCER_FENCED (KIP-588)
+ *     5    TRANSACTION_ABORTABLE (KIP-890)
+ *     6    two-phase commit (KIP-939): unstable, not offered
+ */
 import { at, bool, int16, int32, int64, message, nullable, or, string, type Read } from '../schema.ts';
 
 export const InitProducerIdRequest = message(

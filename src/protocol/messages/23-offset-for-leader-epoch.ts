@@ -1,4 +1,10 @@
-/** OffsetForLeaderEpoch (key 23): End offset of a leader epoch: truncation detection (KIP-320) + followers. */
+/**
+ * OffsetForLeaderEpoch (key 23). Where a leader epoch ends in a partition: how consumers and followers find out that a
+ * log was truncated (KIP-101, KIP-320).
+ *
+ *     2    the epoch that the client knows fences it
+ *     3    replica id; -2 is a consumer that may see past the high watermark
+ */
 import { array, at, int16, int32, int64, message, or, string, struct, type Read } from '../schema.ts';
 
 export const OffsetForLeaderEpochRequest = message(

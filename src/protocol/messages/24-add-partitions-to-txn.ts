@@ -1,4 +1,11 @@
-/** AddPartitionsToTxn (key 24): Add partitions to txn; clients use <=v3, brokers v4+ (verify-only/batch). */
+/**
+ * AddPartitionsToTxn (key 24). Adds partitions to a transaction. Clients use versions up to 3; brokers use 4 and 5
+ * among themselves.
+ *
+ *     2    PRODUCER_FENCED (KIP-588)
+ *     4    several transactions at once, or only a check whether the partitions are in (KIP-890)
+ *     5    TRANSACTION_ABORTABLE (KIP-890)
+ */
 import { array, at, bool, int16, int32, int64, message, or, string, struct, type Read } from '../schema.ts';
 
 const addPartitionsToTxnRequestAddPartitionsToTxnTopic = struct({

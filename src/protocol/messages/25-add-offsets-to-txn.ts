@@ -1,4 +1,9 @@
-/** AddOffsetsToTxn (key 25): Add group's offsets partition to txn. */
+/**
+ * AddOffsetsToTxn (key 25). Adds a group's partition of __consumer_offsets to a transaction.
+ *
+ *     2    PRODUCER_FENCED (KIP-588)
+ *     4    TRANSACTION_ABORTABLE (KIP-890)
+ */
 import { int16, int32, int64, message, string, type Read } from '../schema.ts';
 
 export const AddOffsetsToTxnRequest = message(

@@ -1,4 +1,10 @@
-/** EndTxn (key 26): Commit/abort; v5 returns bumped epoch (TV2). */
+/**
+ * EndTxn (key 26). Commits or aborts a transaction.
+ *
+ *     2    PRODUCER_FENCED (KIP-588)
+ *     4    TRANSACTION_ABORTABLE (KIP-890)
+ *     5    each transaction ends with a raised epoch, which is answered (KIP-890 part 2)
+ */
 import { at, bool, int16, int32, int64, message, or, string, type Read } from '../schema.ts';
 
 export const EndTxnRequest = message(

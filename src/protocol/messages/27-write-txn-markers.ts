@@ -1,4 +1,9 @@
-/** WriteTxnMarkers (key 27): Txn coordinator writes COMMIT/ABORT markers; also Admin.abortTransaction. */
+/**
+ * WriteTxnMarkers (key 27). The transaction coordinator has leaders write COMMIT or ABORT markers; an admin client
+ * ends hanging transactions with it (KIP-664).
+ *
+ *     2    the transaction's version (KIP-1228)
+ */
 import {
   array,
   at,

@@ -1,4 +1,12 @@
-/** TxnOffsetCommit (key 28): Commit offsets in a txn; v6 topic IDs (KIP-1319). */
+/**
+ * TxnOffsetCommit (key 28). Commits a group's offsets as part of a transaction.
+ *
+ *     2    leader epochs (KIP-320)
+ *     3    member and generation fence zombies (KIP-447)
+ *     4    TRANSACTION_ABORTABLE (KIP-890)
+ *     5    also adds the group to the transaction (KIP-890 part 2)
+ *     6    topic ids instead of names (KIP-1319)
+ */
 import {
   array,
   at,

@@ -1,4 +1,9 @@
-/** DescribeAcls (key 29): List ACLs. */
+/**
+ * DescribeAcls (key 29). The access control entries that match a filter.
+ *
+ *     1    literal and prefixed patterns (KIP-290)
+ *     3    users as resources, for delegation tokens (KIP-373)
+ */
 import { array, int16, int32, int8, message, nullable, or, string, struct, type Read } from '../schema.ts';
 
 export const DescribeAclsRequest = message(

@@ -1,4 +1,9 @@
-/** CreateAcls (key 30): Create ACLs. */
+/**
+ * CreateAcls (key 30). Adds access control entries.
+ *
+ *     1    literal and prefixed patterns (KIP-290)
+ *     3    users as resources (KIP-373)
+ */
 import { array, int16, int32, int8, message, nullable, or, string, struct, type Read } from '../schema.ts';
 
 export const CreateAclsRequest = message(

@@ -1,4 +1,9 @@
-/** DeleteAcls (key 31): Delete ACLs. */
+/**
+ * DeleteAcls (key 31). Removes the access control entries that match filters, and tells which they were.
+ *
+ *     1    literal and prefixed patterns (KIP-290)
+ *     3    users as resources (KIP-373)
+ */
 import { array, int16, int32, int8, message, nullable, or, string, struct, type Read } from '../schema.ts';
 
 export const DeleteAclsRequest = message(

@@ -1,4 +1,9 @@
-/** DescribeConfigs (key 32): Describe topic/broker/group/logger/client-metrics config. */
+/**
+ * DescribeConfigs (key 32). Configurations of topics, brokers, loggers, groups and client metrics.
+ *
+ *     1    where a value comes from, and what it would be otherwise (KIP-226)
+ *     3    types and documentation (KIP-569)
+ */
 import {
   array,
   at,

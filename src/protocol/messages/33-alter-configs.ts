@@ -1,4 +1,7 @@
-/** AlterConfigs (key 33): Legacy full-replace alter (deprecated but used). */
+/**
+ * AlterConfigs (key 33). Replaces all configurations of a resource. Superseded by IncrementalAlterConfigs, still
+ * called by old tools.
+ */
 import { array, bool, int16, int32, int8, message, nullable, string, struct, type Read } from '../schema.ts';
 
 export const AlterConfigsRequest = message(

@@ -1,4 +1,4 @@
-/** AlterReplicaLogDirs (key 34): Move replicas between log dirs. */
+/** AlterReplicaLogDirs (key 34). Moves replicas between the log directories of a broker (KIP-113). */
 import { array, int16, int32, message, string, struct, type Read } from '../schema.ts';
 
 export const AlterReplicaLogDirsRequest = message(

@@ -1,4 +1,10 @@
-/** DescribeLogDirs (key 35): Sizes per log dir; total/usable bytes v4; cordoned flag v5. */
+/**
+ * DescribeLogDirs (key 35). Size and state of each log directory of a broker (KIP-113).
+ *
+ *     3    an error for the whole answer
+ *     4    bytes of the volume, total and usable (KIP-827)
+ *     5    whether the directory is cordoned (KIP-1066)
+ */
 import {
   array,
   at,

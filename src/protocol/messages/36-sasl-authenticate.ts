@@ -1,4 +1,8 @@
-/** SaslAuthenticate (key 36): SASL exchange; session lifetime v1+ (re-auth KIP-368). */
+/**
+ * SaslAuthenticate (key 36). One step of the SASL exchange (KIP-152).
+ *
+ *     1    after how long the client has to authenticate again (KIP-368)
+ */
 import { at, bytes, int16, int64, message, nullable, or, string, type Read } from '../schema.ts';
 
 export const SaslAuthenticateRequest = message(

@@ -1,4 +1,8 @@
-/** CreatePartitions (key 37): Add partitions. */
+/**
+ * CreatePartitions (key 37). Gives topics more partitions (KIP-195).
+ *
+ *     3    THROTTLING_QUOTA_EXCEEDED (KIP-599)
+ */
 import {
   array,
   bool,

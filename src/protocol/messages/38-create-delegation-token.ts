@@ -1,4 +1,8 @@
-/** CreateDelegationToken (key 38): Create delegation token. */
+/**
+ * CreateDelegationToken (key 38). Issues a delegation token (KIP-48).
+ *
+ *     3    for another owner than the one who asks (KIP-373)
+ */
 import {
   array,
   at,

@@ -1,4 +1,4 @@
-/** RenewDelegationToken (key 39): Renew token. */
+/** RenewDelegationToken (key 39). Moves the expiry of a delegation token into the future (KIP-48). */
 import { bytes, int16, int32, int64, message, type Read } from '../schema.ts';
 
 export const RenewDelegationTokenRequest = message(

@@ -1,4 +1,6 @@
-/** ExpireDelegationToken (key 40): Expire token. */
+/**
+ * ExpireDelegationToken (key 40). Makes a delegation token expire, at once when the period is negative (KIP-48).
+ */
 import { bytes, int16, int32, int64, message, type Read } from '../schema.ts';
 
 export const ExpireDelegationTokenRequest = message(

@@ -1,4 +1,8 @@
-/** DescribeDelegationToken (key 41): Describe tokens. */
+/**
+ * DescribeDelegationToken (key 41). The delegation tokens of given owners (KIP-48).
+ *
+ *     3    who asked for the token (KIP-373)
+ */
 import {
   array,
   at,

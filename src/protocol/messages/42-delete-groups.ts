@@ -1,4 +1,8 @@
-/** DeleteGroups (key 42): Delete groups; v3 error message per group. */
+/**
+ * DeleteGroups (key 42). Deletes groups without members (KIP-229).
+ *
+ *     3    a message for each group
+ */
 import { array, at, int16, int32, message, orNull, string, struct, type Read } from '../schema.ts';
 
 export const DeleteGroupsRequest = message(

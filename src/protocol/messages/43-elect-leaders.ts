@@ -1,4 +1,8 @@
-/** ElectLeaders (key 43): Preferred/unclean leader election. */
+/**
+ * ElectLeaders (key 43). Elects the preferred replicas as leaders, or unclean ones (KIP-183).
+ *
+ *     1    the type of election (KIP-460)
+ */
 import {
   array,
   at,

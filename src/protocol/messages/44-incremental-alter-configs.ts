@@ -1,4 +1,6 @@
-/** IncrementalAlterConfigs (key 44): Set/delete/append/subtract configs. */
+/**
+ * IncrementalAlterConfigs (key 44). Sets, deletes, appends to or subtracts from single configurations (KIP-339).
+ */
 import { array, bool, int16, int32, int8, message, nullable, string, struct, type Read } from '../schema.ts';
 
 export const IncrementalAlterConfigsRequest = message(

@@ -1,4 +1,8 @@
-/** AlterPartitionReassignments (key 45): Reassign partitions / change RF. */
+/**
+ * AlterPartitionReassignments (key 45). Moves partitions to other replicas, or stops moving them (KIP-455).
+ *
+ *     1    whether the replication factor may change (KIP-860)
+ */
 import {
   array,
   at,

@@ -1,4 +1,4 @@
-/** ListPartitionReassignments (key 46): List ongoing reassignments. */
+/** ListPartitionReassignments (key 46). The reassignments under way (KIP-455). */
 import { array, int16, int32, message, nullable, or, orNull, string, struct, type Read } from '../schema.ts';
 
 export const ListPartitionReassignmentsRequest = message(

@@ -1,4 +1,4 @@
-/** OffsetDelete (key 47): Delete offsets of a topic from a group. */
+/** OffsetDelete (key 47). Deletes a group's committed offsets of topics that it no longer reads (KIP-496). */
 import { array, int16, int32, message, string, struct, type Read } from '../schema.ts';
 
 export const OffsetDeleteRequest = message(

@@ -1,4 +1,4 @@
-/** DescribeClientQuotas (key 48): Describe quotas. */
+/** DescribeClientQuotas (key 48). The quotas that match a filter of users, client ids and addresses (KIP-546). */
 import {
   array,
   bool,

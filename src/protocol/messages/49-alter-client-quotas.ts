@@ -1,4 +1,4 @@
-/** AlterClientQuotas (key 49): Alter quotas. */
+/** AlterClientQuotas (key 49). Sets or removes quotas of users, client ids and addresses (KIP-546). */
 import {
   array,
   bool,

@@ -1,4 +1,7 @@
-/** DescribeUserScramCredentials (key 50): Describe SCRAM users. */
+/**
+ * DescribeUserScramCredentials (key 50). Which SCRAM mechanisms users have credentials for; never the credentials
+ * (KIP-554).
+ */
 import { array, int16, int32, int8, message, nullable, string, struct, type Read } from '../schema.ts';
 
 export const DescribeUserScramCredentialsRequest = message(

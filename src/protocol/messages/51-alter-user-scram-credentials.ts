@@ -1,4 +1,4 @@
-/** AlterUserScramCredentials (key 51): Alter SCRAM users. */
+/** AlterUserScramCredentials (key 51). Sets or deletes users' SCRAM credentials (KIP-554). */
 import { array, bytes, int16, int32, int8, message, nullable, string, struct, type Read } from '../schema.ts';
 
 export const AlterUserScramCredentialsRequest = message(

@@ -1,4 +1,9 @@
-/** Vote (key 52): Raft vote. */
+/**
+ * Vote (key 52). A candidate asks a voter of the metadata quorum for its vote (KIP-595).
+ *
+ *     1    the voter's directory, and the leader's address (KIP-853)
+ *     2    a vote without raising the epoch first (KIP-996)
+ */
 import {
   array,
   at,

@@ -1,4 +1,8 @@
-/** BeginQuorumEpoch (key 53): Raft begin epoch. */
+/**
+ * BeginQuorumEpoch (key 53). A new leader of the metadata quorum makes itself known (KIP-595).
+ *
+ *     1    the voter's directory, and the leader's addresses (KIP-853)
+ */
 import {
   array,
   at,

@@ -1,4 +1,8 @@
-/** EndQuorumEpoch (key 54): Raft end epoch. */
+/**
+ * EndQuorumEpoch (key 54). A leader of the metadata quorum resigns and names successors (KIP-595).
+ *
+ *     1    successors with their directories, and the leader's addresses (KIP-853)
+ */
 import {
   array,
   at,

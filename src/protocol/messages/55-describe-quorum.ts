@@ -1,4 +1,9 @@
-/** DescribeQuorum (key 55): Quorum leader/voters/observers lag. */
+/**
+ * DescribeQuorum (key 55). Leader, voters and observers of the metadata quorum, and how far each is (KIP-595).
+ *
+ *     1    when a replica last fetched and last was caught up (KIP-836)
+ *     2    error messages, addresses, directories (KIP-853)
+ */
 import {
   array,
   at,

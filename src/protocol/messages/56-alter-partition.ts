@@ -1,4 +1,9 @@
-/** AlterPartition (key 56): ISR change. */
+/**
+ * AlterPartition (key 56). A partition's leader asks the controller to change the in-sync replicas (KIP-497).
+ *
+ *     2    topic ids instead of names (KIP-841)
+ *     3    broker epochs of the in-sync replicas (KIP-903)
+ */
 import { array, at, int16, int32, int64, int8, message, or, struct, uuid, type Read } from '../schema.ts';
 
 export const AlterPartitionRequest = message(

@@ -1,4 +1,9 @@
-/** UpdateFeatures (key 57): Feature level upgrades (kafka-features). */
+/**
+ * UpdateFeatures (key 57). Raises or lowers the finalized levels of features (KIP-584).
+ *
+ *     1    validateOnly, and lowering (KIP-778)
+ *     2    all or nothing: no result for each feature
+ */
 import {
   array,
   at,

@@ -1,4 +1,6 @@
-/** Envelope (key 58): Forwarded request envelope. */
+/**
+ * Envelope (key 58). A broker forwards a client's request to the controller with the client's principal (KIP-590).
+ */
 import { bytes, int16, message, nullable, orNull, type Read } from '../schema.ts';
 
 export const EnvelopeRequest = message(

@@ -1,4 +1,8 @@
-/** FetchSnapshot (key 59): Raft snapshot fetch. */
+/**
+ * FetchSnapshot (key 59). Fetches a part of a snapshot of the metadata log (KIP-630).
+ *
+ *     1    the replica's directory, and the leader's address (KIP-853)
+ */
 import {
   array,
   at,

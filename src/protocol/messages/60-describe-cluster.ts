@@ -1,4 +1,9 @@
-/** DescribeCluster (key 60): Brokers, controller, cluster id, fenced brokers v2. */
+/**
+ * DescribeCluster (key 60). Cluster id, controller and brokers: what admin clients ask first (KIP-700).
+ *
+ *     1    brokers or controllers (KIP-919)
+ *     2    fenced brokers on request (KIP-1073)
+ */
 import {
   array,
   at,

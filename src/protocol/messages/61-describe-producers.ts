@@ -1,4 +1,4 @@
-/** DescribeProducers (key 61): Active producers of a partition (find hanging txns). */
+/** DescribeProducers (key 61). The producers that a partition knows, and their open transactions (KIP-664). */
 import { array, int16, int32, int64, message, or, orNull, string, struct, type Read } from '../schema.ts';
 
 export const DescribeProducersRequest = message(

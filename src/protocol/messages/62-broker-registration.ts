@@ -1,4 +1,11 @@
-/** BrokerRegistration (key 62): Broker registration. */
+/**
+ * BrokerRegistration (key 62). A broker registers with the controller when it starts (KIP-631).
+ *
+ *     1    migration from ZooKeeper (KIP-866)
+ *     2    log directories (KIP-858)
+ *     3    the epoch that a clean shutdown left behind (KIP-966)
+ *     4    features may have 0 as their smallest level (KAFKA-17011)
+ */
 import {
   array,
   at,

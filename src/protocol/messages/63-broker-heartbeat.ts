@@ -1,4 +1,10 @@
-/** BrokerHeartbeat (key 63): Broker heartbeat. */
+/**
+ * BrokerHeartbeat (key 63). A registered broker tells the controller that it lives, asks to be unfenced or to shut
+ * down (KIP-631).
+ *
+ *     1    log directories that went offline (KIP-858)
+ *     2    log directories that are cordoned (KIP-1066)
+ */
 import {
   array,
   at,

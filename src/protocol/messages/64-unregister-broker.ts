@@ -1,4 +1,4 @@
-/** UnregisterBroker (key 64): Remove a dead broker's registration. */
+/** UnregisterBroker (key 64). Forgets a broker that will not come back (KIP-631). */
 import { int16, int32, message, nullable, string, type Read } from '../schema.ts';
 
 export const UnregisterBrokerRequest = message(

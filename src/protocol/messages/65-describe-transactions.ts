@@ -1,4 +1,4 @@
-/** DescribeTransactions (key 65): Describe transactional ids. */
+/** DescribeTransactions (key 65). State, partitions and timing of transactional ids (KIP-664). */
 import { array, int16, int32, int64, message, string, struct, type Read } from '../schema.ts';
 
 export const DescribeTransactionsRequest = message(

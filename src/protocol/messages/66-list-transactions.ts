@@ -1,4 +1,9 @@
-/** ListTransactions (key 66): List transactional ids (duration v1, pattern v2 filters). */
+/**
+ * ListTransactions (key 66). The transactional ids of a coordinator (KIP-664).
+ *
+ *     1    only those running for longer than a time (KIP-994)
+ *     2    only those that match a regular expression (KIP-1152)
+ */
 import { array, at, int16, int32, int64, message, or, orNull, string, struct, type Read } from '../schema.ts';
 
 export const ListTransactionsRequest = message(

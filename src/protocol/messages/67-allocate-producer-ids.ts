@@ -1,4 +1,4 @@
-/** AllocateProducerIds (key 67): Producer-id blocks. */
+/** AllocateProducerIds (key 67). A broker draws a block of producer ids from the controller (KIP-730). */
 import { int16, int32, int64, message, or, type Read } from '../schema.ts';
 
 export const AllocateProducerIdsRequest = message(

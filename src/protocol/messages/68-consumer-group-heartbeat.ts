@@ -1,4 +1,9 @@
-/** ConsumerGroupHeartbeat (key 68): New consumer group heartbeat/assignment; v1 regex + client-made member id. */
+/**
+ * ConsumerGroupHeartbeat (key 68). Everything that a member of a group in the consumer protocol says and is told:
+ * membership, subscription, assignment (KIP-848).
+ *
+ *     1    subscription by regular expression; the member makes its own id (KIP-1082)
+ */
 import { array, at, int16, int32, message, or, orNull, string, struct, uuid, type Read } from '../schema.ts';
 
 export const ConsumerGroupHeartbeatRequest = message(

@@ -1,4 +1,8 @@
-/** ConsumerGroupDescribe (key 69): Describe new-protocol groups. */
+/**
+ * ConsumerGroupDescribe (key 69). Members, epochs and assignments of groups in the consumer protocol (KIP-848).
+ *
+ *     1    whether a member speaks the classic protocol (KIP-1099)
+ */
 import {
   array,
   at,

@@ -1,4 +1,6 @@
-/** ControllerRegistration (key 70): Controller registration. */
+/**
+ * ControllerRegistration (key 70). A controller registers its addresses and features with the active one (KIP-919).
+ */
 import {
   array,
   bool,

@@ -1,4 +1,7 @@
-/** GetTelemetrySubscriptions (key 71): Get client-metrics subscription - ONLY advertised if a telemetry receiver is configured. */
+/**
+ * GetTelemetrySubscriptions (key 71). A client asks which metrics it is to push (KIP-714). Offered only where a
+ * receiver is configured.
+ */
 import { array, bool, int16, int32, int8, message, string, uuid, type Read } from '../schema.ts';
 
 export const GetTelemetrySubscriptionsRequest = message(

@@ -1,4 +1,6 @@
-/** PushTelemetry (key 72): Push OTLP metrics - ONLY advertised if a telemetry receiver is configured. */
+/**
+ * PushTelemetry (key 72). A client pushes its metrics as OTLP (KIP-714). Offered only where a receiver is configured.
+ */
 import { bool, bytes, int16, int32, int8, message, uuid, type Read } from '../schema.ts';
 
 export const PushTelemetryRequest = message(

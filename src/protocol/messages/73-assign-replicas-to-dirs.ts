@@ -1,4 +1,6 @@
-/** AssignReplicasToDirs (key 73): JBOD dir assignment. */
+/**
+ * AssignReplicasToDirs (key 73). A broker tells the controller in which log directories its replicas are (KIP-858).
+ */
 import { array, int16, int32, int64, message, or, struct, uuid, type Read } from '../schema.ts';
 
 export const AssignReplicasToDirsRequest = message(

@@ -1,4 +1,9 @@
-/** ListConfigResources (key 74): List config resources (v0 = client-metrics only; v1 any type). */
+/**
+ * ListConfigResources (key 74). The names of resources that have configurations.
+ *
+ *     0    client metrics alone (KIP-714)
+ *     1    of the types asked for; all without any (KIP-1142)
+ */
 import { array, at, int16, int32, int8, message, or, string, struct, type Read } from '../schema.ts';
 
 export const ListConfigResourcesRequest = message(

@@ -1,4 +1,6 @@
-/** DescribeTopicPartitions (key 75): Paged topic description with ELR (AdminClient describeTopics; falls back to Metadata). */
+/**
+ * DescribeTopicPartitions (key 75). Topics and their partitions page by page, with eligible leader replicas (KIP-966).
+ */
 import {
   array,
   bool,

@@ -1,4 +1,7 @@
-/** ShareGroupHeartbeat (key 76): Share group membership. */
+/**
+ * ShareGroupHeartbeat (key 76). Everything that a member of a share group says and is told (KIP-932). Version 0 was
+ * early access and is gone.
+ */
 import { array, int16, int32, message, orNull, string, struct, uuid, type Read } from '../schema.ts';
 
 export const ShareGroupHeartbeatRequest = message(

@@ -1,4 +1,7 @@
-/** ShareGroupDescribe (key 77): Describe share groups. */
+/**
+ * ShareGroupDescribe (key 77). Members and assignments of share groups (KIP-932). Version 0 was early access and is
+ * gone.
+ */
 import {
   array,
   bool,

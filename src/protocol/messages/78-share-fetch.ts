@@ -1,4 +1,9 @@
-/** ShareFetch (key 78): Acquire records; piggyback acks; v2 acquire mode + renew. */
+/**
+ * ShareFetch (key 78). Acquires records for a member of a share group, and acknowledges earlier ones on the way
+ * (KIP-932). Version 0 was early access and is gone.
+ *
+ *     2    how strictly the limits hold (KIP-1206); acquisitions can be renewed (KIP-1222)
+ */
 import {
   array,
   at,

@@ -1,4 +1,9 @@
-/** ShareAcknowledge (key 79): Acknowledge records; v2 renew. */
+/**
+ * ShareAcknowledge (key 79). Acknowledges records that a member of a share group acquired (KIP-932). Version 0 was
+ * early access and is gone.
+ *
+ *     2    acquisitions can be renewed (KIP-1222)
+ */
 import {
   array,
   at,

@@ -1,4 +1,8 @@
-/** AddRaftVoter (key 80): Add KRaft voter. */
+/**
+ * AddRaftVoter (key 80). Adds a voter to the metadata quorum (KIP-853).
+ *
+ *     1    whether the answer waits for the commit
+ */
 import {
   array,
   at,

@@ -1,4 +1,4 @@
-/** RemoveRaftVoter (key 81): Remove KRaft voter. */
+/** RemoveRaftVoter (key 81). Removes a voter from the metadata quorum (KIP-853). */
 import { int16, int32, message, nullable, string, uuid, type Read } from '../schema.ts';
 
 export const RemoveRaftVoterRequest = message(

@@ -1,4 +1,4 @@
-/** UpdateRaftVoter (key 82): Voter endpoint update. */
+/** UpdateRaftVoter (key 82). A voter of the metadata quorum tells its new addresses and versions (KIP-853). */
 import {
   array,
   int16,

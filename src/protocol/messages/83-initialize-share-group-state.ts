@@ -1,4 +1,7 @@
-/** InitializeShareGroupState (key 83): Share coordinator: init state. */
+/**
+ * InitializeShareGroupState (key 83). The group coordinator has the share coordinator begin the state of share
+ * partitions (KIP-932).
+ */
 import { array, int16, int32, int64, message, orNull, string, struct, uuid, type Read } from '../schema.ts';
 
 export const InitializeShareGroupStateRequest = message(

@@ -1,4 +1,6 @@
-/** ReadShareGroupState (key 84): Share coordinator: read state. */
+/**
+ * ReadShareGroupState (key 84). A share partition's leader reads its state from the share coordinator (KIP-932).
+ */
 import {
   array,
   int16,

@@ -1,4 +1,8 @@
-/** WriteShareGroupState (key 85): Share coordinator: write state. */
+/**
+ * WriteShareGroupState (key 85). A share partition's leader writes its state to the share coordinator (KIP-932).
+ *
+ *     1    how many deliveries past the start are complete (KIP-1226)
+ */
 import {
   array,
   at,

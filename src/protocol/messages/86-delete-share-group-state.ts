@@ -1,4 +1,7 @@
-/** DeleteShareGroupState (key 86): Share coordinator: delete state. */
+/**
+ * DeleteShareGroupState (key 86). The group coordinator has the share coordinator delete the state of share partitions
+ * (KIP-932).
+ */
 import { array, int16, int32, message, orNull, string, struct, uuid, type Read } from '../schema.ts';
 
 export const DeleteShareGroupStateRequest = message(

@@ -1,4 +1,8 @@
-/** ReadShareGroupStateSummary (key 87): Share coordinator: summary. */
+/**
+ * ReadShareGroupStateSummary (key 87). The start offsets of share partitions, without their batches (KIP-932).
+ *
+ *     1    how many deliveries past the start are complete (KIP-1226)
+ */
 import {
   array,
   at,

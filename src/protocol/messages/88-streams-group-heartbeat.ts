@@ -1,4 +1,9 @@
-/** StreamsGroupHeartbeat (key 88): Streams group heartbeat: topology in, tasks out. */
+/**
+ * StreamsGroupHeartbeat (key 88). Everything that a member of a streams group says and is told: topology in, tasks out
+ * (KIP-1071).
+ *
+ *     1    whether the topology's description is wanted (KIP-1331); status MISSING_CLIENT_TAGS (KIP-1357)
+ */
 import {
   array,
   at,

@@ -1,4 +1,8 @@
-/** StreamsGroupDescribe (key 89): Describe streams groups. */
+/**
+ * StreamsGroupDescribe (key 89). Members, tasks and topology of streams groups (KIP-1071).
+ *
+ *     1    the topology's description (KIP-1331) and the assignor (KIP-1357)
+ */
 import {
   array,
   at,

@@ -1,4 +1,8 @@
-/** DescribeShareGroupOffsets (key 90): Share offsets + lag (v1). */
+/**
+ * DescribeShareGroupOffsets (key 90). The start offsets of share groups (KIP-932).
+ *
+ *     1    lag (KIP-1226)
+ */
 import {
   array,
   at,

@@ -1,4 +1,4 @@
-/** AlterShareGroupOffsets (key 91): Reset share offsets. */
+/** AlterShareGroupOffsets (key 91). Sets the start offsets of a share group without members (KIP-932). */
 import { array, int16, int32, int64, message, orNull, string, struct, uuid, type Read } from '../schema.ts';
 
 export const AlterShareGroupOffsetsRequest = message(

@@ -1,4 +1,4 @@
-/** DeleteShareGroupOffsets (key 92): Delete share offsets. */
+/** DeleteShareGroupOffsets (key 92). Deletes the start offsets of a share group without members (KIP-932). */
 import { array, int16, int32, message, orNull, string, struct, uuid, type Read } from '../schema.ts';
 
 export const DeleteShareGroupOffsetsRequest = message(

@@ -1,4 +1,7 @@
-/** StreamsGroupTopologyDescriptionUpdate (key 93): Upload topology description (KIP-1331, new in 4.4). */
+/**
+ * StreamsGroupTopologyDescriptionUpdate (key 93). A member of a streams group uploads the description of its topology,
+ * for people to look at (KIP-1331).
+ */
 import { array, int16, int32, int8, message, orNull, string, struct, type Read } from '../schema.ts';
 
 const streamsGroupTopologyDescriptionUpdateRequestTopologyDescriptionNode = struct({

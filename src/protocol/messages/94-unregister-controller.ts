@@ -1,4 +1,4 @@
-/** UnregisterController (key 94): Forget a controller registration (new in 4.4). */
+/** UnregisterController (key 94). Forgets a controller that will not come back. */
 import { int16, int32, message, nullable, string, type Read } from '../schema.ts';
 
 export const UnregisterControllerRequest = message(

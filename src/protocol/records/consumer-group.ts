@@ -1,4 +1,8 @@
-/** consumer-group */
+/**
+ * Records of __consumer_offsets for groups in the consumer protocol (KIP-848): the group's epoch, its members and what
+ * they subscribe to, the target assignment and how far each member has come towards it. Each key's number is the
+ * version that its bytes begin with.
+ */
 import {
   array,
   bytes,

@@ -1,4 +1,8 @@
-/** consumer-protocol */
+/**
+ * What classic consumers say to each other through JoinGroup and SyncGroup: subscription and assignment, each with its
+ * version (int16) in front. The coordinator reads them only to tell which topics a group subscribes to, and to move
+ * groups between the protocols.
+ */
 import { array, at, bytes, int32, message, or, orNull, string, struct, type Read } from '../schema.ts';
 
 export const ConsumerProtocolAssignment = message(

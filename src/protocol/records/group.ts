@@ -1,4 +1,8 @@
-/** group */
+/**
+ * Records of __consumer_offsets that both kinds of groups share with the first Kafka that had the topic: committed
+ * offsets (keys 0 and 1) and classic groups (key 2). A record without a value deletes. The key begins with its number
+ * (int16), the value with its version (int16).
+ */
 import {
   array,
   at,

@@ -1,4 +1,7 @@
-/** log */
+/**
+ * What a partition's log holds besides records of clients: control records (KIP-98), the entries of the transaction
+ * index (`.txnindex`) and the snapshot of producer state (`.snapshot`).
+ */
 import { array, int16, int32, int64, message, struct, uint32, type Read } from '../schema.ts';
 
 export const AbortedTxn = message(

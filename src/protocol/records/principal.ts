@@ -1,4 +1,4 @@
-/** other */
+/** A principal as brokers pass it on inside Envelope requests (KIP-590). */
 import { bool, message, string, type Read } from '../schema.ts';
 
 export const DefaultPrincipalData = message(

@@ -1,4 +1,8 @@
-/** quorum */
+/**
+ * Records that only Kafka's own metadata quorum writes: leader changes, voters and snapshots (KIP-595, KIP-630,
+ * KIP-853), and its `quorum-state` file. Headrace's consensus is etcd's; tools that dump logs have to know them all
+ * the same.
+ */
 import {
   array,
   at,

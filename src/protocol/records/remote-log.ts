@@ -1,4 +1,7 @@
-/** remote-log */
+/**
+ * Records of __remote_log_metadata (KIP-405): which segments of a partition were copied to, or are being deleted from,
+ * tiered storage.
+ */
 import {
   array,
   bool,

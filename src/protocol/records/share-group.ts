@@ -1,4 +1,7 @@
-/** share-group */
+/**
+ * Records of __consumer_offsets for share groups (KIP-932): the group's epoch, members, target assignment, and which
+ * share partitions have been initialized or are to be deleted.
+ */
 import {
   array,
   int32,

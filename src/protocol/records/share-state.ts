@@ -1,4 +1,7 @@
-/** share-state */
+/**
+ * Records of __share_group_state (KIP-932): what a share partition has delivered, as a whole (snapshot) or as a change
+ * since (update).
+ */
 import {
   array,
   int16,

@@ -1,4 +1,7 @@
-/** streams-group */
+/**
+ * Records of __consumer_offsets for streams groups (KIP-1071): the group's epoch, its topology, members, target
+ * assignment of tasks and how far each member has come towards it.
+ */
 import {
   array,
   int16,

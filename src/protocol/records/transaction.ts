@@ -1,4 +1,6 @@
-/** transaction */
+/**
+ * Records of __transaction_state (KIP-98): the state of each transactional id. A record without a value deletes it.
+ */
 import {
   array,
   at,
