@@ -1,0 +1,638 @@
+/**
+ * All logs of a broker, in its log directories (Kafka's LogManager): loads them at the start, makes new ones where there
+ * is least, removes and moves them, and does what has to be done from time to time: checkpoints, retention, expiry of
+ * producers.
+ */
+import { DiskError } from '../base/ports.ts';
+import type { Timer } from '../base/ports.ts';
+import { ZERO_UUID } from '../base/uuid.ts';
+import { readSmallFile, type PartitionOffset } from './checkpoint-file.ts';
+import { formatPartitionMetadata, parsePartitionMetadata, type CleanShutdown } from './directory-files.ts';
+import { logEnvironment, type LogEnvironment, type LogLimits, type LogPorts } from './environment.ts';
+import * as names from './file-names.ts';
+import { LeaderEpochs } from './leader-epochs.ts';
+import { LogDirectory, LogDirectoryError } from './log-directory.ts';
+import { existingSegment, listFolder } from './log-folder.ts';
+import { Log, type LogState } from './log.ts';
+import { ReplicaMove } from './replica-move.ts';
+import { ProducerSnapshots } from './producer-snapshots.ts';
+import { ProducerState } from './producer-state.ts';
+import { DamagedLog, openCleanLog, recoverLog, type LoadOptions } from './recovery.ts';
+import { Segments } from './segments.ts';
+import type { LogSettings } from './settings.ts';
+import { StorageError } from './storage-error.ts';
+
+export { LogDirectoryError } from './log-directory.ts';
+
+/** log.flush.offset.checkpoint.interval.ms and log.flush.start.offset.checkpoint.interval.ms */
+const CHECKPOINT_INTERVAL_MS = 60_000;
+/** log.retention.check.interval.ms */
+const RETENTION_INTERVAL_MS = 300_000;
+/** producer.id.expiration.check.interval.ms */
+const PRODUCER_EXPIRY_INTERVAL_MS = 600_000;
+/** Logs whose recovery goes on at the same time, in each directory: while one waits for the disk another computes. */
+const RECOVERIES_AT_ONCE = 2;
+
+export interface LogDirectoriesOptions extends LogLimits {
+  readonly ports: LogPorts;
+  /** log.dirs */
+  readonly directories: readonly string[];
+  readonly nodeId: number;
+  readonly clusterId: string;
+  readonly settingsFor: (topic: string) => LogSettings;
+  /** How people recognise this process, for the message that a directory is in use. */
+  readonly holder?: string;
+  readonly checkpointIntervalMs?: number;
+  readonly retentionIntervalMs?: number;
+  /** Of a log, for retention; without it what is durable. */
+  readonly highWatermarkOf?: (log: Log) => number;
+}
+
+export interface CreateOptions extends names.TopicPartition {
+  readonly topicId: string;
+  readonly settings: LogSettings;
+  /** A path of log.dirs; else the one with the fewest logs. */
+  readonly directory?: string;
+}
+
+export interface ReplicaDescription extends names.TopicPartition {
+  readonly sizeBytes: number;
+  /** How far a future replica is behind the current one, in offsets; 0 for a current one. */
+  readonly offsetLag: number;
+  readonly isFuture: boolean;
+}
+
+export interface DirectoryDescription {
+  readonly path: string;
+  readonly id: string;
+  readonly failure: Error | undefined;
+  /** -1 when they cannot be told. */
+  readonly totalBytes: number;
+  readonly usableBytes: number;
+  readonly replicas: readonly ReplicaDescription[];
+}
+
+export class LogDirectories {
+  /** Called once for each directory that fails, after its logs were told. */
+  onDirectoryFailure: (path: string, error: Error) => void = () => {};
+  readonly #environment: LogEnvironment;
+  readonly #options: LogDirectoriesOptions;
+  readonly #directories: LogDirectory[];
+  readonly #logs = new Map<string, Log>();
+  /** Partitions whose files are there but damaged, or in a directory that failed: by name, why. */
+  readonly #offline = new Map<string, string>();
+  readonly #moves = new Map<string, ReplicaMove>();
+  #timers: Timer[] = [];
+  #marks = 0;
+
+  private constructor(options: LogDirectoriesOptions) {
+    this.#options = options;
+    this.#environment = logEnvironment(options.ports, options);
+    this.#directories = options.directories.map((path) => new LogDirectory(this.#environment, path));
+  }
+
+  /**
+   * Locks, identifies and loads all directories. Rejects with LogDirectoryError when one belongs to another process,
+   * broker or cluster, or when none is usable; one that cannot be read is offline, and so is a log that is damaged.
+   */
+  static async open(options: LogDirectoriesOptions): Promise<LogDirectories> {
+    const directories = new LogDirectories(options);
+    await directories.#open();
+    return directories;
+  }
+
+  async #open(): Promise<void> {
+    const { nodeId, clusterId } = this.#options;
+    const identity = { nodeId, clusterId, holder: this.#options.holder ?? `broker ${nodeId}` };
+    try {
+      for (const directory of this.#directories) {
+        directory.onFailure = () => this.#directoryFailed(directory);
+        try {
+          directory.open(identity);
+        } catch (error) {
+          if (!(error instanceof DiskError)) throw error;
+          directory.fail(error);
+        }
+      }
+      await Promise.all(this.#directories.map((directory) => this.#load(directory)));
+      if (this.#directories.every((directory) => directory.failure !== undefined)) {
+        const causes = this.#directories.map((directory) => `${directory.path}: ${directory.failure!.message}`);
+        throw new LogDirectoryError(`No log directory is usable (${causes.join('; ')})`);
+      }
+    } catch (error) {
+      this.release();
+      throw error;
+    }
+    this.#every(this.#options.checkpointIntervalMs ?? CHECKPOINT_INTERVAL_MS, () => this.checkpoint());
+    this.#every(this.#options.retentionIntervalMs ?? RETENTION_INTERVAL_MS, () => this.deleteOldSegments());
+    this.#every(PRODUCER_EXPIRY_INTERVAL_MS, () => this.#removeExpiredProducers());
+  }
+
+  #every(intervalMs: number, action: () => void | Promise<unknown>): void {
+    const slot = this.#timers.length;
+    const arm = (): void => {
+      this.#timers[slot] = this.#environment.timers.after(intervalMs, () => {
+        arm();
+        void action();
+      });
+    };
+    arm();
+  }
+
+  // --- Loading
+
+  async #load(directory: LogDirectory): Promise<void> {
+    if (directory.failure !== undefined) return;
+    try {
+      const shutdown = directory.takeCleanShutdown();
+      const recoveryPoints = directory.readCheckpoint(names.RECOVERY_POINT_CHECKPOINT);
+      const logStarts = directory.readCheckpoint(names.LOG_START_CHECKPOINT);
+      const unclean: LoadOptions[] = [];
+      for (const name of this.#environment.disk.list(directory.path)) {
+        const folder = names.parsePartitionFolder(name);
+        if (folder === undefined) continue;
+        if (folder.mark !== undefined) {
+          this.#removeMarked(directory, name, folder.mark);
+          continue;
+        }
+        const options = this.#loadOptions(directory, folder, { shutdown, recoveryPoints, logStarts });
+        if (options !== undefined && !this.#loadClean(directory, options)) unclean.push(options);
+      }
+      await this.#recover(directory, unclean);
+      // The recovery points hold again: another crash must not find old ones.
+      if (unclean.length > 0) await directory.checkpoint();
+    } catch (error) {
+      directory.fail(error);
+    }
+  }
+
+  #loadOptions(
+    directory: LogDirectory,
+    folder: names.PartitionFolder,
+    from: {
+      readonly shutdown: CleanShutdown | undefined;
+      readonly recoveryPoints: ReadonlyMap<string, number>;
+      readonly logStarts: ReadonlyMap<string, number>;
+    },
+  ): LoadOptions | undefined {
+    const { topic, partition } = folder;
+    const name = names.partitionName(topic, partition);
+    const path = directory.pathOf(name);
+    let metadata: Buffer | undefined;
+    try {
+      metadata = readSmallFile(this.#environment.disk, `${path}/${names.PARTITION_METADATA}`);
+    } catch (error) {
+      // A file with the name of a partition's folder.
+      if (error instanceof DiskError && error.code === 'ENOTDIR') return undefined;
+      throw error;
+    }
+    return {
+      topic,
+      partition,
+      topicId: (metadata === undefined ? undefined : parsePartitionMetadata(metadata)) ?? ZERO_UUID,
+      folder: path,
+      settings: this.#options.settingsFor(topic),
+      logStartOffset: from.logStarts.get(name) ?? 0,
+      recoveryPoint: from.recoveryPoints.get(name) ?? 0,
+      wasClean: from.shutdown !== undefined,
+      cleanLog: from.shutdown?.logs?.get(name),
+    };
+  }
+
+  /** True when the log is settled: open, or known to be damaged. */
+  #loadClean(directory: LogDirectory, options: LoadOptions): boolean {
+    try {
+      const state = openCleanLog(this.#environment, options);
+      if (state === undefined) return false;
+      this.#adopt(directory, new Log(this.#environment, directory, state));
+      return true;
+    } catch (error) {
+      this.#damaged(options, error);
+      return true;
+    }
+  }
+
+  async #recover(directory: LogDirectory, logs: LoadOptions[]): Promise<void> {
+    const { clock, logger } = this.#environment;
+    if (logs.length === 0) return;
+    const startMs = clock.monotonicMs();
+    logger.info({ directory: directory.path, logs: logs.length }, 'recovering logs after an unclean shutdown');
+    const waiting = [...logs].reverse();
+    const worker = async (): Promise<void> => {
+      for (let options = waiting.pop(); options !== undefined; options = waiting.pop()) {
+        try {
+          const state = await recoverLog(this.#environment, options);
+          this.#adopt(directory, new Log(this.#environment, directory, state));
+        } catch (error) {
+          this.#damaged(options, error);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: RECOVERIES_AT_ONCE }, worker));
+    const tookMs = Math.round(clock.monotonicMs() - startMs);
+    logger.info({ directory: directory.path, logs: logs.length, tookMs }, 'logs are recovered');
+  }
+
+  #damaged(options: LoadOptions, error: unknown): void {
+    if (!(error instanceof DamagedLog)) throw error;
+    this.#environment.logger.error(
+      { topic: options.topic, partition: options.partition, problem: error.message },
+      'a partition is damaged and stays offline until it is repaired',
+    );
+    this.#offline.set(names.partitionName(options.topic, options.partition), error.message);
+  }
+
+  #adopt(directory: LogDirectory, log: Log): void {
+    const name = names.partitionName(log.topic, log.partition);
+    const other = this.#logs.get(name);
+    if (other !== undefined) {
+      // A move was cut off between its two renames: the copy was complete before the first.
+      const [kept, dropped] = log.logEndOffset >= other.logEndOffset ? [log, other] : [other, log];
+      this.#environment.logger.warn({ kept: kept.folder, dropped: dropped.folder }, 'a replica is in two directories');
+      const home = kept === log ? this.#directoryOf(other) : directory;
+      this.#discard(home, dropped, name);
+      if (kept === other) return;
+    }
+    this.#logs.set(name, log);
+    directory.logs.set(name, log);
+  }
+
+  #directoryOf(log: Log): LogDirectory {
+    return this.#directories.find((directory) => directory.path === log.directory)!;
+  }
+
+  #removeMarked(directory: LogDirectory, name: string, mark: names.FolderMark): void {
+    if (mark === 'stray') return;
+    const path = directory.pathOf(name);
+    this.#environment.logger.info({ path }, 'a folder left by a deletion or a move is removed');
+    this.#removeLater(directory, path, 0);
+  }
+
+  // --- Looking up
+
+  get(topic: string, partition: number): Log | undefined {
+    return this.#logs.get(names.partitionName(topic, partition));
+  }
+
+  logs(): Iterable<Log> {
+    return this.#logs.values();
+  }
+
+  /** Why a partition that has files here cannot be used; undefined when it can, or has none. */
+  offlineReason(topic: string, partition: number): string | undefined {
+    const name = names.partitionName(topic, partition);
+    const known = this.#offline.get(name);
+    if (known !== undefined) return known;
+    const failure = this.#logs.get(name)?.failure;
+    return failure === undefined ? undefined : `the log directory failed: ${failure.message}`;
+  }
+
+  /** Names of damaged partitions. */
+  offlinePartitions(): IterableIterator<string> {
+    return this.#offline.keys();
+  }
+
+  directoryId(path: string): string | undefined {
+    return this.#directories.find((directory) => directory.path === path)?.id;
+  }
+
+  // --- Making and removing
+
+  /**
+   * The log of a partition, made if it is not there. One that is there under another topic id belongs to a topic that
+   * was deleted meanwhile: it is removed first. Throws StorageError when its files are damaged or no directory is usable.
+   */
+  create(options: CreateOptions): Log {
+    const name = names.partitionName(options.topic, options.partition);
+    const offline = this.offlineReason(options.topic, options.partition);
+    if (offline !== undefined) throw new StorageError(`${name} is offline: ${offline}`);
+    const existing = this.#logs.get(name);
+    if (existing !== undefined) {
+      if (existing.topicId === options.topicId) return existing;
+      if (!existing.hasTopicId) return this.#giveTopicId(existing, options.topicId);
+      this.remove(options.topic, options.partition);
+    }
+    const directory = this.#choose(options.directory);
+    try {
+      return this.#make(directory, name, options);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      throw new StorageError(`${name} cannot be made in ${directory.path}: ${error.message}`, { cause: error });
+    }
+  }
+
+  #make(directory: LogDirectory, name: string, options: CreateOptions): Log {
+    directory.forget(name);
+    const log = this.#makeLog(directory, directory.pathOf(name), { ...options, startOffset: 0 });
+    directory.logs.set(name, log);
+    this.#logs.set(name, log);
+    return log;
+  }
+
+  /** An empty log in a new folder. Its names become durable with its first batch. */
+  #makeLog(
+    directory: LogDirectory,
+    folder: string,
+    options: CreateOptions & { readonly startOffset: number },
+  ): Log {
+    const { disk } = this.#environment;
+    disk.makeDirectory(folder);
+    directory.namesChanged();
+    const metadata = disk.open(`${folder}/${names.PARTITION_METADATA}`, 'create');
+    metadata.write(0, [formatPartitionMetadata(options.topicId)]);
+    const segments = new Segments();
+    const { settings, startOffset } = options;
+    const contents = listFolder(disk, folder);
+    const segment = existingSegment(this.#environment, contents, { baseOffset: startOffset, settings, sizeBytes: 0 });
+    segment.isActive = true;
+    segment.file();
+    segments.add(segment);
+    const state: LogState = {
+      topic: options.topic,
+      partition: options.partition,
+      topicId: options.topicId,
+      folder,
+      settings,
+      segments,
+      epochs: new LeaderEpochs(),
+      snapshots: new ProducerSnapshots(this.#environment, folder),
+      producers: new ProducerState(),
+      logStartOffset: startOffset,
+      logEndOffset: startOffset,
+      recoveryPoint: startOffset,
+      unsynced: [metadata],
+      isNew: true,
+    };
+    return new Log(this.#environment, directory, state);
+  }
+
+  #giveTopicId(log: Log, topicId: string): Log {
+    const { disk } = this.#environment;
+    const file = disk.open(`${log.folder}/${names.PARTITION_METADATA}`, 'create');
+    try {
+      const content = formatPartitionMetadata(topicId);
+      file.truncate(0);
+      file.write(0, [content]);
+      file.syncNow();
+    } finally {
+      file.close();
+    }
+    disk.syncDirectory(log.folder);
+    log.topicId = topicId;
+    return log;
+  }
+
+  #choose(path: string | undefined): LogDirectory {
+    if (path !== undefined) {
+      const wanted = this.#directories.find((directory) => directory.path === path);
+      if (wanted === undefined) throw new StorageError(`${path} is not in log.dirs`);
+      if (wanted.failure !== undefined) throw new StorageError(`${path} is offline: ${wanted.failure.message}`);
+      return wanted;
+    }
+    let least: LogDirectory | undefined;
+    for (const directory of this.#directories) {
+      if (directory.failure !== undefined) continue;
+      const load = directory.logs.size + directory.futures.size;
+      if (least === undefined || load < least.logs.size + least.futures.size) least = directory;
+    }
+    if (least === undefined) throw new StorageError('no log directory is usable');
+    return least;
+  }
+
+  /** Takes a log away: its folder gets a name that says so and is removed after file.delete.delay.ms. */
+  remove(topic: string, partition: number): void {
+    const name = names.partitionName(topic, partition);
+    this.#moves.get(name)?.cancel();
+    const log = this.#logs.get(name);
+    this.#offline.delete(name);
+    if (log === undefined) {
+      this.#removeDamaged(name);
+      return;
+    }
+    this.#logs.delete(name);
+    this.#discard(this.#directoryOf(log), log, name);
+  }
+
+  /** A damaged partition has no log, but files that would be found again. */
+  #removeDamaged(name: string): void {
+    for (const directory of this.#directories) {
+      if (directory.failure !== undefined) continue;
+      const folder = directory.pathOf(name);
+      if (this.#environment.disk.stat(folder)?.isDirectory) this.#removeFolder(directory, name, folder, 0);
+    }
+  }
+
+  #discard(directory: LogDirectory, log: Log, name: string): void {
+    directory.logs.delete(name);
+    log.markRemoved();
+    if (directory.failure !== undefined) return;
+    this.#removeFolder(directory, name, log.folder, log.settings.fileDeleteDelayMs);
+  }
+
+  #removeFolder(directory: LogDirectory, name: string, folder: string, delayMs: number): void {
+    const parsed = names.parsePartitionFolder(name)!;
+    const path = directory.pathOf(names.markedFolderName(parsed, this.#uniqueMark(), 'delete'));
+    try {
+      this.#environment.disk.rename(folder, path);
+      directory.namesChanged();
+      directory.syncNames();
+    } catch (error) {
+      directory.fail(error);
+      return;
+    }
+    this.#removeLater(directory, path, delayMs);
+  }
+
+  #removeLater(directory: LogDirectory, path: string, delayMs: number): void {
+    this.#environment.timers.after(delayMs, () => {
+      if (directory.failure !== undefined || this.#isClosed) return;
+      try {
+        this.#environment.disk.removeDirectory(path);
+      } catch (error) {
+        directory.fail(error);
+      }
+    });
+  }
+
+  #isClosed = false;
+
+  /** 32 hexadecimal digits that no other folder here has. */
+  #uniqueMark(): string {
+    this.#marks += 1;
+    return this.#environment.random.bytes(16).toString('hex');
+  }
+
+  // --- Moving (AlterReplicaLogDirs)
+
+  /**
+   * Begins to copy a log to another directory; when the copy has caught up it takes the log's place. Resolves when it
+   * has, or when the move was cancelled by another one or by a deletion. `onMoved` gets the log that takes over: whoever
+   * holds the old one must let go of it in that call. Throws StorageError.
+   */
+  moveTo(
+    of: names.TopicPartition,
+    options: { readonly directory: string; readonly onMoved: (log: Log) => void },
+  ): Promise<void> {
+    const name = names.partitionName(of.topic, of.partition);
+    const log = this.#logs.get(name);
+    if (log === undefined) throw new StorageError(`${name} has no log here`);
+    const target = this.#choose(options.directory);
+    this.#moves.get(name)?.cancel();
+    if (target.path === log.directory) return Promise.resolve();
+    const folder = target.pathOf(names.markedFolderName(of, this.#uniqueMark(), 'future'));
+    const future = this.#makeLog(target, folder, {
+      topic: log.topic,
+      partition: log.partition,
+      topicId: log.topicId,
+      settings: { ...log.settings, durability: 'fsync' },
+      startOffset: log.logStartOffset,
+    });
+    target.futures.set(name, future);
+    const move = new ReplicaMove({
+      log,
+      future,
+      clock: this.#environment.clock,
+      onCaughtUp: () => {
+        this.#swap(name, { log, future, target, onMoved: options.onMoved });
+      },
+    });
+    this.#moves.set(name, move);
+    return move.run().finally(() => {
+      if (this.#moves.get(name) === move) this.#moves.delete(name);
+      if (target.futures.get(name) !== future) return;
+      // Cancelled or failed: the copy is of no use.
+      target.futures.delete(name);
+      future.markRemoved();
+      if (target.failure === undefined && !this.#isClosed) this.#removeLater(target, future.folder, 0);
+    });
+  }
+
+  /** The copy is complete and durable. First it gets the name, then the original loses it. */
+  #swap(
+    name: string,
+    move: { log: Log; future: Log; target: LogDirectory; onMoved: (log: Log) => void },
+  ): void {
+    const { log, future, target } = move;
+    const { disk } = this.#environment;
+    target.forget(name);
+    const folder = target.pathOf(name);
+    disk.rename(future.folder, folder);
+    disk.syncDirectory(target.path);
+    future.folderMoved(folder);
+    future.configure(log.settings);
+    target.futures.delete(name);
+    target.logs.set(name, future);
+    this.#logs.set(name, future);
+    move.onMoved(future);
+    this.#discard(this.#directoryOf(log), log, name);
+  }
+
+  // --- Describing
+
+  describe(): DirectoryDescription[] {
+    return this.#directories.map((directory) => {
+      const { path, id, failure } = directory;
+      const replicas: ReplicaDescription[] = [];
+      for (const [isFuture, logs] of [[false, directory.logs], [true, directory.futures]] as const) {
+        for (const [name, log] of logs) {
+          const { topic, partition } = log;
+          const current = isFuture ? this.#logs.get(name) : undefined;
+          const offsetLag = Math.max(0, (current?.logEndOffset ?? log.logEndOffset) - log.logEndOffset);
+          replicas.push({ topic, partition, sizeBytes: failure === undefined ? log.sizeBytes : 0, offsetLag, isFuture });
+        }
+      }
+      return { path, id, failure, ...this.#spaceOf(directory), replicas };
+    });
+  }
+
+  #spaceOf(directory: LogDirectory): { totalBytes: number; usableBytes: number } {
+    if (directory.failure !== undefined) return { totalBytes: -1, usableBytes: -1 };
+    try {
+      return this.#environment.disk.space(directory.path);
+    } catch {
+      return { totalBytes: -1, usableBytes: -1 };
+    }
+  }
+
+  // --- From time to time
+
+  /** Recovery points and log starts of all directories. */
+  async checkpoint(): Promise<void> {
+    await Promise.all(this.#directories.map((directory) => directory.checkpoint()));
+  }
+
+  /** By partition name (`topic-partition`). */
+  readHighWatermarks(): Map<string, number> {
+    const highWatermarks = new Map<string, number>();
+    for (const directory of this.#directories) {
+      if (directory.failure !== undefined) continue;
+      for (const [name, offset] of directory.readCheckpoint(names.HIGH_WATERMARK_CHECKPOINT)) {
+        if (directory.logs.has(name)) highWatermarks.set(name, offset);
+      }
+    }
+    return highWatermarks;
+  }
+
+  /** `highWatermarks` by partition name; each goes to the directory that its log is in. */
+  async checkpointHighWatermarks(highWatermarks: ReadonlyMap<string, number>): Promise<void> {
+    const writes = this.#directories.map((directory) => {
+      const offsets: PartitionOffset[] = [];
+      for (const [name, log] of directory.logs) {
+        const offset = highWatermarks.get(name);
+        if (offset !== undefined) offsets.push({ topic: log.topic, partition: log.partition, offset });
+      }
+      return directory.checkpointHighWatermarks(offsets);
+    });
+    await Promise.all(writes);
+  }
+
+  /** Applies retention to all logs: the starts move, are made durable, then the files go. */
+  async deleteOldSegments(): Promise<void> {
+    this.#applyRetention();
+    await this.checkpoint();
+    if (!this.#isClosed) this.#applyRetention();
+  }
+
+  #applyRetention(): void {
+    const nowMs = this.#environment.clock.nowMs();
+    for (const log of this.#logs.values()) {
+      if (log.failure !== undefined) continue;
+      try {
+        log.deleteOldSegments(nowMs, this.#options.highWatermarkOf?.(log) ?? log.durableEndOffset);
+      } catch (error) {
+        if (!(error instanceof StorageError)) throw error;
+        this.#environment.logger.warn({ log: log.folder, error }, 'old segments could not be deleted');
+      }
+    }
+  }
+
+  #removeExpiredProducers(): void {
+    const nowMs = this.#environment.clock.nowMs();
+    for (const log of this.#logs.values()) log.removeExpiredProducers(nowMs);
+  }
+
+  #directoryFailed(directory: LogDirectory): void {
+    this.onDirectoryFailure(directory.path, directory.failure!);
+  }
+
+  // --- Ending
+
+  /** Makes everything durable and marks the shutdown clean, so that the next start is quick. */
+  async shutdown(options: { readonly brokerEpoch?: number } = {}): Promise<void> {
+    this.#stop();
+    for (const move of this.#moves.values()) move.cancel();
+    await Promise.all(this.#directories.map((directory) => directory.close(options.brokerEpoch ?? -1)));
+  }
+
+  /** Lets go of everything as it is: to the next start this looks like a crash. */
+  release(): void {
+    this.#stop();
+    for (const directory of this.#directories) directory.release();
+  }
+
+  #stop(): void {
+    this.#isClosed = true;
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers = [];
+  }
+}

@@ -1,0 +1,329 @@
+/**
+ * One log directory (an entry of log.dirs): its identity and lock, the rounds that make its logs durable, its
+ * checkpoints, and its end. When the device fails the directory goes offline with all its logs and never comes back
+ * while the process lives; other directories go on.
+ */
+import type { DiskLock, Logger } from '../base/ports.ts';
+import { randomUuid, ZERO_UUID } from '../base/uuid.ts';
+import {
+  formatOffsetCheckpoint,
+  readOffsetCheckpoint,
+  readSmallFile,
+  replaceFile,
+  replaceFileNow,
+  CheckpointError,
+  type PartitionOffset,
+} from './checkpoint-file.ts';
+import {
+  formatCleanShutdown,
+  formatMetaProperties,
+  parseCleanShutdown,
+  parseMetaProperties,
+  type CleanLog,
+  type CleanShutdown,
+} from './directory-files.ts';
+import type { LogEnvironment } from './environment.ts';
+import * as names from './file-names.ts';
+import type { Log, LogHome } from './log.ts';
+import { SyncRounds, type Syncable } from './sync-rounds.ts';
+
+/** Who holds the lock, in words, for the one that does not get it. */
+const HOLDER_FILE = '.lock-holder';
+
+/** The start is refused: nothing that trying again would change. The message is for people. */
+export class LogDirectoryError extends Error {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'LogDirectoryError';
+  }
+}
+
+export interface DirectoryIdentity {
+  readonly nodeId: number;
+  readonly clusterId: string;
+  /** Tells people which process this is: written beside the lock. */
+  readonly holder: string;
+}
+
+export class LogDirectory implements LogHome {
+  readonly path: string;
+  /** KIP-858; ZERO_UUID until it is opened. */
+  id: string = ZERO_UUID;
+  /** By folder name without mark. */
+  readonly logs = new Map<string, Log>();
+  /** Copies that are being made here of logs in other directories. */
+  readonly futures = new Map<string, Log>();
+  failure: Error | undefined;
+  /** Called once. */
+  onFailure: (directory: LogDirectory) => void = () => {};
+  readonly #environment: LogEnvironment;
+  readonly #logger: Logger;
+  readonly #rounds: SyncRounds;
+  #lock: DiskLock | undefined;
+  #areNamesDirty = false;
+  /** As last written; a checkpoint that has not changed is not written again. */
+  readonly #written = new Map<string, Buffer>();
+  /** The folder names that occur in each checkpoint. */
+  readonly #named = new Map<string, ReadonlySet<string>>();
+  /** Counts synchronous rewrites: an older one that is under way must not come after. */
+  readonly #generations = new Map<string, number>();
+  #checkpointing: Promise<void> = Promise.resolve();
+
+  constructor(environment: LogEnvironment, path: string) {
+    this.path = path;
+    this.#environment = environment;
+    this.#logger = environment.logger.child({ directory: path });
+    this.#rounds = new SyncRounds({ timers: environment.timers, onFailure: (error) => this.fail(error) });
+  }
+
+  pathOf(name: string): string {
+    return `${this.path}/${name}`;
+  }
+
+  // --- Opening
+
+  /** Locks the directory and checks that it belongs here. Throws LogDirectoryError, or DiskError when it is unusable. */
+  open(identity: DirectoryIdentity): void {
+    const { disk } = this.#environment;
+    disk.makeDirectory(this.path);
+    this.#lock = disk.lock(this.pathOf(names.LOCK_FILE));
+    if (this.#lock === undefined) {
+      const holder = readSmallFile(disk, this.pathOf(HOLDER_FILE))?.toString('utf8') ?? 'another process';
+      throw new LogDirectoryError(`The log directory ${this.path} is in use by ${holder}`);
+    }
+    try {
+      this.#writeHolder(identity.holder);
+      this.#identify(identity);
+    } catch (error) {
+      this.unlock();
+      throw error;
+    }
+  }
+
+  #writeHolder(holder: string): void {
+    const file = this.#environment.disk.open(this.pathOf(HOLDER_FILE), 'create');
+    try {
+      file.truncate(0);
+      file.write(0, [Buffer.from(holder)]);
+    } finally {
+      file.close();
+    }
+  }
+
+  #identify({ nodeId, clusterId }: DirectoryIdentity): void {
+    const { disk, random } = this.#environment;
+    const path = this.pathOf(names.META_PROPERTIES);
+    const content = readSmallFile(disk, path);
+    const meta = content === undefined ? undefined : parseMetaProperties(content);
+    if (content !== undefined && content.length > 0 && meta === undefined) {
+      throw new LogDirectoryError(`${path} cannot be understood: is ${this.path} a log directory?`);
+    }
+    if (meta !== undefined && meta.clusterId !== clusterId) {
+      throw new LogDirectoryError(
+        `The log directory ${this.path} belongs to cluster ${meta.clusterId}, this is cluster ${clusterId}`,
+      );
+    }
+    if (meta !== undefined && meta.nodeId !== nodeId) {
+      throw new LogDirectoryError(
+        `The log directory ${this.path} belongs to broker ${meta.nodeId}, this is broker ${nodeId}`,
+      );
+    }
+    this.id = meta?.directoryId ?? ZERO_UUID;
+    if (this.id !== ZERO_UUID) return;
+    this.id = randomUuid(random);
+    replaceFileNow(disk, path, formatMetaProperties({ clusterId, nodeId, directoryId: this.id }));
+  }
+
+  /** What the last shutdown left; undefined when it was not clean. From here on a crash counts as one. */
+  takeCleanShutdown(): CleanShutdown | undefined {
+    const { disk } = this.#environment;
+    const path = this.pathOf(names.CLEAN_SHUTDOWN_FILE);
+    const content = readSmallFile(disk, path);
+    if (content === undefined) return undefined;
+    disk.remove(path);
+    disk.syncDirectory(this.path);
+    return parseCleanShutdown(content);
+  }
+
+  unlock(): void {
+    this.#lock?.release();
+    this.#lock = undefined;
+  }
+
+  // --- LogHome
+
+  fail(error: unknown): void {
+    if (this.failure !== undefined) return;
+    this.failure = error instanceof Error ? error : new Error(String(error));
+    this.#rounds.stop();
+    this.#logger.error({ error }, 'the log directory failed and is offline with all its partitions');
+    for (const log of this.futures.values()) log.directoryFailed(this.failure);
+    for (const log of this.logs.values()) log.directoryFailed(this.failure);
+    this.onFailure(this);
+  }
+
+  requestSync(log: Syncable): void {
+    this.#rounds.request(log);
+  }
+
+  namesChanged(): void {
+    this.#areNamesDirty = true;
+  }
+
+  syncNames(): void {
+    if (!this.#areNamesDirty) return;
+    this.#areNamesDirty = false;
+    this.#environment.disk.syncDirectory(this.path);
+  }
+
+  lowerRecoveryPoint(log: Log, offset: number): void {
+    this.#rewriteNow(names.RECOVERY_POINT_CHECKPOINT, this.#recoveryPoints(new Map([[log, offset]])));
+  }
+
+  // --- Checkpoints
+
+  /** By folder name. A damaged file counts as missing: the logs are then looked at from their beginning. */
+  readCheckpoint(name: string): Map<string, number> {
+    try {
+      const offsets = readOffsetCheckpoint(this.#environment.disk, this.pathOf(name));
+      this.#named.set(name, new Set(offsets.keys()));
+      return offsets;
+    } catch (error) {
+      if (!(error instanceof CheckpointError)) throw error;
+      this.#logger.warn({ error, checkpoint: name }, 'a damaged checkpoint is ignored');
+      return new Map();
+    }
+  }
+
+  /** Writes recovery points and log starts, where they have changed. Never rejects: a failure ends the directory. */
+  checkpoint(): Promise<void> {
+    this.#checkpointing = this.#checkpointing.then(() => this.#checkpoint());
+    return this.#checkpointing;
+  }
+
+  async #checkpoint(): Promise<void> {
+    if (this.failure !== undefined) return;
+    try {
+      await this.#rewrite(names.RECOVERY_POINT_CHECKPOINT, this.#recoveryPoints());
+      const starts = this.#logStarts();
+      const isChanged = await this.#rewrite(names.LOG_START_CHECKPOINT, starts);
+      if (this.failure !== undefined) return;
+      if (isChanged) this.#environment.disk.syncDirectory(this.path);
+      const durable = new Map(starts.map(({ topic, partition, offset }) => [names.partitionName(topic, partition), offset]));
+      for (const [name, log] of this.logs) {
+        // A log without an entry begins at 0, or at the base of its first segment.
+        const offset = durable.get(name);
+        if (offset !== undefined) log.logStartIsDurable(offset);
+      }
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #recoveryPoints(lowered: ReadonlyMap<Log, number> = new Map()): PartitionOffset[] {
+    const points: PartitionOffset[] = [];
+    for (const log of this.logs.values()) {
+      const offset = Math.min(log.recoveryPoint, lowered.get(log) ?? Infinity);
+      points.push({ topic: log.topic, partition: log.partition, offset });
+    }
+    return points;
+  }
+
+  /** Only logs that begin beyond their first segment, or whose segments are about to go. */
+  #logStarts(): PartitionOffset[] {
+    const starts: PartitionOffset[] = [];
+    for (const log of this.logs.values()) {
+      if (log.logStartOffset === 0) continue;
+      starts.push({ topic: log.topic, partition: log.partition, offset: log.logStartOffset });
+    }
+    return starts;
+  }
+
+  /** `replication-offset-checkpoint` */
+  async checkpointHighWatermarks(highWatermarks: readonly PartitionOffset[]): Promise<void> {
+    if (this.failure !== undefined) return;
+    try {
+      await this.#rewrite(names.HIGH_WATERMARK_CHECKPOINT, highWatermarks);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /**
+   * A folder of this name is about to be made, or is gone: what the checkpoints say of the name does not hold for the
+   * next one, and must not survive a crash.
+   */
+  forget(name: string): void {
+    for (const checkpoint of [names.RECOVERY_POINT_CHECKPOINT, names.LOG_START_CHECKPOINT]) {
+      if (!this.#named.get(checkpoint)?.has(name)) continue;
+      const entries: PartitionOffset[] = [];
+      for (const [folder, offset] of this.readCheckpoint(checkpoint)) {
+        const parsed = names.parsePartitionFolder(folder);
+        if (parsed === undefined || folder === name) continue;
+        entries.push({ topic: parsed.topic, partition: parsed.partition, offset });
+      }
+      this.#rewriteNow(checkpoint, entries);
+    }
+  }
+
+  async #rewrite(name: string, offsets: readonly PartitionOffset[]): Promise<boolean> {
+    const content = formatOffsetCheckpoint(offsets);
+    if (this.#written.get(name)?.equals(content)) return false;
+    const generation = this.#generations.get(name) ?? 0;
+    const isCurrent = (): boolean => (this.#generations.get(name) ?? 0) === generation && this.failure === undefined;
+    await replaceFile(this.#environment.disk, this.pathOf(name), content, isCurrent);
+    if (!isCurrent()) return false;
+    this.#written.set(name, content);
+    this.#named.set(name, namesIn(offsets));
+    return true;
+  }
+
+  #rewriteNow(name: string, offsets: readonly PartitionOffset[]): void {
+    this.#generations.set(name, (this.#generations.get(name) ?? 0) + 1);
+    this.#written.delete(name);
+    this.#named.set(name, namesIn(offsets));
+    replaceFileNow(this.#environment.disk, this.pathOf(name), formatOffsetCheckpoint(offsets));
+  }
+
+  // --- Closing
+
+  /** Makes everything durable and notes that it is. Does nothing more for a directory that failed. */
+  async close(brokerEpoch: number): Promise<void> {
+    if (this.failure !== undefined) {
+      this.release();
+      return;
+    }
+    try {
+      for (const future of this.futures.values()) future.release();
+      await Promise.all(Array.from(this.logs.values(), (log) => log.close()));
+      await this.checkpoint();
+      if (this.failure !== undefined) return;
+      const clean = new Map<string, CleanLog>();
+      for (const [name, log] of this.logs) {
+        clean.set(name, {
+          end: log.logEndOffset,
+          segments: log.segmentBaseOffsets(),
+          size: log.activeSegmentSizeBytes,
+        });
+      }
+      const marker = formatCleanShutdown(brokerEpoch, clean);
+      replaceFileNow(this.#environment.disk, this.pathOf(names.CLEAN_SHUTDOWN_FILE), marker);
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      this.release();
+    }
+  }
+
+  /** Lets go of everything as it is: to the next start this looks like a crash. */
+  release(): void {
+    this.#rounds.stop();
+    for (const log of this.logs.values()) log.release();
+    for (const log of this.futures.values()) log.release();
+    this.unlock();
+  }
+}
+
+function namesIn(offsets: readonly PartitionOffset[]): Set<string> {
+  return new Set(offsets.map(({ topic, partition }) => names.partitionName(topic, partition)));
+}

@@ -1,0 +1,62 @@
+/** What is in a partition's folder, by kind; and the making of its objects. */
+import type { Disk } from '../base/ports.ts';
+import type { LogEnvironment } from './environment.ts';
+import * as names from './file-names.ts';
+import { rollJitter } from './log.ts';
+import { Segment } from './segment.ts';
+import type { LogSettings } from './settings.ts';
+
+export interface LogFolder {
+  readonly path: string;
+  /** Base offsets of .log files, rising. */
+  readonly logs: number[];
+  readonly transactionIndexes: ReadonlySet<number>;
+  readonly snapshots: readonly number[];
+  /** Files of segments other than .log. */
+  readonly indexFiles: readonly names.SegmentFileName[];
+  /** `.deleted`, `.cleaned` and `.swap` files. */
+  readonly marked: readonly names.SegmentFileName[];
+  readonly hasEpochs: boolean;
+}
+
+export function listFolder(disk: Disk, path: string): LogFolder {
+  const logs: number[] = [];
+  const transactionIndexes = new Set<number>();
+  const snapshots: number[] = [];
+  const indexFiles: names.SegmentFileName[] = [];
+  const marked: names.SegmentFileName[] = [];
+  let hasEpochs = false;
+  for (const name of disk.list(path)) {
+    if (name === names.LEADER_EPOCH_CHECKPOINT) hasEpochs = true;
+    const file = names.parseSegmentFileName(name);
+    if (file === undefined) continue;
+    if (file.mark !== '') marked.push(file);
+    else if (file.suffix === names.LOG_SUFFIX) logs.push(file.offset);
+    else if (file.suffix === names.SNAPSHOT_SUFFIX) snapshots.push(file.offset);
+    else if (names.SEGMENT_SUFFIXES.includes(file.suffix)) {
+      indexFiles.push(file);
+      if (file.suffix === names.TRANSACTION_INDEX_SUFFIX) transactionIndexes.add(file.offset);
+    }
+  }
+  logs.sort((a, b) => a - b);
+  return { path, logs, transactionIndexes, snapshots, indexFiles, marked, hasEpochs };
+}
+
+/** A segment that is there. Its size, when it is known, spares a question to the disk. */
+export function existingSegment(
+  environment: LogEnvironment,
+  folder: LogFolder,
+  options: { readonly baseOffset: number; readonly settings: LogSettings; readonly sizeBytes?: number },
+): Segment {
+  const { baseOffset, settings, sizeBytes } = options;
+  return new Segment(environment, {
+    folder: folder.path,
+    baseOffset,
+    ...(sizeBytes === undefined ? {} : { sizeBytes }),
+    createdMs: environment.clock.nowMs(),
+    rollJitterMs: rollJitter(environment, settings),
+    indexIntervalBytes: settings.indexIntervalBytes,
+    isNew: false,
+    hasTransactionIndex: folder.transactionIndexes.has(baseOffset),
+  });
+}

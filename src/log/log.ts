@@ -1,0 +1,1116 @@
+/**
+ * One partition on disk: a sequence of record batches in segments, with what is known of it (leader epochs, producers,
+ * open transactions). Appending is one synchronous step that either happens as a whole or not at all; durability comes
+ * later, by the rounds of the directory (sync-rounds.ts), and is told through `durableEndOffset` and `onDurable`.
+ *
+ * Three ends: `logEndOffset` is what has been appended, `durableEndOffset` what an fdatasync covers (in `relaxed` mode
+ * the same as the log end), and `recoveryPoint` the offset below which neither batches nor indexes need to be looked at
+ * after a crash. The recovery point moves to the base of the active segment when everything before it is durable: the
+ * .log files, their indexes, the producer snapshot, the leader epochs and the names of all these.
+ */
+import type { DiskFile } from '../base/ports.ts';
+import { ZERO_UUID } from '../base/uuid.ts';
+import { Errors } from '../protocol/errors.ts';
+import * as header from '../protocol/record-batch.ts';
+import type { LogTail } from './batch-cache.ts';
+import { nothingAt, readSegment, type LogRead, type ReadOptions } from './cold-read.ts';
+import { controlMarker } from './control-records.ts';
+import type { LogEnvironment } from './environment.ts';
+import * as names from './file-names.ts';
+import type { LeaderEpochs } from './leader-epochs.ts';
+import { applyBatch, type ProducerSnapshots } from './producer-snapshots.ts';
+import { lastSequenceOf, ProducerState, type AppendOrigin, type Refusal } from './producer-state.ts';
+import type { RecordError } from './record-walker.ts';
+import { expiredSegments } from './retention.ts';
+import { Segment } from './segment.ts';
+import type { Segments } from './segments.ts';
+import type { LogSettings } from './settings.ts';
+import { isPassing, OffsetOutOfRange, StorageError } from './storage-error.ts';
+import type { Syncable } from './sync-rounds.ts';
+import { findByTimestamp, findMaxTimestamp, type TimestampOffset } from './time-lookup.ts';
+import { collectAborted, type AbortedTransaction } from './transaction-index.ts';
+import { validateBatch } from './validate.ts';
+
+export type { LogRead, ReadOptions } from './cold-read.ts';
+export type { TimestampOffset } from './time-lookup.ts';
+
+/** What a log needs of the log directory it is in. */
+export interface LogHome {
+  readonly path: string;
+  /** Set once the directory has failed; it never recovers. */
+  readonly failure: Error | undefined;
+  /** Gives the directory up, with all its logs. */
+  fail(error: unknown): void;
+  requestSync(log: Syncable): void;
+  /** Makes a recovery point of at most `offset` durable before the log is cut there. */
+  lowerRecoveryPoint(log: Log, offset: number): void;
+  /** The folder's own name became visible in the directory and is not durable yet. */
+  namesChanged(): void;
+  /** Makes the directory's names durable if they changed. */
+  syncNames(): void;
+}
+
+export interface AppendOptions {
+  readonly leaderEpoch: number;
+  readonly origin: AppendOrigin;
+  readonly nowMs: number;
+  /** Version of the Produce request. */
+  readonly produceVersion?: number;
+  /** Of the producer or marker (KIP-890); 0 when unknown. */
+  readonly transactionVersion?: number;
+}
+
+export interface AppendResult {
+  readonly errorCode: number;
+  readonly errorMessage?: string;
+  readonly recordErrors: readonly RecordError[];
+  /** -1 after an error; those of the original batch for a duplicate. */
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  /** -1 unless the topic has LogAppendTime. */
+  readonly logAppendTimeMs: number;
+  readonly logStartOffset: number;
+  /** The batch was in the log already: nothing was appended. */
+  readonly duplicate: boolean;
+}
+
+export interface ProducerDescription {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly lastSequence: number;
+  readonly lastTimestamp: number;
+  readonly coordinatorEpoch: number;
+  /** -1 without an open transaction. */
+  readonly currentTxnStartOffset: number;
+}
+
+/** What there is when a log begins to exist in memory: made fresh, or found by recovery. */
+export interface LogState {
+  readonly topic: string;
+  readonly partition: number;
+  readonly topicId: string;
+  readonly folder: string;
+  readonly settings: LogSettings;
+  readonly segments: Segments;
+  readonly epochs: LeaderEpochs;
+  readonly snapshots: ProducerSnapshots;
+  /** Undefined: loaded from the snapshots when it is wanted. */
+  readonly producers: ProducerState | undefined;
+  readonly logStartOffset: number;
+  readonly logEndOffset: number;
+  readonly recoveryPoint: number;
+  /** Names and files that the first round must make durable. */
+  readonly unsynced: readonly DiskFile[];
+  readonly isNew: boolean;
+}
+
+const NO_RECORD_ERRORS: readonly RecordError[] = [];
+
+export class Log implements Syncable {
+  readonly topic: string;
+  readonly partition: number;
+  topicId: string;
+  /** Called when `durableEndOffset` has advanced, never within an append. */
+  onDurable: (endOffset: number) => void = () => {};
+  /** Called once when the log can no longer be used. */
+  onFailure: (error: Error) => void = () => {};
+  readonly #environment: LogEnvironment;
+  readonly #home: LogHome;
+  readonly #segments: Segments;
+  readonly #epochs: LeaderEpochs;
+  readonly #snapshots: ProducerSnapshots;
+  readonly #tail: LogTail;
+  #folder: string;
+  #settings: LogSettings;
+  #producers: ProducerState | undefined;
+  #logStartOffset: number;
+  /** What the directory's checkpoint holds durably: segments are removed only below it. */
+  #durableStartOffset: number;
+  #logEndOffset: number;
+  #durableEndOffset: number;
+  #recoveryPoint: number;
+  /** As replication says; undefined: whatever is durable, which is right for a log without replicas. */
+  #highWatermark: number | undefined;
+  #isClosed = false;
+
+  /** Segments with bytes to be synced. */
+  #unsyncedSegments: Segment[] = [];
+  /** Files to be synced and closed: indexes, snapshots, metadata. */
+  #pendingFiles: DiskFile[];
+  /** The next round advances the recovery point to the base of the active segment. */
+  #mustSeal = false;
+  /** Names in the folder changed. */
+  #areNamesChanged: boolean;
+  #isSyncRequested = false;
+  /** In relaxed mode rounds sync only when this says so. */
+  #mustSync = false;
+  #round: Round | undefined;
+  /** Counts what makes a round that is under way worthless. */
+  #truncations = 0;
+  #flushes: Flush[] = [];
+  #unflushedMessages = 0;
+  #isFlushScheduled = false;
+  #toldDurable: number;
+  #isRemoved = false;
+
+  constructor(environment: LogEnvironment, home: LogHome, state: LogState) {
+    this.topic = state.topic;
+    this.partition = state.partition;
+    this.topicId = state.topicId;
+    this.#environment = environment;
+    this.#home = home;
+    this.#folder = state.folder;
+    this.#settings = state.settings;
+    this.#segments = state.segments;
+    this.#epochs = state.epochs;
+    this.#snapshots = state.snapshots;
+    this.#producers = state.producers;
+    this.#tail = environment.cache.tail();
+    this.#logStartOffset = state.logStartOffset;
+    this.#durableStartOffset = state.isNew ? 0 : state.logStartOffset;
+    this.#logEndOffset = state.logEndOffset;
+    this.#durableEndOffset = state.logEndOffset;
+    this.#toldDurable = state.logEndOffset;
+    this.#recoveryPoint = state.recoveryPoint;
+    this.#pendingFiles = [...state.unsynced];
+    this.#areNamesChanged = state.isNew;
+    this.#segments.active.isActive = true;
+  }
+
+  get topicPartition(): names.TopicPartition {
+    return { topic: this.topic, partition: this.partition };
+  }
+
+  /** The log directory, as in log.dirs. */
+  get directory(): string {
+    return this.#home.path;
+  }
+
+  get folder(): string {
+    return this.#folder;
+  }
+
+  get settings(): LogSettings {
+    return this.#settings;
+  }
+
+  get logStartOffset(): number {
+    return this.#logStartOffset;
+  }
+
+  get logEndOffset(): number {
+    return this.#logEndOffset;
+  }
+
+  get durableEndOffset(): number {
+    return this.#settings.durability === 'relaxed' ? this.#logEndOffset : this.#durableEndOffset;
+  }
+
+  get recoveryPoint(): number {
+    return this.#recoveryPoint;
+  }
+
+  get sizeBytes(): number {
+    return this.#segments.sizeBytes;
+  }
+
+  get segmentCount(): number {
+    return this.#segments.count;
+  }
+
+  get activeSegmentBaseOffset(): number {
+    return this.#segments.active.baseOffset;
+  }
+
+  /** -1 before the first. */
+  get latestEpoch(): number {
+    return this.#epochs.latestEpoch ?? -1;
+  }
+
+  get failure(): Error | undefined {
+    return this.#home.failure;
+  }
+
+  /** Applies from the next append on. */
+  configure(settings: LogSettings): void {
+    const wasRelaxed = this.#settings.durability === 'relaxed';
+    this.#settings = settings;
+    this.#segments.active.indexIntervalBytes = settings.indexIntervalBytes;
+    if (wasRelaxed && settings.durability === 'fsync') this.#requestSync();
+  }
+
+  // --- Appending
+
+  /**
+   * Appends one batch from a producer or coordinator: validates it, assigns its offsets, writes it. `records` belongs
+   * to the log from here on and is patched in place. Every failure is an error code in the result; after one the log is
+   * as it was.
+   */
+  appendAsLeader(records: Buffer, options: AppendOptions): AppendResult {
+    const failure = this.#unusable();
+    if (failure !== undefined) return this.#refused(Errors.KAFKA_STORAGE_ERROR, failure);
+    const context = {
+      settings: this.#settings,
+      origin: options.origin,
+      nextOffset: this.#logEndOffset,
+      leaderEpoch: options.leaderEpoch,
+      nowMs: options.nowMs,
+      produceVersion: options.produceVersion,
+    };
+    const valid = validateBatch(records, context, this.#environment.walker);
+    if (valid.batch === undefined) {
+      return this.#refused(valid.errorCode, valid.errorMessage, valid.recordErrors);
+    }
+    const { batch } = valid;
+    try {
+      const answer = this.#checkBeforeWrite(batch, options);
+      if (answer !== undefined) {
+        // Whoever tries again does so with the same bytes.
+        if (options.origin === 'client') header.setBaseOffset(batch, 0, 0);
+        return answer;
+      }
+      const baseOffset = this.#logEndOffset;
+      const lastOffset = baseOffset + header.lastOffsetDelta(batch);
+      this.#write(batch, { baseOffset, lastOffset, maxTimestamp: valid.maxTimestamp, nowMs: options.nowMs });
+      return {
+        errorCode: Errors.NONE,
+        recordErrors: NO_RECORD_ERRORS,
+        baseOffset,
+        lastOffset,
+        logAppendTimeMs: valid.logAppendTimeMs,
+        logStartOffset: this.#logStartOffset,
+        duplicate: false,
+      };
+    } catch (error) {
+      return this.#writeFailed(error);
+    }
+  }
+
+  /**
+   * Appends batches as the leader has them: offsets and epochs stay. They must follow each other, and the log's end may
+   * be before the first (a compacted leader). Nothing is appended unless all are whole.
+   */
+  appendAsFollower(records: Buffer, nowMs: number): AppendResult {
+    const failure = this.#unusable();
+    if (failure !== undefined) return this.#refused(Errors.KAFKA_STORAGE_ERROR, failure);
+    let next = this.#logEndOffset;
+    let problem: Refusal | undefined;
+    const end = header.forEachBatch(records, (at) => {
+      if (problem !== undefined) return;
+      const fault = header.checkBatch(records, at);
+      if (fault !== undefined) {
+        problem = { errorCode: Errors.CORRUPT_MESSAGE, errorMessage: `A replicated batch is damaged: ${fault}` };
+      } else if (header.baseOffset(records, at) < next || header.lastOffsetDelta(records, at) < 0) {
+        const errorMessage = `A replicated batch begins at ${header.baseOffset(records, at)}, expected ${next}`;
+        problem = { errorCode: Errors.UNKNOWN_SERVER_ERROR, errorMessage };
+      } else {
+        next = header.lastOffset(records, at) + 1;
+      }
+    });
+    if (problem !== undefined) return this.#refused(problem.errorCode, problem.errorMessage);
+    if (end === 0) return this.#refused(Errors.CORRUPT_MESSAGE, 'There is no whole batch in what was replicated');
+    const baseOffset = header.baseOffset(records);
+    try {
+      for (let at = 0; at < end; at += header.batchSizeBytes(records, at)) {
+        const batch = records.subarray(at, at + header.batchSizeBytes(records, at));
+        this.#write(batch, {
+          baseOffset: header.baseOffset(batch),
+          lastOffset: header.lastOffset(batch),
+          maxTimestamp: header.maxTimestamp(batch),
+          nowMs,
+        });
+      }
+    } catch (error) {
+      return this.#writeFailed(error);
+    }
+    return {
+      errorCode: Errors.NONE,
+      recordErrors: NO_RECORD_ERRORS,
+      baseOffset,
+      lastOffset: this.#logEndOffset - 1,
+      logAppendTimeMs: -1,
+      logStartOffset: this.#logStartOffset,
+      duplicate: false,
+    };
+  }
+
+  /** Undefined: the batch may be written. Else the answer: refused, or a retry of what is there. */
+  #checkBeforeWrite(batch: Buffer, options: AppendOptions): AppendResult | undefined {
+    if (batch.length > this.#settings.segmentBytes) {
+      const message = `The record batch has ${batch.length} bytes, a segment at most ${this.#settings.segmentBytes}`;
+      return this.#refused(Errors.RECORD_LIST_TOO_LARGE, message);
+    }
+    const producerId = header.producerId(batch);
+    if (producerId < 0) return undefined;
+    const state = this.#producerState();
+    const transactionVersion = options.transactionVersion ?? 0;
+    let refusal: Refusal | undefined;
+    if (header.isControl(batch)) {
+      const marker = controlMarker(batch, 0);
+      refusal = marker === undefined ? undefined : state.checkMarker(marker, transactionVersion);
+    } else {
+      const epoch = header.producerEpoch(batch);
+      const firstSequence = header.baseSequence(batch);
+      if (options.origin === 'client') {
+        const lastSequence = header.lastSequence(batch);
+        const original = state.findDuplicate(producerId, epoch, firstSequence, lastSequence);
+        if (original !== undefined) return this.#duplicate(original);
+      }
+      const isTransactional = header.isTransactional(batch);
+      refusal = state.check(
+        { producerId, epoch, firstSequence, isTransactional },
+        options.origin,
+        isTransactional && transactionVersion >= 2,
+      );
+    }
+    return refusal === undefined ? undefined : this.#refused(refusal.errorCode, refusal.errorMessage);
+  }
+
+  #duplicate(original: { lastOffset: number; offsetDelta: number; timestamp: number }): AppendResult {
+    return {
+      errorCode: Errors.NONE,
+      recordErrors: NO_RECORD_ERRORS,
+      baseOffset: original.lastOffset - original.offsetDelta,
+      lastOffset: original.lastOffset,
+      logAppendTimeMs: this.#settings.timestampType === 'LogAppendTime' ? original.timestamp : -1,
+      logStartOffset: this.#logStartOffset,
+      duplicate: true,
+    };
+  }
+
+  #refused(
+    errorCode: number,
+    errorMessage: string,
+    recordErrors: readonly RecordError[] = NO_RECORD_ERRORS,
+  ): AppendResult {
+    return {
+      errorCode,
+      errorMessage,
+      recordErrors,
+      baseOffset: -1,
+      lastOffset: -1,
+      logAppendTimeMs: -1,
+      logStartOffset: this.#logStartOffset,
+      duplicate: false,
+    };
+  }
+
+  /** A full disk may have room again; anything else is the end of the directory. */
+  #writeFailed(error: unknown): AppendResult {
+    if (!isPassing(error)) {
+      this.#home.fail(error);
+      return this.#refused(Errors.KAFKA_STORAGE_ERROR, `The log directory failed: ${messageOf(error)}`);
+    }
+    this.#environment.logger.warn({ log: this.#folder, error }, 'an append was refused by the disk and taken back');
+    return this.#refused(Errors.KAFKA_STORAGE_ERROR, `The disk refused the append: ${messageOf(error)}`);
+  }
+
+  /** Throws what the disk throws, before anything but the file has changed; the file then ends where it did. */
+  #write(
+    batch: Buffer,
+    place: {
+      readonly baseOffset: number;
+      readonly lastOffset: number;
+      readonly maxTimestamp: number;
+      readonly nowMs: number;
+    },
+  ): void {
+    const { baseOffset, lastOffset, nowMs } = place;
+    const state = header.producerId(batch) < 0 ? this.#producers : this.#producerState();
+    let segment = this.#segments.active;
+    const rollBatch = { sizeBytes: batch.length, lastOffset, maxTimestamp: place.maxTimestamp };
+    if (segment.mustRoll(rollBatch, this.#settings, nowMs)) segment = this.#rollAt(baseOffset, nowMs);
+    segment.append(batch);
+    const epoch = header.partitionLeaderEpoch(batch);
+    if (epoch >= 0 && epoch !== this.#epochs.latestEpoch) this.#epochs.assign(epoch, baseOffset);
+    this.#logEndOffset = lastOffset + 1;
+    this.#tail.append(batch, baseOffset);
+    if (state !== undefined) {
+      const completed = applyBatch(state, batch, 0);
+      if (completed?.isAbort) segment.appendAborted(completed);
+      state.endOffset = lastOffset + 1;
+    }
+    if (!segment.isUnsynced) {
+      segment.isUnsynced = true;
+      this.#unsyncedSegments.push(segment);
+    }
+    if (this.#settings.durability === 'relaxed') this.#countUnflushed(lastOffset - baseOffset + 1);
+    this.#requestSync();
+  }
+
+  /** flush.messages and flush.ms. */
+  #countUnflushed(messages: number): void {
+    this.#unflushedMessages += messages;
+    const { flushMessages, flushMs } = this.#settings;
+    if (this.#unflushedMessages >= flushMessages) {
+      this.#mustSync = true;
+    } else if (flushMs < FLUSH_MS_NEVER && !this.#isFlushScheduled) {
+      this.#isFlushScheduled = true;
+      this.#environment.timers.after(flushMs, () => {
+        this.#isFlushScheduled = false;
+        if (this.#isClosed || this.#home.failure !== undefined) return;
+        this.#mustSync = true;
+        this.#requestSync();
+      });
+    }
+  }
+
+  #unusable(): string | undefined {
+    if (this.#home.failure !== undefined) return `The log directory is offline: ${this.#home.failure.message}`;
+    return this.#isClosed ? 'The log is closed' : undefined;
+  }
+
+  #mustBeUsable(): void {
+    const reason = this.#unusable();
+    if (reason !== undefined) throw new StorageError(`${this.#folder}: ${reason}`);
+  }
+
+  // --- Rolling
+
+  /** Begins a new segment at the log's end; nothing happens while the active one is empty. Throws StorageError. */
+  roll(): void {
+    this.#mustBeUsable();
+    this.#guard(() => {
+      if (this.#segments.active.sizeBytes > 0) this.#rollAt(this.#logEndOffset, this.#environment.clock.nowMs());
+    });
+  }
+
+  /**
+   * The new file first: if the disk has no room for it nothing has changed. The old segment is sealed by the next
+   * round, until when it stays pinned.
+   */
+  #rollAt(baseOffset: number, nowMs: number): Segment {
+    const old = this.#segments.active;
+    if (old.sizeBytes === 0 && old.baseOffset === baseOffset) return old;
+    const segment = this.#newSegment(baseOffset, nowMs);
+    segment.isActive = true;
+    try {
+      segment.file();
+      this.#pendingFiles.push(...old.writeIndexes());
+      const state = this.#producerState();
+      state.endOffset = baseOffset;
+      const snapshot = this.#snapshots.take(state);
+      if (snapshot !== undefined) this.#pendingFiles.push(snapshot);
+    } catch (error) {
+      if (isPassing(error)) segment.removeFiles();
+      throw error;
+    }
+    old.deactivate();
+    this.#segments.add(segment);
+    if (old.sizeBytes === 0) {
+      // Only when offsets jump (a follower of a compacted log): the empty segment is of no use.
+      const index = this.#segments.floorIndex(old.baseOffset);
+      this.#segments.removeAt(index);
+      old.removeFiles();
+    }
+    this.#areNamesChanged = true;
+    this.#mustSeal = true;
+    this.#mustSync = true;
+    this.#requestSync();
+    return segment;
+  }
+
+  #newSegment(baseOffset: number, nowMs: number): Segment {
+    return new Segment(this.#environment, {
+      folder: this.#folder,
+      baseOffset,
+      createdMs: nowMs,
+      rollJitterMs: rollJitter(this.#environment, this.#settings),
+      indexIntervalBytes: this.#settings.indexIntervalBytes,
+      isNew: true,
+      hasTransactionIndex: false,
+    });
+  }
+
+  // --- Durability
+
+  #requestSync(): void {
+    if (this.#isSyncRequested) return;
+    this.#isSyncRequested = true;
+    this.#home.requestSync(this);
+  }
+
+  /** Syncable */
+  beginSync(syncs: Promise<unknown>[]): void {
+    this.#isSyncRequested = false;
+    const isFsync = this.#settings.durability === 'fsync';
+    const files: DiskFile[] = [];
+    const flushes = this.#flushes;
+    this.#flushes = [];
+    const round: Round = {
+      endOffset: this.#logEndOffset,
+      truncations: this.#truncations,
+      sealTo: undefined,
+      areNamesChanged: false,
+      files,
+      epochsFile: undefined,
+      flushes,
+      isSynced: false,
+    };
+    this.#round = round;
+    if (!isFsync && !this.#mustSync && flushes.length === 0) return;
+    this.#mustSync = false;
+    this.#unflushedMessages = 0;
+    round.isSynced = true;
+    for (const segment of this.#unsyncedSegments) {
+      segment.isUnsynced = false;
+      syncs.push(segment.file().sync());
+    }
+    this.#unsyncedSegments = [];
+    files.push(...this.#pendingFiles);
+    this.#pendingFiles = [];
+    round.areNamesChanged = this.#areNamesChanged;
+    this.#areNamesChanged = false;
+    if (this.#mustSeal) {
+      this.#mustSeal = false;
+      round.sealTo = this.#segments.active.baseOffset;
+      if (this.#epochs.isDirty) {
+        round.epochsFile = this.#writeEpochs();
+        files.push(round.epochsFile);
+      }
+    }
+    for (const file of files) syncs.push(file.sync());
+  }
+
+  /** Syncable */
+  finishSync(): void {
+    const round = this.#round;
+    if (round === undefined) return;
+    this.#round = undefined;
+    for (const file of round.files) file.close();
+    if (this.#isRemoved) {
+      for (const flush of round.flushes) flush.resolve();
+      return;
+    }
+    if (round.epochsFile !== undefined) {
+      const path = `${this.#folder}/${names.LEADER_EPOCH_CHECKPOINT}`;
+      this.#environment.disk.rename(`${path}.tmp`, path);
+      round.areNamesChanged = true;
+    }
+    if (round.areNamesChanged) {
+      this.#environment.disk.syncDirectory(this.#folder);
+      this.#home.syncNames();
+    }
+    // What was cut off meanwhile was covered, what was written in its place was not.
+    if (round.truncations !== this.#truncations) {
+      if (round.sealTo !== undefined) this.#mustSeal = true;
+      this.#flushes.push(...round.flushes);
+      this.#mustSync = true;
+      this.#requestSync();
+      return;
+    }
+    if (round.sealTo !== undefined && round.sealTo > this.#recoveryPoint) this.#recoveryPoint = round.sealTo;
+    if (round.isSynced) this.#durableEndOffset = Math.max(this.#durableEndOffset, round.endOffset);
+    for (const flush of round.flushes) {
+      if (flush.isSealed && round.endOffset > this.#recoveryPoint) this.#recoveryPoint = round.endOffset;
+      flush.resolve();
+    }
+    this.#tellDurable();
+  }
+
+  #tellDurable(): void {
+    const durable = this.durableEndOffset;
+    if (durable === this.#toldDurable) return;
+    this.#toldDurable = durable;
+    this.onDurable(durable);
+  }
+
+  #writeEpochs(): DiskFile {
+    const content = this.#epochs.content();
+    const file = this.#environment.disk.open(`${this.#folder}/${names.LEADER_EPOCH_CHECKPOINT}.tmp`, 'create');
+    file.truncate(0);
+    file.write(0, [content]);
+    this.#epochs.isDirty = false;
+    return file;
+  }
+
+  /** Resolves when everything appended so far is durable; rejects with StorageError when it never will be. */
+  flush(): Promise<void> {
+    return this.#flush(false);
+  }
+
+  #flush(isSealed: boolean): Promise<void> {
+    const failure = this.#unusable();
+    if (failure !== undefined) return Promise.reject(new StorageError(failure));
+    return new Promise((resolve, reject) => {
+      this.#flushes.push({ resolve, reject, isSealed });
+      this.#mustSync = true;
+      this.#requestSync();
+    });
+  }
+
+  /**
+   * The end of a clean shutdown: everything is durable, indexes and producer snapshot included, and the recovery point
+   * is the log's end. Nothing may be appended afterwards.
+   */
+  async close(): Promise<void> {
+    const failure = this.#unusable();
+    if (failure !== undefined) throw new StorageError(failure);
+    this.#guard(() => {
+      this.#pendingFiles.push(...this.#segments.active.writeIndexes());
+      // Producers that nobody asked for since the start are in a snapshot still.
+      const snapshot = this.#producers === undefined ? undefined : this.#snapshots.take(this.#producers);
+      if (snapshot !== undefined) {
+        this.#pendingFiles.push(snapshot);
+        this.#areNamesChanged = true;
+      }
+    });
+    if (this.#pendingFiles.length > 0) this.#areNamesChanged = true;
+    this.#mustSeal = true;
+    if (this.#hasUnsynced()) await this.#flush(true);
+    else this.#recoveryPoint = this.#logEndOffset;
+    this.release();
+  }
+
+  #hasUnsynced(): boolean {
+    return (
+      this.#unsyncedSegments.length > 0 ||
+      this.#pendingFiles.length > 0 ||
+      this.#areNamesChanged ||
+      this.#round !== undefined ||
+      this.#epochs.isDirty ||
+      this.#durableEndOffset < this.#logEndOffset
+    );
+  }
+
+  /** Lets go of files and memory, without making anything durable. */
+  release(): void {
+    this.#isClosed = true;
+    this.#tail.clear();
+    for (const segment of this.#segments.list) segment.release();
+    for (const file of this.#pendingFiles) file.close();
+    this.#pendingFiles = [];
+  }
+
+  /** The directory failed: called by it, once. */
+  directoryFailed(error: Error): void {
+    const failure = new StorageError(`${this.#folder}: the log directory failed`, { cause: error });
+    for (const flush of [...(this.#round?.flushes ?? []), ...this.#flushes]) flush.reject(failure);
+    this.#flushes = [];
+    this.#round = undefined;
+    this.#tail.clear();
+    this.onFailure(failure);
+  }
+
+  // --- Reading
+
+  /**
+   * Whole batches from the one that holds `offset` on, at most `maxBytes` of them, none that reaches beyond `upTo`. A
+   * plain value when they are in memory. The buffers are views of shared memory: they must not be changed. Throws
+   * OffsetOutOfRange and StorageError, or rejects with the latter.
+   */
+  read(options: ReadOptions): LogRead | Promise<LogRead> {
+    this.#mustBeUsable();
+    const { offset } = options;
+    if (offset < this.#logStartOffset || offset > this.#logEndOffset) {
+      throw new OffsetOutOfRange(offset, { from: this.#logStartOffset, to: this.#logEndOffset });
+    }
+    if (offset >= options.upTo || offset === this.#logEndOffset) return nothingAt(offset);
+    const firstCached = this.#tail.firstOffset;
+    if (firstCached !== undefined && offset >= firstCached) return this.#readTail(options);
+    return this.#readFiles(options);
+  }
+
+  #readTail(options: ReadOptions): LogRead {
+    const tail = this.#tail;
+    const buffers: Buffer[] = [];
+    let sizeBytes = 0;
+    let firstOffset = options.offset;
+    let nextOffset = options.offset;
+    let place = tail.find(options.offset);
+    let batch = tail.batchAt(place);
+    // Behind a gap (compaction) the offset belongs to the next batch.
+    if (batch !== undefined && header.lastOffset(batch) < options.offset) batch = tail.batchAt(++place);
+    for (; batch !== undefined; batch = tail.batchAt(++place)) {
+      const isFirst = buffers.length === 0;
+      if (sizeBytes + batch.length > options.maxBytes && !(isFirst && options.minOneMessage)) break;
+      const lastOffset = header.lastOffset(batch);
+      if (lastOffset >= options.upTo) break;
+      if (isFirst) firstOffset = tail.baseOffsetAt(place);
+      buffers.push(batch);
+      sizeBytes += batch.length;
+      nextOffset = lastOffset + 1;
+    }
+    return { buffers, sizeBytes, firstOffset, nextOffset };
+  }
+
+  async #readFiles(options: ReadOptions): Promise<LogRead> {
+    const truncations = this.#truncations;
+    try {
+      for (let index = Math.max(0, this.#segments.floorIndex(options.offset)); ; index++) {
+        const segment = this.#segments.at(index);
+        if (segment === undefined) return nothingAt(options.offset);
+        const read = await readSegment(segment, options);
+        // Cut off while it was read: what was read is not the log's any more.
+        if (truncations !== this.#truncations) return nothingAt(options.offset);
+        if (read !== undefined) return read;
+        this.#checkNoGap(index, options.offset);
+      }
+    } catch (error) {
+      throw this.#readFailed(error);
+    }
+  }
+
+  /** Nothing at `offset` in this segment: right only where a compaction or a deletion took it away. */
+  #checkNoGap(index: number, offset: number): void {
+    const next = this.#segments.at(index + 1);
+    if (next === undefined || offset >= next.baseOffset || this.#settings.cleanupPolicy.compact) return;
+    if (offset < this.#logStartOffset) return;
+    const message = 'a segment is missing: readers would silently skip records';
+    this.#environment.logger.error({ log: this.#folder, offset, nextSegment: next.baseOffset }, message);
+    throw new StorageError(`${this.#folder}: no batch holds offset ${offset}, the next segment begins at ${next.baseOffset}`);
+  }
+
+  #readFailed(error: unknown): unknown {
+    if (error instanceof StorageError || error instanceof OffsetOutOfRange) return error;
+    // The segment was removed by retention while it was being read.
+    if (isDiskCode(error, 'ENOENT') || isDiskCode(error, 'EBADF')) {
+      return new StorageError(`${this.#folder}: ${messageOf(error)}`, { cause: error });
+    }
+    if (!isPassing(error) && isDiskCode(error, undefined)) this.#home.fail(error);
+    return isDiskCode(error, undefined) ? new StorageError(messageOf(error), { cause: error }) : error;
+  }
+
+  /** The first record with a timestamp of at least `timestampMs`; undefined when there is none below `upTo`. */
+  async offsetForTimestamp(timestampMs: number, upTo = Infinity): Promise<TimestampOffset | undefined> {
+    this.#mustBeUsable();
+    try {
+      const target = { timestamp: timestampMs, from: this.#logStartOffset };
+      return below(await findByTimestamp([...this.#segments.list], target), upTo);
+    } catch (error) {
+      throw this.#readFailed(error);
+    }
+  }
+
+  /** The first record with the largest timestamp; undefined for a log without records, or when it is not below `upTo`. */
+  async offsetOfMaxTimestamp(upTo = Infinity): Promise<TimestampOffset | undefined> {
+    this.#mustBeUsable();
+    try {
+      return below(await findMaxTimestamp([...this.#segments.list]), upTo);
+    } catch (error) {
+      throw this.#readFailed(error);
+    }
+  }
+
+  // --- Leader epochs
+
+  /** Kafka's endOffsetFor: see LeaderEpochs. */
+  endOffsetForEpoch(epoch: number): { epoch: number; endOffset: number } {
+    return this.#epochs.endOffsetFor(epoch, this.#logEndOffset);
+  }
+
+  /** A leader begins: its epoch starts at the log's end. */
+  assignEpochStart(epoch: number, offset: number): void {
+    this.#epochs.assign(epoch, offset);
+  }
+
+  /** The leader epoch of the record at `offset`; -1 when it is unknown. */
+  leaderEpochFor(offset: number): number {
+    return this.#epochs.epochFor(offset) ?? -1;
+  }
+
+  // --- Producers and transactions
+
+  #producerState(): ProducerState {
+    if (this.#producers === undefined) {
+      const state = new ProducerState();
+      this.#snapshots.load(state, this.#segments, {
+        logStartOffset: this.#logStartOffset,
+        endOffset: this.#logEndOffset,
+      });
+      this.#producers = state;
+    }
+    return this.#producers;
+  }
+
+  activeProducers(): ProducerDescription[] {
+    const producers: ProducerDescription[] = [];
+    for (const entry of this.#producerState().entries()) {
+      producers.push({
+        producerId: entry.producerId,
+        producerEpoch: entry.epoch,
+        lastSequence: lastSequenceOf(entry),
+        lastTimestamp: entry.lastTimestamp,
+        coordinatorEpoch: entry.coordinatorEpoch,
+        currentTxnStartOffset: entry.transactionFirstOffset,
+      });
+    }
+    return producers;
+  }
+
+  hasOngoingTransaction(producerId: number, producerEpoch: number): boolean {
+    return this.#producerState().hasOngoingTransaction(producerId, producerEpoch);
+  }
+
+  /** Where the first transaction begins that is open, or whose marker is not below the high watermark yet. */
+  get firstUnstableOffset(): number | undefined {
+    const state = this.#producerState();
+    state.onHighWatermark(this.#highWatermark ?? this.durableEndOffset);
+    const first = state.firstUnstableOffset();
+    return first === undefined ? undefined : Math.max(first, this.#logStartOffset);
+  }
+
+  /** What replication knows. Without a call the high watermark is taken to be the durable end. */
+  updateHighWatermark(highWatermark: number): void {
+    this.#highWatermark = highWatermark;
+    this.#producers?.onHighWatermark(highWatermark);
+  }
+
+  /** Aborted transactions that overlap [from, upTo), by first offset. Throws StorageError. */
+  abortedTransactions(from: number, upTo: number): { producerId: number; firstOffset: number }[] {
+    const found: AbortedTransaction[] = [];
+    for (let index = Math.max(0, this.#segments.floorIndex(from)); ; index++) {
+      const segment = this.#segments.at(index);
+      if (segment === undefined) break;
+      if (this.#guard(() => collectAborted(segment.abortedTransactions(), { from, upTo }, found))) break;
+    }
+    found.sort((a, b) => a.firstOffset - b.firstOffset);
+    return found.map(({ producerId, firstOffset }) => ({ producerId, firstOffset }));
+  }
+
+  /** Forgets producers that were silent for producer.id.expiration.ms. */
+  removeExpiredProducers(nowMs: number): void {
+    this.#producers?.removeExpired(nowMs, this.#environment.producerIdExpirationMs);
+  }
+
+  // --- Shrinking
+
+  /** Moves the log's start up to `offset`, which the caller has checked against the high watermark. */
+  deleteRecordsBefore(offset: number): void {
+    this.#mustBeUsable();
+    this.#raiseLogStart(offset);
+  }
+
+  #raiseLogStart(offset: number): void {
+    if (offset <= this.#logStartOffset) return;
+    this.#logStartOffset = offset;
+    this.#epochs.truncateFromStart(offset);
+  }
+
+  /** The directory's checkpoint holds this start durably. */
+  logStartIsDurable(offset: number): void {
+    if (offset > this.#durableStartOffset) this.#durableStartOffset = offset;
+  }
+
+  /**
+   * Lets go what retention allows. The log's start moves at once; files go when the start is durable, which the
+   * directory sees to, so a second call may be needed. The number of segments removed now.
+   */
+  deleteOldSegments(nowMs: number, highWatermark: number): number {
+    this.#mustBeUsable();
+    return this.#guard(() => {
+      this.#raiseStartByRetention(nowMs, highWatermark);
+      return this.#removeBelowStart();
+    });
+  }
+
+  #raiseStartByRetention(nowMs: number, highWatermark: number): void {
+    const segments = this.#segments;
+    const { count, reason } = expiredSegments(
+      {
+        segments: segments.list,
+        logStartOffset: this.#logStartOffset,
+        logEndOffset: this.#logEndOffset,
+        highWatermark,
+        nowMs,
+      },
+      this.#settings,
+    );
+    if (count === 0) return;
+    // There is always a segment: if all are to go, an empty one comes first.
+    if (count === segments.count) this.#rollAt(this.#logEndOffset, nowMs);
+    const startOffset = segments.at(count)!.baseOffset;
+    if (startOffset <= this.#logStartOffset) return;
+    this.#environment.logger.info({ log: this.#folder, startOffset, reason }, 'segments have expired');
+    this.#raiseLogStart(startOffset);
+  }
+
+  #removeBelowStart(): number {
+    const startOffset = Math.min(this.#durableStartOffset, this.#logStartOffset);
+    let count = 0;
+    while (count + 1 < this.#segments.count && this.#segments.at(count + 1)!.baseOffset <= startOffset) count += 1;
+    if (count === 0) return 0;
+    // The seal of what is removed would find no file.
+    if (this.#segments.list.slice(0, count).some((segment) => segment.isUnsynced)) return 0;
+    this.#removeFiles(this.#segments.removeFirst(count));
+    const first = this.#segments.first.baseOffset;
+    this.#snapshots.removeIf((offset) => offset < first);
+    return count;
+  }
+
+  /** Marks the files and removes them after file.delete.delay.ms: readers that have begun may finish. */
+  #removeFiles(segments: readonly Segment[]): void {
+    for (const segment of segments) segment.markDeleted();
+    this.#areNamesChanged = true;
+    this.#environment.timers.after(this.#settings.fileDeleteDelayMs, () => {
+      if (this.#home.failure !== undefined || this.#isClosed) return;
+      try {
+        for (const segment of segments) segment.removeFiles();
+      } catch (error) {
+        this.#home.fail(error);
+      }
+    });
+  }
+
+  /**
+   * Cuts the log so that it ends at `offset`, or at the base of the batch that holds it. False: it ended there or
+   * before. Throws StorageError.
+   */
+  truncateTo(offset: number): boolean {
+    this.#mustBeUsable();
+    if (offset >= this.#logEndOffset) {
+      this.#epochs.truncateFromEnd(this.#logEndOffset);
+      return false;
+    }
+    if (offset < this.#segments.first.baseOffset) {
+      this.truncateFullyAndStartAt(offset);
+      return true;
+    }
+    this.#guard(() => {
+      this.#prepareToCut(offset);
+      const index = this.#segments.floorIndex(offset);
+      const removed = this.#segments.removeFrom(index + 1);
+      this.#forgetUnsynced(removed);
+      this.#removeFiles([...removed].reverse());
+      const active = this.#segments.active;
+      active.truncateTo(offset);
+      this.#cutAt(Math.min(offset, active.endOffset()), active);
+    });
+    return true;
+  }
+
+  /** Empties the log; the next record gets `offset`. Throws StorageError. */
+  truncateFullyAndStartAt(offset: number): void {
+    this.#mustBeUsable();
+    this.#guard(() => {
+      this.#prepareToCut(0);
+      const removed = this.#segments.removeFrom(0);
+      this.#forgetUnsynced(removed);
+      this.#removeFiles([...removed].reverse());
+      const active = this.#newSegment(offset, this.#environment.clock.nowMs());
+      active.isActive = true;
+      active.file();
+      this.#segments.add(active);
+      this.#epochs.clear();
+      this.#areNamesChanged = true;
+      this.#logStartOffset = offset;
+      this.#durableStartOffset = Math.min(this.#durableStartOffset, offset);
+      this.#snapshots.removeIf(() => true);
+      this.#cutAt(offset, active);
+    });
+  }
+
+  #prepareToCut(offset: number): void {
+    this.#truncations += 1;
+    if (offset < this.#recoveryPoint) {
+      this.#home.lowerRecoveryPoint(this, offset);
+      this.#recoveryPoint = offset;
+    }
+  }
+
+  #forgetUnsynced(removed: readonly Segment[]): void {
+    for (const segment of removed) segment.isUnsynced = false;
+    this.#unsyncedSegments = this.#unsyncedSegments.filter((segment) => !removed.includes(segment));
+  }
+
+  #cutAt(endOffset: number, active: Segment): void {
+    this.#logEndOffset = endOffset;
+    this.#logStartOffset = Math.min(this.#logStartOffset, endOffset);
+    this.#durableEndOffset = Math.min(this.#durableEndOffset, endOffset);
+    this.#tail.truncateTo(endOffset);
+    if ((this.#tail.firstOffset ?? endOffset) >= endOffset) this.#tail.clear();
+    this.#epochs.truncateFromEnd(endOffset);
+    this.#snapshots.removeIf((offset) => offset > endOffset);
+    this.#producers = undefined;
+    if (!active.isUnsynced) {
+      active.isUnsynced = true;
+      this.#unsyncedSegments.push(active);
+    }
+    this.#mustSync = true;
+    this.#requestSync();
+  }
+
+  // --- The folder
+
+  /** The folder was renamed, by the directory. */
+  folderMoved(folder: string): void {
+    this.#folder = folder;
+    for (const segment of this.#segments.list) segment.moveTo(folder);
+    this.#snapshots.moveTo(folder);
+  }
+
+  /** The topic is gone: rounds that are under way end quietly. */
+  markRemoved(): void {
+    this.#isRemoved = true;
+    for (const flush of this.#flushes) flush.reject(new StorageError(`${this.#folder}: the log was deleted`));
+    this.#flushes = [];
+    this.#unsyncedSegments = [];
+    this.release();
+  }
+
+  /** Base offsets of the segments: for the record of a clean shutdown. */
+  segmentBaseOffsets(): number[] {
+    return this.#segments.list.map((segment) => segment.baseOffset);
+  }
+
+  get activeSegmentSizeBytes(): number {
+    return this.#segments.active.sizeBytes;
+  }
+
+  /** For the folder of a log whose topic id was not known when it was loaded. */
+  get hasTopicId(): boolean {
+    return this.topicId !== ZERO_UUID;
+  }
+
+  /** Runs what touches the disk: a failure becomes a StorageError, and the end of the directory unless it may pass. */
+  #guard<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      if (error instanceof StorageError) throw error;
+      if (!isPassing(error)) this.#home.fail(error);
+      throw new StorageError(`${this.#folder}: ${messageOf(error)}`, { cause: error });
+    }
+  }
+}
+
+interface Flush {
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+  /** Indexes and snapshot were written before: the recovery point may become the log's end. */
+  readonly isSealed: boolean;
+}
+
+interface Round {
+  readonly endOffset: number;
+  readonly truncations: number;
+  /** The recovery point that the round brings. */
+  sealTo: number | undefined;
+  areNamesChanged: boolean;
+  readonly files: DiskFile[];
+  epochsFile: DiskFile | undefined;
+  readonly flushes: readonly Flush[];
+  /** Nothing was synced in a round of relaxed mode: it only tells of the new end. */
+  isSynced: boolean;
+}
+
+/** flush.ms as good as never. */
+const FLUSH_MS_NEVER = 10 * 365 * 86_400_000;
+
+export function rollJitter(environment: LogEnvironment, settings: LogSettings): number {
+  const jitterMs = Math.min(settings.segmentJitterMs, settings.segmentMs);
+  return jitterMs <= 0 ? 0 : Math.floor(environment.random.float() * jitterMs);
+}
+
+function below(found: TimestampOffset | undefined, upTo: number): TimestampOffset | undefined {
+  return found !== undefined && found.offset < upTo ? found : undefined;
+}
+
+function isDiskCode(error: unknown, code: string | undefined): boolean {
+  if (!(error instanceof Error) || error.name !== 'DiskError') return false;
+  return code === undefined || (error as { code?: string }).code === code;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,75 @@
+/**
+ * The copying of a log into another directory of the same broker (AlterReplicaLogDirs): batches go over as they are, in
+ * slices, while the original goes on being written. Caught up and durable, the copy is handed over in one step.
+ */
+import type { Clock } from '../base/ports.ts';
+import { OffsetOutOfRange } from './storage-error.ts';
+import type { Log } from './log.ts';
+
+/** replica.alter.log.dirs fetches: bytes copied before other work gets its turn. */
+const SLICE_BYTES = 1024 ** 2;
+
+export interface ReplicaMoveOptions {
+  readonly log: Log;
+  readonly future: Log;
+  readonly clock: Clock;
+  /** The copy holds what the log holds, durably. Called in the turn in which that is true. */
+  readonly onCaughtUp: () => void;
+}
+
+export class ReplicaMove {
+  readonly #options: ReplicaMoveOptions;
+  #isCancelled = false;
+
+  constructor(options: ReplicaMoveOptions) {
+    this.#options = options;
+  }
+
+  cancel(): void {
+    this.#isCancelled = true;
+  }
+
+  async run(): Promise<void> {
+    const { log, future } = this.#options;
+    while (!this.#isCancelled) {
+      if (future.logEndOffset < log.logEndOffset) {
+        await this.#copySlice();
+        continue;
+      }
+      if (future.durableEndOffset < log.logEndOffset) {
+        await future.flush();
+        continue;
+      }
+      if (future.logEndOffset > log.logEndOffset) {
+        future.truncateTo(log.logEndOffset);
+        continue;
+      }
+      future.deleteRecordsBefore(log.logStartOffset);
+      this.#options.onCaughtUp();
+      return;
+    }
+  }
+
+  async #copySlice(): Promise<void> {
+    const { log, future, clock } = this.#options;
+    try {
+      const read = await log.read({
+        offset: future.logEndOffset,
+        maxBytes: SLICE_BYTES,
+        upTo: log.logEndOffset,
+        minOneMessage: true,
+      });
+      if (this.#isCancelled) return;
+      for (const buffer of read.buffers) {
+        // The cache's bytes are shared: the copy's cache would keep its own view of them.
+        const result = future.appendAsFollower(buffer, clock.nowMs());
+        if (result.errorCode !== 0) throw new Error(`the copy refused a batch: ${result.errorMessage}`);
+      }
+    } catch (error) {
+      if (!(error instanceof OffsetOutOfRange)) throw error;
+      // Retention was faster, or the log was cut: begin again from what is there.
+      if (future.logEndOffset < log.logStartOffset) future.truncateFullyAndStartAt(log.logStartOffset);
+      else future.truncateTo(log.logEndOffset);
+    }
+  }
+}

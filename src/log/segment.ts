@@ -1,0 +1,460 @@
+/**
+ * One segment of a log: a .log file (scan.ts), its sparse offset and time indexes and the index of aborted transactions.
+ * Only the last, active segment is written. Its indexes live in memory and reach their files when it is sealed (rolled
+ * or shut down); a closed segment's are loaded when they are wanted. An index file that is missing or implausible is
+ * made anew by a scan.
+ */
+import { DiskError } from '../base/ports.ts';
+import type { DiskFile } from '../base/ports.ts';
+import * as header from '../protocol/record-batch.ts';
+import { readSmallFile } from './checkpoint-file.ts';
+import type { LogEnvironment } from './environment.ts';
+import * as names from './file-names.ts';
+import { OFFSET_ENTRY_BYTES, OffsetIndex } from './offset-index.ts';
+import type { LoadedIndex, OpenFile } from './open-files.ts';
+import { scanBatches } from './scan.ts';
+import { TIME_ENTRY_BYTES, TimeIndex } from './time-index.ts';
+import { decodeAborted, encodeAborted, type AbortedTransaction } from './transaction-index.ts';
+
+/** Offsets in a segment are stored as int32 differences from its base offset. */
+export const RELATIVE_OFFSET_MAX = 2 ** 31 - 1;
+/** Positions are int32. */
+export const SEGMENT_BYTES_MAX = 2 ** 31 - 1;
+const UNKNOWN = -2;
+
+export interface SegmentOptions {
+  readonly folder: string;
+  readonly baseOffset: number;
+  /** When known; else it is asked of the disk when it is wanted. */
+  readonly sizeBytes?: number;
+  readonly createdMs: number;
+  readonly rollJitterMs: number;
+  readonly indexIntervalBytes: number;
+  /** A fresh segment: there is nothing to load. */
+  readonly isNew: boolean;
+  readonly hasTransactionIndex: boolean;
+}
+
+export class Segment implements OpenFile, LoadedIndex {
+  readonly baseOffset: number;
+  createdMs: number;
+  readonly rollJitterMs: number;
+  indexIntervalBytes: number;
+  /** OpenFile */
+  wasUsed = false;
+  /** Bytes whose sync is still to come. */
+  isUnsynced = false;
+  /** The active segment keeps its indexes in memory; they are not only a copy of the files. */
+  isActive = false;
+  readonly #environment: LogEnvironment;
+  #folder: string;
+  #mark = '';
+  #sizeBytes: number;
+  #file: DiskFile | undefined;
+  #offsetIndex: OffsetIndex | undefined;
+  #timeIndex: TimeIndex | undefined;
+  #aborted: readonly AbortedTransaction[] | undefined;
+  /** Of all batches so far, and the last offset of the batch that has it; UNKNOWN until it is read from the index. */
+  #maxTimestamp: number;
+  #maxTimestampOffset: number;
+  #firstTimestamp: number;
+  /** The index files lack something that the memory has. */
+  #areIndexesDirty: boolean;
+  #isTransactionIndexDirty = false;
+  #hasTransactionFile: boolean;
+
+  constructor(environment: LogEnvironment, options: SegmentOptions) {
+    this.#environment = environment;
+    this.baseOffset = options.baseOffset;
+    this.createdMs = options.createdMs;
+    this.rollJitterMs = options.rollJitterMs;
+    this.indexIntervalBytes = options.indexIntervalBytes;
+    this.#folder = options.folder;
+    this.#sizeBytes = options.isNew ? 0 : (options.sizeBytes ?? -1);
+    const isEmpty = this.#sizeBytes === 0;
+    this.#maxTimestamp = isEmpty ? -1 : UNKNOWN;
+    this.#maxTimestampOffset = this.baseOffset;
+    this.#firstTimestamp = UNKNOWN;
+    this.#areIndexesDirty = options.isNew;
+    if (isEmpty) this.#resetIndexes();
+    this.#hasTransactionFile = options.hasTransactionIndex;
+    if (!options.hasTransactionIndex) this.#aborted = [];
+  }
+
+  get sizeBytes(): number {
+    if (this.#sizeBytes < 0) this.#sizeBytes = this.#environment.disk.stat(this.path(names.LOG_SUFFIX))?.sizeBytes ?? 0;
+    return this.#sizeBytes;
+  }
+
+  get isPinned(): boolean {
+    return this.isUnsynced;
+  }
+
+  get indexBytes(): number {
+    return (this.#offsetIndex?.memoryBytes ?? 0) + (this.#timeIndex?.memoryBytes ?? 0);
+  }
+
+  path(suffix: string): string {
+    return `${this.#folder}/${names.segmentFileName(this.baseOffset, suffix)}${this.#mark}`;
+  }
+
+  /** The .log file, opened if it is not. */
+  file(): DiskFile {
+    this.wasUsed = true;
+    if (this.#file !== undefined) return this.#file;
+    const mode = this.isActive ? 'create' : 'read';
+    this.#file = this.#environment.disk.open(this.path(names.LOG_SUFFIX), mode);
+    this.#environment.openFiles.add(this);
+    return this.#file;
+  }
+
+  /** OpenFile: the limit on descriptors closes it. */
+  closeFile(): void {
+    const file = this.#file;
+    this.#file = undefined;
+    file?.close();
+  }
+
+  /** Lets go of descriptor and memory. The segment can still be used. */
+  release(): void {
+    this.#environment.openFiles.delete(this);
+    this.closeFile();
+    this.#environment.loadedIndexes.delete(this);
+    if (!this.#areIndexesDirty) this.dropIndexes();
+  }
+
+  // --- Appending
+
+  /** Writes one batch, whose fields are final, behind the last one. Throws DiskError; the file then ends where it did. */
+  append(batch: Buffer): void {
+    const position = this.sizeBytes;
+    this.offsetIndex();
+    this.timeIndex();
+    this.maxTimestamp();
+    const file = this.file();
+    try {
+      file.write(position, [batch]);
+    } catch (error) {
+      if (error instanceof DiskError) this.#undoWrite(file, position, error);
+      throw error;
+    }
+    this.#sizeBytes = position + batch.length;
+    this.#areIndexesDirty = true;
+    this.indexBatch(batch, 0, position);
+  }
+
+  #undoWrite(file: DiskFile, position: number, error: DiskError): void {
+    try {
+      file.truncate(position);
+    } catch (cause) {
+      // Neither written nor taken back: nobody may trust this file, so it must not look like a full disk.
+      throw new DiskError('EIO', error.path, { cause });
+    }
+  }
+
+  /** Adds a batch that is in the file to the indexes, as appending and as a scan do. */
+  indexBatch(buffer: Buffer, at: number, position: number): void {
+    const offsets = this.#offsetIndex!;
+    const lastOffset = header.lastOffset(buffer, at);
+    const maxTimestamp = header.maxTimestamp(buffer, at);
+    if (position === 0) this.#firstTimestamp = maxTimestamp;
+    if (maxTimestamp > this.#maxTimestamp) {
+      this.#maxTimestamp = maxTimestamp;
+      this.#maxTimestampOffset = lastOffset;
+    }
+    if (position - offsets.lastPosition() <= this.indexIntervalBytes) return;
+    offsets.append(lastOffset, position);
+    this.#timeIndex!.maybeAppend(this.#maxTimestamp, this.#maxTimestampOffset);
+  }
+
+  /** Like the other indexes, this one reaches its file when the segment is sealed. */
+  appendAborted(entry: AbortedTransaction): void {
+    this.setAborted([...this.abortedTransactions(), entry]);
+  }
+
+  setAborted(entries: readonly AbortedTransaction[]): void {
+    this.#aborted = entries;
+    this.#isTransactionIndexDirty = true;
+  }
+
+  /** Whether a batch must go into a new segment. `sizeBytes`, last offset and largest timestamp are the batch's. */
+  mustRoll(
+    batch: { readonly sizeBytes: number; readonly lastOffset: number; readonly maxTimestamp: number },
+    limits: { readonly segmentBytes: number; readonly segmentMs: number; readonly segmentIndexBytes: number },
+    nowMs: number,
+  ): boolean {
+    const size = this.sizeBytes;
+    if (size > Math.min(limits.segmentBytes, SEGMENT_BYTES_MAX) - batch.sizeBytes) return size > 0;
+    if (batch.lastOffset - this.baseOffset > RELATIVE_OFFSET_MAX) return true;
+    if (size === 0) return false;
+    if (this.offsetIndex().count >= Math.floor(limits.segmentIndexBytes / OFFSET_ENTRY_BYTES)) return true;
+    if (this.timeIndex().count >= Math.floor(limits.segmentIndexBytes / TIME_ENTRY_BYTES) - 1) return true;
+    return this.#waitedMs(batch.maxTimestamp, nowMs) > limits.segmentMs - this.rollJitterMs;
+  }
+
+  /** By the clock of the records where they have one, as Kafka does: replaying old data rolls as the original did. */
+  #waitedMs(maxTimestamp: number, nowMs: number): number {
+    const first = this.#firstBatchTimestamp();
+    return first >= 0 ? maxTimestamp - first : nowMs - this.createdMs;
+  }
+
+  #firstBatchTimestamp(): number {
+    if (this.#firstTimestamp !== UNKNOWN) return this.#firstTimestamp;
+    const bytes = Buffer.alloc(header.BATCH_HEADER_BYTES);
+    const isThere = this.file().read(0, bytes) === bytes.length;
+    this.#firstTimestamp = isThere ? header.maxTimestamp(bytes) : -1;
+    return this.#firstTimestamp;
+  }
+
+  // --- Indexes
+
+  offsetIndex(): OffsetIndex {
+    if (this.#offsetIndex === undefined) this.#loadIndexes();
+    return this.#offsetIndex!;
+  }
+
+  timeIndex(): TimeIndex {
+    if (this.#timeIndex === undefined) this.#loadIndexes();
+    return this.#timeIndex!;
+  }
+
+  /** The largest timestamp in the segment; -1 when it has none. */
+  maxTimestamp(): number {
+    if (this.#maxTimestamp === UNKNOWN) {
+      const index = this.timeIndex();
+      this.#maxTimestamp = index.lastTimestamp();
+      this.#maxTimestampOffset = index.lastOffset();
+    }
+    return this.#maxTimestamp;
+  }
+
+  /** The last offset of the first batch that has the largest timestamp. */
+  maxTimestampOffset(): number {
+    this.maxTimestamp();
+    return this.#maxTimestampOffset;
+  }
+
+  /** For retention: the largest timestamp, or when the file was last written if the records have none. */
+  largestTimestamp(): number {
+    const maxTimestamp = this.maxTimestamp();
+    if (maxTimestamp >= 0) return maxTimestamp;
+    return this.#environment.disk.stat(this.path(names.LOG_SUFFIX))?.modifiedMs ?? this.createdMs;
+  }
+
+  #loadIndexes(): void {
+    const { disk, logger } = this.#environment;
+    const offsetBytes = readSmallFile(disk, this.path(names.OFFSET_INDEX_SUFFIX));
+    const timeBytes = readSmallFile(disk, this.path(names.TIME_INDEX_SUFFIX));
+    const offsets = new OffsetIndex(this.baseOffset, offsetBytes);
+    const times = new TimeIndex(this.baseOffset, timeBytes);
+    const problem =
+      offsetBytes === undefined || timeBytes === undefined
+        ? 'it is missing'
+        : (offsets.implausibility(this.sizeBytes, offsetBytes.length) ?? times.implausibility(timeBytes.length));
+    if (problem !== undefined) {
+      logger.warn({ segment: this.path(names.LOG_SUFFIX), problem }, 'an index is made anew by a scan');
+      this.rebuildIndexes();
+      return;
+    }
+    this.#offsetIndex = offsets;
+    this.#timeIndex = times;
+    if (!this.isActive) this.#environment.loadedIndexes.touch(this);
+  }
+
+  rebuildIndexes(): void {
+    this.beginScan();
+    const range = { from: 0, to: this.sizeBytes };
+    scanBatches(this.file(), range, (buffer, at, position) => {
+      this.indexBatch(buffer, at, position);
+      return true;
+    });
+    this.endScan();
+  }
+
+  /** Empties the indexes; `indexBatch` for each batch and `endScan` follow. */
+  beginScan(): void {
+    this.#resetIndexes();
+    this.#maxTimestamp = -1;
+    this.#maxTimestampOffset = this.baseOffset;
+    this.#firstTimestamp = UNKNOWN;
+    this.#areIndexesDirty = true;
+  }
+
+  /** A closed segment's time index ends with the largest timestamp. */
+  endScan(): void {
+    if (!this.isActive) this.#timeIndex!.maybeAppend(this.#maxTimestamp, this.#maxTimestampOffset);
+  }
+
+  /** LoadedIndex: the limit on memory takes them. */
+  dropIndexes(): void {
+    if (this.isActive || this.#areIndexesDirty) return;
+    this.#offsetIndex = undefined;
+    this.#timeIndex = undefined;
+  }
+
+  #resetIndexes(): void {
+    this.#offsetIndex = new OffsetIndex(this.baseOffset);
+    this.#timeIndex = new TimeIndex(this.baseOffset);
+  }
+
+  /** Brings the index files up to date and returns those that changed, open, to be synced and closed. */
+  writeIndexes(): DiskFile[] {
+    const written: DiskFile[] = [];
+    try {
+      if (this.#areIndexesDirty) {
+        const times = this.timeIndex();
+        times.maybeAppend(this.maxTimestamp(), this.#maxTimestampOffset);
+        written.push(this.#replace(names.OFFSET_INDEX_SUFFIX, this.offsetIndex().content()));
+        written.push(this.#replace(names.TIME_INDEX_SUFFIX, times.content()));
+      }
+      const aborted = this.#aborted;
+      if (this.#isTransactionIndexDirty && aborted !== undefined && (aborted.length > 0 || this.#hasTransactionFile)) {
+        this.#hasTransactionFile = true;
+        written.push(this.#replace(names.TRANSACTION_INDEX_SUFFIX, Buffer.concat(aborted.map(encodeAborted))));
+      }
+    } catch (error) {
+      for (const file of written) file.close();
+      throw error;
+    }
+    this.#areIndexesDirty = false;
+    this.#isTransactionIndexDirty = false;
+    return written;
+  }
+
+  #replace(suffix: string, content: Buffer): DiskFile {
+    const file = this.#environment.disk.open(this.path(suffix), 'create');
+    try {
+      if (file.sizeBytes() > content.length) file.truncate(content.length);
+      file.write(0, [content]);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    return file;
+  }
+
+  /** The segment is closed from now on: another one has taken its place as the active one. */
+  deactivate(): void {
+    this.isActive = false;
+    this.#environment.loadedIndexes.touch(this);
+  }
+
+  abortedTransactions(): readonly AbortedTransaction[] {
+    if (this.#aborted !== undefined) return this.#aborted;
+    const bytes = readSmallFile(this.#environment.disk, this.path(names.TRANSACTION_INDEX_SUFFIX));
+    const entries = bytes === undefined ? [] : decodeAborted(bytes, this.baseOffset);
+    if (entries === undefined) throw new DiskError('EIO', this.path(names.TRANSACTION_INDEX_SUFFIX));
+    this.#aborted = entries;
+    return entries;
+  }
+
+  // --- Looking up
+
+  /** The batch that holds `offset`, or the first one after it: where it begins. Undefined: all batches end before. */
+  positionOf(offset: number): number | undefined {
+    let found: number | undefined;
+    const from = this.offsetIndex().positionFor(offset);
+    scanBatches(this.file(), { from, to: this.sizeBytes }, (buffer, at, position) => {
+      if (header.lastOffset(buffer, at) < offset) return true;
+      found = position;
+      return false;
+    });
+    return found;
+  }
+
+  /** The offset after the last batch; the base offset when there is none. */
+  endOffset(): number {
+    const offsets = this.offsetIndex();
+    let end = this.baseOffset;
+    scanBatches(this.file(), { from: offsets.lastPosition(), to: this.sizeBytes }, (buffer, at) => {
+      end = header.lastOffset(buffer, at) + 1;
+      return true;
+    });
+    return end;
+  }
+
+  // --- Shrinking
+
+  /** Forgets the batches from the one that holds `offset` on. The segment is, or becomes, the active one. */
+  truncateTo(offset: number): void {
+    this.#becomeActive();
+    const position = this.positionOf(offset);
+    if (position === undefined) return;
+    this.truncateAt(position, offset);
+  }
+
+  /** Cuts the file at `position`, where the batch with `offset` began. */
+  truncateAt(position: number, offset: number): void {
+    this.#becomeActive();
+    this.file().truncate(position);
+    this.#sizeBytes = position;
+    this.#areIndexesDirty = true;
+    this.offsetIndex().truncateTo(offset);
+    this.timeIndex().truncateTo(offset);
+    const aborted = this.abortedTransactions();
+    const kept = aborted.filter((entry) => entry.lastOffset < offset);
+    if (kept.length < aborted.length) this.setAborted(kept);
+    if (position === 0) {
+      this.createdMs = this.#environment.clock.nowMs();
+      this.#firstTimestamp = UNKNOWN;
+    }
+    this.#scanMaxTimestamp();
+  }
+
+  #becomeActive(): void {
+    if (this.isActive) return;
+    this.offsetIndex();
+    this.timeIndex();
+    this.isActive = true;
+    this.#environment.loadedIndexes.delete(this);
+    // It was opened for reading.
+    this.#environment.openFiles.delete(this);
+    this.closeFile();
+  }
+
+  activate(): void {
+    this.#becomeActive();
+  }
+
+  #scanMaxTimestamp(): void {
+    const times = this.#timeIndex!;
+    this.#maxTimestamp = times.lastTimestamp();
+    this.#maxTimestampOffset = times.lastOffset();
+    const from = this.#offsetIndex!.positionFor(this.#maxTimestampOffset);
+    scanBatches(this.file(), { from, to: this.#sizeBytes }, (buffer, at) => {
+      const maxTimestamp = header.maxTimestamp(buffer, at);
+      if (maxTimestamp > this.#maxTimestamp) {
+        this.#maxTimestamp = maxTimestamp;
+        this.#maxTimestampOffset = header.lastOffset(buffer, at);
+      }
+      return true;
+    });
+  }
+
+  /** Gives the files their `.deleted` names. Files that are not there are passed over. */
+  markDeleted(): void {
+    this.#environment.openFiles.delete(this);
+    this.closeFile();
+    this.#environment.loadedIndexes.delete(this);
+    this.isActive = false;
+    const { disk } = this.#environment;
+    for (const suffix of names.SEGMENT_SUFFIXES) {
+      const path = this.path(suffix);
+      if (disk.stat(path) !== undefined) disk.rename(path, path + names.DELETED_SUFFIX);
+    }
+    this.#mark = names.DELETED_SUFFIX;
+  }
+
+  /** Removes the files under whatever name they have. */
+  removeFiles(): void {
+    this.#environment.openFiles.delete(this);
+    this.closeFile();
+    this.#environment.loadedIndexes.delete(this);
+    for (const suffix of names.SEGMENT_SUFFIXES) this.#environment.disk.remove(this.path(suffix));
+  }
+
+  /** The folder was renamed. */
+  moveTo(folder: string): void {
+    this.#folder = folder;
+  }
+}

@@ -1,0 +1,28 @@
+/** What the log throws to its callers. Everything else that goes wrong is an error code in a result. */
+import { DiskError } from '../base/ports.ts';
+import { Errors } from '../protocol/errors.ts';
+
+/** The log cannot be used: its directory failed, or its files are damaged. Clients see KAFKA_STORAGE_ERROR. */
+export class StorageError extends Error {
+  readonly errorCode = Errors.KAFKA_STORAGE_ERROR;
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'StorageError';
+  }
+}
+
+/** The offset lies outside of what the log holds. */
+export class OffsetOutOfRange extends Error {
+  readonly errorCode = Errors.OFFSET_OUT_OF_RANGE;
+  constructor(offset: number, range: { readonly from: number; readonly to: number }) {
+    super(`offset ${offset} is outside of the log, which holds ${range.from} to ${range.to}`);
+    this.name = 'OffsetOutOfRange';
+  }
+}
+
+/** Failures that say nothing against the device: the same call may succeed later. */
+const PASSING = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN']);
+
+export function isPassing(error: unknown): boolean {
+  return error instanceof DiskError && PASSING.has(error.code);
+}
