@@ -12,5 +12,6 @@ scenario({
   skip,
   start: (bootstrap) => startPython({ python: python!, client: 'aiokafka' }, bootstrap),
   observe: startPlatformatic,
+  styles: [{ strategy: 'sticky' }],
   lacks: ['emptyRecord'],
 });

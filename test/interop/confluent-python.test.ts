@@ -12,4 +12,5 @@ scenario({
   skip,
   start: (bootstrap) => startPython({ python: python!, client: 'confluent' }, bootstrap),
   observe: startPlatformatic,
+  styles: [{ strategy: 'cooperative-sticky' }, { protocol: 'consumer' }],
 });

@@ -13,6 +13,12 @@ scenario({
   skip,
   start: (bootstrap) => startJava(classpath!, bootstrap),
   observe: startPlatformatic,
+  styles: [
+    { strategy: 'roundrobin' },
+    { strategy: 'cooperative-sticky' },
+    { protocol: 'consumer', assignor: 'uniform' },
+    { protocol: 'consumer', assignor: 'range' },
+  ],
 });
 
 javaExtras({ skip, start: (bootstrap) => startJava(classpath!, bootstrap) });

@@ -2,25 +2,11 @@
 // surface and transactions. It is the client whose expectations define the protocol.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { Member, Peer } from './peer.ts';
-import { startPlatformatic } from './platformatic-peer.ts';
+import type { JoinOptions, Member } from './peer.ts';
 import { joinMember, type ProcessPeer } from './process-peer.ts';
-import { largeRecord, textRecords, workInGroup } from './scenario.ts';
-import { startTarget, type Target, TARGET } from './target.ts';
+import { largeRecord, textRecords } from './scenario.ts';
+import { startTarget, type Target } from './target.ts';
 import { until } from './until.ts';
-
-const GROUP_STYLES: { style: string; options: Record<string, string>; instances?: boolean }[] = [
-  { style: 'round-robin assignor', options: { strategy: 'roundrobin' } },
-  { style: 'cooperative-sticky assignor', options: { strategy: 'cooperative-sticky' } },
-  {
-    style: 'consumer protocol (KIP-848), uniform assignor',
-    options: { protocol: 'consumer', assignor: 'uniform' },
-  },
-  {
-    style: 'consumer protocol (KIP-848), range assignor',
-    options: { protocol: 'consumer', assignor: 'range' },
-  },
-];
 
 export function javaExtras({
   skip,
@@ -32,45 +18,22 @@ export function javaExtras({
   describe('Kafka Java client, beyond the common scenario', { skip: skip ?? false }, () => {
     let target: Target;
     let java: ProcessPeer;
-    let observer: Peer;
     let memberCount = 0;
 
     before(async () => {
-      target = await startTarget({
-        settings: {
-          'group.consumer.min.heartbeat.interval.ms': '200',
-          'group.consumer.heartbeat.interval.ms': '300',
-          'group.consumer.assignment.interval.ms': '0',
-        },
-      });
+      target = await startTarget();
       java = await start(target.bootstrap);
-      observer = await startPlatformatic(target.bootstrap);
     });
     after(async () => {
       await java?.close();
-      await observer?.close();
       await target?.discard();
     });
-    const join = (group: string, topic: string, options: Record<string, string>): Promise<Member> => {
+    const join = (group: string, topic: string, options: JoinOptions): Promise<Member> => {
       memberCount += 1;
       return joinMember({ call: java.call, member: `extra-${memberCount}`, group, topic, ...options });
     };
     const eventsOf = async (member: string): Promise<string[]> =>
       (await java.call('member', { member })).events;
-
-    for (const { style, options } of GROUP_STYLES) {
-      test(`${style}: members join and leave`, async () => {
-        const group = style.replaceAll(/\W+/g, '-');
-        await java.createTopic(`topic-${group}`, 6, {});
-        await workInGroup({
-          peer: java,
-          observer,
-          topic: `topic-${group}`,
-          group,
-          join: () => join(group, `topic-${group}`, options),
-        });
-      });
-    }
 
     test('a static member that comes back at once keeps its partitions, and nobody rebalances', async () => {
       await java.createTopic('static', 4, {});
@@ -298,7 +261,6 @@ export function javaExtras({
       assert.ok(features.finalized['metadata.version'] >= 1);
       const quorum = await java.call('quorum', {});
       assert.deepEqual([quorum.leader, quorum.voters], [1, [1]]);
-      assert.ok(TARGET.length > 0);
     });
   });
 }

@@ -35,6 +35,17 @@ export interface Member {
   leave(): Promise<void>;
 }
 
+export interface JoinOptions {
+  /** a classic group's assignor, by Kafka's name for it: range, roundrobin, sticky, cooperative-sticky */
+  strategy?: string;
+  /** group.protocol: consumer = KIP-848 */
+  protocol?: 'classic' | 'consumer';
+  /** the server-side assignor of the consumer protocol */
+  assignor?: string;
+  /** group.instance.id */
+  instance?: string;
+}
+
 export interface CommittedOffset {
   partition: number;
   offset: number;
@@ -54,7 +65,7 @@ export interface Peer {
   read(topic: string, partition: number, start: Start, count: number): Promise<ReadRecord[]>;
   /** the first offset whose timestamp is at or after the given one; -1 when there is none */
   offsetAt(topic: string, partition: number, timestamp: number): Promise<number>;
-  join(group: string, topic: string): Promise<Member>;
+  join(group: string, topic: string, options?: JoinOptions): Promise<Member>;
   commit(group: string, topic: string, offsets: CommittedOffset[]): Promise<void>;
   /** ascending by partition; only partitions with a committed offset */
   committed(group: string, topic: string): Promise<CommittedOffset[]>;
@@ -73,7 +84,9 @@ export type Lack =
   | 'headers'
   | 'nullHeader'
   | 'timestamps'
-  | 'commitMetadata';
+  | 'commitMetadata'
+  /** in a rebalance it drops what lies in its buffers, rather than hand it over a second time */
+  | 'cleanHandover';
 
 /** A test's options for a peer that may be impossible to have: undefined when it is there. With CI=true it must be. */
 export async function obtain<T>(install: () => Promise<T>): Promise<{ installed?: T; skip?: string }> {

@@ -12,11 +12,12 @@ import type {
 } from './peer.ts';
 import { until } from './until.ts';
 
-/** Its commits carry no metadata, and it cannot send a header without value. */
-export const PLATFORMATIC_LACKS: Lack[] = ['commitMetadata', 'nullHeader'];
+/** Its commits carry no metadata, it cannot send a header without value, and a rebalance makes it repeat records. */
+export const PLATFORMATIC_LACKS: Lack[] = ['commitMetadata', 'nullHeader', 'cleanHandover'];
 
 const TOPIC_RESOURCE = 2;
 const SET_OPERATION = 0 as const;
+const CLASSIC = { sessionTimeout: 10_000, heartbeatInterval: 500 };
 const READ_MS_MAX = 60_000;
 
 export async function startPlatformatic(bootstrap: string): Promise<Peer> {
@@ -96,7 +97,10 @@ export async function startPlatformatic(bootstrap: string): Promise<Peer> {
       return read;
     },
     offsetAt: (topic, partition, timestamp) => offsetsAt(topic, partition, BigInt(timestamp)),
-    join: (group, topic) => joinPlatformatic(base, group, topic),
+    join: (group, topic, { protocol = 'classic' } = {}) => {
+      const style = protocol === 'consumer' ? { groupProtocol: protocol } : CLASSIC;
+      return joinPlatformatic(new Consumer({ ...base, ...style, groupId: group }), topic);
+    },
     commit: async (group, topic, offsets) => {
       const partitionOffsets = offsets.map(({ partition, offset }) => ({
         partition,
@@ -124,12 +128,7 @@ export async function startPlatformatic(bootstrap: string): Promise<Peer> {
 }
 
 /** A member that commits each record; what it has taken is what it has committed. */
-async function joinPlatformatic(
-  base: { clientId: string; bootstrapBrokers: string[] },
-  group: string,
-  topic: string,
-): Promise<Member> {
-  const consumer = new Consumer({ ...base, groupId: group, sessionTimeout: 10_000, heartbeatInterval: 500 });
+async function joinPlatformatic(consumer: Consumer, topic: string): Promise<Member> {
   const taken: TakenRecord[] = [];
   let pending = 0;
   const stream = await consumer.consume({

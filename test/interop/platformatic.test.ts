@@ -13,4 +13,5 @@ scenario({
   start: startPlatformatic,
   observe: (bootstrap) => startPython({ python: python!, client: 'confluent' }, bootstrap),
   lacks: PLATFORMATIC_LACKS,
+  styles: [{ protocol: 'consumer' }],
 });

@@ -99,9 +99,9 @@ export function startProcessPeer(command: string[], bootstrap: string): ProcessP
       return records.map((record: EncodedRecord) => decodeRecord(record, partition));
     },
     offsetAt: (topic, partition, timestamp) => call('offsetAt', { topic, partition, timestamp }),
-    join: async (group, topic) => {
+    join: async (group, topic, options = {}) => {
       lastMember += 1;
-      return joinMember({ call, member: lastMember, group, topic });
+      return joinMember({ call, member: lastMember, group, topic, ...options });
     },
     commit: (group, topic, offsets) => call('commit', { group, topic, offsets }),
     committed: async (group, topic) => {

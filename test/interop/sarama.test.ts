@@ -12,4 +12,5 @@ scenario({
   skip,
   start: async (bootstrap) => startProcessPeer([program!], bootstrap),
   observe: startPlatformatic,
+  styles: [{ strategy: 'sticky' }],
 });

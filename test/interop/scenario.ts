@@ -3,8 +3,17 @@
 // client of another family reads what the first has written and the reverse, so that no fault cancels itself out.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { CommittedOffset, Compression, Lack, Member, Peer, ReadRecord, SentRecord } from './peer.ts';
-import { startTarget, type Target } from './target.ts';
+import type {
+  CommittedOffset,
+  Compression,
+  JoinOptions,
+  Lack,
+  Member,
+  Peer,
+  ReadRecord,
+  SentRecord,
+} from './peer.ts';
+import { startTarget, TARGET, type Target } from './target.ts';
 import { until } from './until.ts';
 
 const CODECS: Compression[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
@@ -23,13 +32,24 @@ export interface ScenarioPeer {
   observe: (bootstrap: string) => Promise<Peer>;
   /** what the library does not have; the scenario leaves it out, by name */
   lacks?: Lack[];
+  /** ways to join a group beyond the library's default */
+  styles?: JoinOptions[];
   /** broker settings */
   settings?: Record<string, string>;
 }
 
 /** Declares the tests of one client. */
-export function scenario({ name, skip, start, observe, lacks = [], settings = {} }: ScenarioPeer): void {
+export function scenario({
+  name,
+  skip,
+  start,
+  observe,
+  lacks = [],
+  styles = [],
+  settings = {},
+}: ScenarioPeer): void {
   const has = (...needed: Lack[]): boolean => needed.every((lack) => !lacks.includes(lack));
+  const cleanHandover = has('cleanHandover');
   const lacking = lacks.length === 0 ? '' : ` (lacks ${lacks.join(', ')})`;
 
   describe(`${name}${lacking}`, { skip: skip ?? false }, () => {
@@ -53,6 +73,7 @@ export function scenario({ name, skip, start, observe, lacks = [], settings = {}
       topicCount += 1;
       const topic = `work-${topicCount}`;
       await observer.createTopic(topic, partitions, configs);
+      await settled(observer, topic);
       return topic;
     };
 
@@ -69,6 +90,7 @@ export function scenario({ name, skip, start, observe, lacks = [], settings = {}
     if (has('createTopic', 'topicConfigs', 'alterTopicConfig')) {
       test('configs given at creation are described, and altered ones replace them', async () => {
         await peer.createTopic('configured', 1, { 'cleanup.policy': 'compact', 'retention.ms': '86400001' });
+        await settled(peer, 'configured');
         const created = await until('the configs are described', async () => {
           const configs = await peer.topicConfigs('configured');
           return configs['cleanup.policy'] === undefined ? undefined : configs;
@@ -188,28 +210,46 @@ export function scenario({ name, skip, start, observe, lacks = [], settings = {}
     if (has('join')) {
       test('members join and leave a group; every record is consumed once and the offsets are committed', async () => {
         const topic = await newTopic(GROUP_PARTITIONS);
-        await workInGroup({ peer, observer, topic, group: `team-${name.replaceAll(' ', '-')}` });
+        await workInGroup({ peer, observer, topic, group: 'team', cleanHandover });
       });
+
+      for (const style of styles) {
+        const named = Object.entries(style)
+          .map((pair) => pair.join(' '))
+          .join(', ');
+        test(`members join and leave a group (${named})`, async () => {
+          const topic = await newTopic(GROUP_PARTITIONS);
+          const group = `team-${named.replaceAll(/\W+/g, '-')}`;
+          await workInGroup({ peer, observer, topic, group, style, cleanHandover });
+        });
+      }
     }
   });
 }
 
+/** Kafka answers CreateTopics before its own metadata show the topic; Headrace shows what it has answered. */
+async function settled(peer: Peer, topic: string): Promise<void> {
+  if (TARGET !== 'kafka') return;
+  await until('the topic is listed', async () => (await peer.topics()).includes(topic), { intervalMs: 20 });
+}
+
 /** Three members come, one goes, and a newcomer resumes from the committed offsets. */
-export async function workInGroup({
+async function workInGroup({
   peer,
   observer,
   topic,
   group,
-  join,
+  style,
+  cleanHandover,
 }: {
-  peer: Pick<Peer, 'join'>;
+  peer: Peer;
   observer: Peer;
   topic: string;
   group: string;
-  /** how member number `n` joins; by default as the peer does */
-  join?: (n: number) => Promise<Member>;
+  style?: JoinOptions;
+  cleanHandover: boolean;
 }): Promise<void> {
-  const enter = join ?? (() => peer.join(group, topic));
+  const enter = (): Promise<Member> => peer.join(group, topic, style);
   const sent: string[] = [];
   const send = async (wave: number): Promise<void> => {
     const records: SentRecord[] = [];
@@ -238,13 +278,13 @@ export async function workInGroup({
   };
 
   await send(1);
-  members.push(await enter(1));
+  members.push(await enter());
   await covers(members.slice());
   await caughtUp();
-  members.push(await enter(2));
+  members.push(await enter());
   await covers(members.slice());
   await send(2);
-  members.push(await enter(3));
+  members.push(await enter());
   await covers(members.slice());
   await send(3);
   await caughtUp();
@@ -255,17 +295,14 @@ export async function workInGroup({
   await members[0]!.leave();
   await members[2]!.leave();
   const all = await consumed();
-  assert.equal(
-    all.length,
-    new Set(all).size,
-    'no record is consumed twice when every member commits before it leaves',
-  );
+  assert.deepEqual(new Set(all), new Set(sent));
+  if (cleanHandover) assert.equal(all.length, sent.length, 'no record is consumed twice');
   const perPartition = sent.length / GROUP_PARTITIONS;
   assert.deepEqual(
     (await observer.committed(group, topic)).map(({ partition, offset }) => [partition, offset]),
     Array.from({ length: GROUP_PARTITIONS }, (_, partition) => [partition, perPartition]),
   );
-  members.push(await enter(4));
+  members.push(await enter());
   await covers([members[3]!]);
   await send(5);
   await caughtUp();

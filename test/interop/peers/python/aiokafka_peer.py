@@ -8,6 +8,8 @@ import threading
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.structs import OffsetAndMetadata
 
@@ -15,6 +17,7 @@ from driver import decode, encode, serve
 
 BOOTSTRAP = sys.argv[1]
 READ_SECONDS_MAX = 60
+STRATEGIES = {'range': RangePartitionAssignor, 'sticky': StickyPartitionAssignor}
 if os.environ.get('HEADRACE_INTEROP_DEBUG'):
     logging.basicConfig(level=logging.DEBUG)
 loop = asyncio.new_event_loop()
@@ -144,7 +147,7 @@ class Member(ConsumerRebalanceListener):
         self.consumer = AIOKafkaConsumer(
             bootstrap_servers=BOOTSTRAP, client_id='aiokafka', group_id=request['group'],
             group_instance_id=request.get('instance'), auto_offset_reset='earliest', enable_auto_commit=False,
-            session_timeout_ms=10_000, heartbeat_interval_ms=500, fetch_max_wait_ms=100)
+            partition_assignment_strategy=[STRATEGIES[request.get('strategy') or 'range']], session_timeout_ms=10_000, heartbeat_interval_ms=500, fetch_max_wait_ms=100)
 
     async def start(self):
         self.consumer.subscribe([self.topic], listener=self)

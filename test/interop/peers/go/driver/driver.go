@@ -58,6 +58,7 @@ type Request struct {
 	Count       int               `json:"count"`
 	Group       string            `json:"group"`
 	Member      any               `json:"member"`
+	Strategy    string            `json:"strategy"`
 	Offsets     []Committed       `json:"offsets"`
 }
 

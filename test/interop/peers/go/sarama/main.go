@@ -222,7 +222,11 @@ func (c claims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.C
 }
 
 func join(r driver.Request) (*driver.Member, error) {
-	group, err := sarama.NewConsumerGroup(brokers, r.Group, config())
+	settings := config()
+	if r.Strategy == sarama.StickyBalanceStrategyName {
+		settings.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategySticky()}
+	}
+	group, err := sarama.NewConsumerGroup(brokers, r.Group, settings)
 	if err != nil {
 		return nil, err
 	}
