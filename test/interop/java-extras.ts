@@ -92,6 +92,23 @@ export function javaExtras({
       assert.deepEqual(seen, ['committed-1', 'committed-2']);
     });
 
+    test('a share group gets each record once, and those it releases again', async () => {
+      await java.createTopic('queue', 1, {});
+      const earliest = {
+        kind: 'GROUP',
+        resource: 'workers',
+        name: 'share.auto.offset.reset',
+        value: 'earliest',
+      };
+      await java.call('changeConfig', { ...earliest, operation: 'SET' });
+      await java.produce('queue', textRecords({ count: 20, prefix: 'job' }));
+      assert.deepEqual(await java.call('share', { topic: 'queue', group: 'workers', count: 20 }), {
+        open: 0,
+        distinct: 20,
+        again: { 'job-7': 2, 'job-17': 2 },
+      });
+    });
+
     test('configs are described with source, changed, appended to, subtracted from and reset', async () => {
       await java.createTopic('changed', 1, { 'cleanup.policy': 'delete' });
       const about = { kind: 'TOPIC', resource: 'changed' };

@@ -18,14 +18,17 @@ import org.apache.kafka.clients.admin.ListOffsetsResult.ListOffsetsResultInfo;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.clients.consumer.AcknowledgeType;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.KafkaShareConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.TopicPartitionReplica;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 final class Extras {
@@ -55,6 +58,7 @@ final class Extras {
         operations.put("alterReplicaLogDirs", this::alterReplicaLogDirs);
         operations.put("pauseAndResume", this::pauseAndResume);
         operations.put("transactions", this::transactions);
+        operations.put("share", this::share);
         operations.put("flowStart", r -> {
             flow = new Flow(driver.bootstrap, Driver.text(r, "topic"), r.get("partitions").asInt());
             return null;
@@ -262,5 +266,38 @@ final class Extras {
             }
         }
         return seen;
+    }
+
+    /**
+     * Takes `count` records as a share group: values that end in 7 are released once, those in 9 rejected, the rest accepted.
+     * Answers how often each value was delivered, save those delivered once.
+     */
+    private Object share(JsonNode request) {
+        Map<String, Integer> deliveries = new TreeMap<>();
+        int open = request.get("count").asInt();
+        Map<String, Object> settings = Map.of(
+            "bootstrap.servers", driver.bootstrap, "group.id", Driver.text(request, "group"),
+            "share.acknowledgement.mode", "explicit",
+            "key.deserializer", ByteArrayDeserializer.class, "value.deserializer", ByteArrayDeserializer.class);
+        try (KafkaShareConsumer<byte[], byte[]> consumer = new KafkaShareConsumer<>(settings)) {
+            consumer.subscribe(List.of(Driver.text(request, "topic")));
+            long deadline = System.currentTimeMillis() + Driver.READ_MS_MAX;
+            while (open > 0 && System.currentTimeMillis() < deadline) {
+                for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
+                    String value = new String(record.value(), StandardCharsets.UTF_8);
+                    int delivery = deliveries.merge(value, 1, Integer::sum);
+                    if (value.endsWith("7") && delivery == 1) {
+                        consumer.acknowledge(record, AcknowledgeType.RELEASE);
+                        continue;
+                    }
+                    consumer.acknowledge(record, value.endsWith("9") ? AcknowledgeType.REJECT : AcknowledgeType.ACCEPT);
+                    open -= 1;
+                }
+                consumer.commitSync();
+            }
+        }
+        int distinct = deliveries.size();
+        deliveries.values().removeIf(times -> times == 1);
+        return Map.of("open", open, "distinct", distinct, "again", deliveries);
     }
 }
