@@ -4,13 +4,14 @@
  * and checks each reference, so that nothing is allocated before its true size is known to be within the limit; the
  * second pass then copies without doubts. Layout: https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md
  */
+import { BlockCopy } from './block-copy.ts';
 import { CompressionError } from './compression-error.ts';
-import { copyMatch } from './copy-match.ts';
 import { xxh32 } from './xxh32.ts';
 
 const FRAME_MAGIC = 0x184d2204;
 const LINKED_WINDOW_BYTES = 65_536;
-const STORED_BIT = 0x8000_0000;
+/** The size of a block; the bit above it, the sign, says that the block is stored and not compressed. */
+const SIZE_MASK = 0x7fff_ffff;
 const MATCH_BYTES_MIN = 4;
 
 const corrupt = (what: string): CompressionError => new CompressionError('corrupt', `lz4: ${what}`);
@@ -29,13 +30,14 @@ interface Frame {
 export function lz4Decompress(input: Buffer, maxBytes: number): Buffer {
   const frame = measure(input, maxBytes);
   const output = Buffer.allocUnsafe(frame.sizeBytes);
+  const copy = new BlockCopy(input, output);
   let at = frame.blocksAt;
   let to = 0;
-  for (let word = input.readUInt32LE(at); word !== 0; word = input.readUInt32LE(at)) {
+  for (let word = input.readInt32LE(at); word !== 0; word = input.readInt32LE(at)) {
     const from = at + 4;
-    at = from + (word % STORED_BIT);
-    if (word >= STORED_BIT) to += input.copy(output, to, from, at);
-    else to = decodeBlock(input, from, at, output, to);
+    at = from + (word & SIZE_MASK);
+    if (word < 0) to += input.copy(output, to, from, at);
+    else to = decodeBlock(copy, from, at, to);
     if (frame.hasBlockChecksums) at += 4;
   }
   if (frame.checksumAt !== undefined && xxh32(output) !== input.readUInt32LE(frame.checksumAt)) {
@@ -72,14 +74,14 @@ function measure(input: Buffer, maxBytes: number): Frame {
   let at = blocksAt;
   for (;;) {
     need(at, 4);
-    const word = input.readUInt32LE(at);
+    const word = input.readInt32LE(at);
     at += 4;
     if (word === 0) break;
-    const length = word % STORED_BIT;
+    const length = word & SIZE_MASK;
     if (length === 0 || length > blockBytesMax) throw corrupt(`block of ${length} bytes`);
     need(at, length + (hasBlockChecksums ? 4 : 0));
     const window = isIndependent ? 0 : Math.min(sizeBytes, LINKED_WINDOW_BYTES);
-    const yields = word >= STORED_BIT ? length : measureBlock(input, at, at + length, window);
+    const yields = word < 0 ? length : measureBlock(input, at, at + length, window);
     if (yields > blockBytesMax) throw corrupt(`block yields ${yields} bytes of at most ${blockBytesMax}`);
     sizeBytes += yields;
     if (sizeBytes > maxBytes) throw new CompressionError('too large', `lz4: more than ${maxBytes} bytes`);
@@ -131,8 +133,9 @@ function measureBlock(input: Buffer, from: number, end: number, window: number):
   }
 }
 
-/** Decodes a measured block to `output` from `to` on; yields where it ended. */
-function decodeBlock(input: Buffer, from: number, end: number, output: Buffer, begin: number): number {
+/** Decodes a measured block, the input from `from` up to `end`, to the output from `begin` on; yields where it ended. */
+function decodeBlock(copy: BlockCopy, from: number, end: number, begin: number): number {
+  const { input } = copy;
   let at = from;
   let to = begin;
   for (;;) {
@@ -143,22 +146,19 @@ function decodeBlock(input: Buffer, from: number, end: number, output: Buffer, b
       do literals += more = input[at++];
       while (more === 255);
     }
-    if (literals > 32) {
-      output.set(input.subarray(at, at + literals), to);
-      at += literals;
-      to += literals;
-    } else {
-      for (const stop = at + literals; at < stop;) output[to++] = input[at++];
-    }
+    copy.literal(at, to, literals);
+    at += literals;
+    to += literals;
     if (at === end) return to;
     const offset = input[at] | (input[at + 1] << 8);
     at += 2;
     let match = (token & 15) + MATCH_BYTES_MIN;
-    if (match === 19) {
+    if (match === 15 + MATCH_BYTES_MIN) {
       let more: number;
       do match += more = input[at++];
       while (more === 255);
     }
-    to = copyMatch(output, to, offset, match);
+    copy.match(to, offset, match);
+    to += match;
   }
 }

@@ -4,8 +4,8 @@
  * size first, which is believed only as far as its bytes could yield it.
  * Format: https://github.com/google/snappy/blob/main/format_description.txt
  */
+import { BlockCopy } from './block-copy.ts';
 import { CompressionError } from './compression-error.ts';
-import { copyMatch } from './copy-match.ts';
 
 /** The framing's header: magic, then int32 version and int32 smallest version that can read it. */
 const FRAMING_MAGIC = Buffer.from('\x82SNAPPY\0', 'latin1');
@@ -41,12 +41,13 @@ export function snappyDecompress(input: Buffer, maxBytes: number): Buffer {
     input.length >= FRAMING_MAGIC.length && FRAMING_MAGIC.equals(input.subarray(0, FRAMING_MAGIC.length));
   if (!isFramed) {
     const output = Buffer.allocUnsafe(statedSize(input, 0, input.length, maxBytes));
-    decodeBlock(input, 0, input.length, output, 0);
+    decodeBlock(new BlockCopy(input, output), 0, input.length, 0);
     return output;
   }
   const sizeBytes = forEachChunk(input, 0, (from, to, at) => at + statedSize(input, from, to, maxBytes - at));
   const output = Buffer.allocUnsafe(sizeBytes);
-  forEachChunk(input, 0, (from, to, at) => decodeBlock(input, from, to, output, at));
+  const copy = new BlockCopy(input, output);
+  forEachChunk(input, 0, (from, to, at) => decodeBlock(copy, from, to, at));
   return output;
 }
 
@@ -93,13 +94,21 @@ function statedSize(input: Buffer, from: number, end: number, maxBytes: number):
   return size;
 }
 
-/** Decodes the raw block to `output` from `begin` on, and yields where it ended: `begin` plus the stated size. */
-function decodeBlock(input: Buffer, from: number, end: number, output: Buffer, begin: number): number {
+/** One to four bytes, the lowest first, as an int32: what does not fit is negative, and refused by whoever asks. */
+function little(input: Buffer, at: number, sizeBytes: number): number {
+  let value = 0;
+  for (let i = 0; i < sizeBytes; i++) value |= input[at + i] << (8 * i);
+  return value;
+}
+
+/** Decodes the raw block between `from` and `end` to `begin` on; yields where it ended: `begin` and the stated size. */
+function decodeBlock(copy: BlockCopy, from: number, end: number, begin: number): number {
+  const { input } = copy;
   let at = from;
   let stated = 0;
   for (let shift = 0; ; shift += 7) {
     const byte = input[at++];
-    stated += (byte & 0x7f) * 2 ** shift;
+    stated |= (byte & 0x7f) << shift;
     if (byte < 0x80) break;
   }
   const stop = begin + stated;
@@ -112,37 +121,36 @@ function decodeBlock(input: Buffer, from: number, end: number, output: Buffer, b
       if (size > 60) {
         const sizeBytes = size - 60;
         if (at + sizeBytes > end) throw corrupt('ends within a literal size');
-        size = 1;
-        for (let i = 0; i < sizeBytes; i++) size += input[at + i] * 2 ** (8 * i);
+        size = little(input, at, sizeBytes) + 1;
         at += sizeBytes;
       }
-      if (size > end - at || size > stop - to) throw corrupt(`literal of ${size} bytes at ${at}`);
-      if (size > 32) {
-        output.set(input.subarray(at, at + size), to);
-        at += size;
-        to += size;
-      } else {
-        for (const last = at + size; at < last;) output[to++] = input[at++];
-      }
+      if (size <= 0 || size > end - at || size > stop - to)
+        throw corrupt(`literal of ${size} bytes at ${at}`);
+      copy.literal(at, to, size);
+      at += size;
+      to += size;
       continue;
     }
-    let length: number;
+    let length = (tag >>> 2) + 1;
     let offset: number;
-    if (kind === 1) {
+    if (kind === 2) {
+      if (at + 2 > end) throw corrupt('ends within a copy');
+      offset = input[at] | (input[at + 1] << 8);
+      at += 2;
+    } else if (kind === 1) {
       if (at + 1 > end) throw corrupt('ends within a copy');
       length = ((tag >>> 2) & 7) + 4;
       offset = ((tag >>> 5) << 8) | input[at];
       at += 1;
     } else {
-      const bytes = kind === 2 ? 2 : 4;
-      if (at + bytes > end) throw corrupt('ends within a copy');
-      length = (tag >>> 2) + 1;
-      offset = kind === 2 ? input.readUInt16LE(at) : input.readUInt32LE(at);
-      at += bytes;
+      if (at + 4 > end) throw corrupt('ends within a copy');
+      offset = little(input, at, 4);
+      at += 4;
     }
-    if (offset === 0 || offset > to - begin || length > stop - to)
+    if (offset <= 0 || offset > to - begin || length > stop - to)
       throw corrupt(`copy of ${length} from ${offset} back`);
-    to = copyMatch(output, to, offset, length);
+    copy.match(to, offset, length);
+    to += length;
   }
   if (to !== stop) throw corrupt(`${to - begin} bytes instead of ${stated}`);
   return to;
