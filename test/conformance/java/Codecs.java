@@ -7,12 +7,15 @@ import org.apache.kafka.common.compress.Compression;
 import org.apache.kafka.common.compress.Lz4BlockOutputStream;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.internals.RecordHeader;
+import org.apache.kafka.common.message.ApiMessageType;
+import org.apache.kafka.common.protocol.ApiKeys;
+import org.apache.kafka.common.protocol.Errors;
 import org.apache.kafka.common.record.internal.*;
 import org.apache.kafka.common.utils.internals.BufferSupplier;
 import org.apache.kafka.common.utils.internals.ByteBufferOutputStream;
 
 /**
- * Kafka's codecs and record batches as an oracle. A request on stdin: int32 size, UTF operation, then its arguments; the
+ * Kafka's codecs, record batches and tables of errors and APIs as an oracle. A request on stdin: int32 size, UTF operation, then its arguments; the
  * answer on stdout: int32 size, a byte that is 0 when it went well, then bytes (of an error: its text).
  */
 public class Codecs {
@@ -76,6 +79,27 @@ public class Codecs {
           stream.write(in.readAllBytes());
         }
         return into.toByteArray();
+      }
+      case "errors": {
+        StringBuilder text = new StringBuilder();
+        for (Errors error : Errors.values()) {
+          boolean isRetriable = error.exception() instanceof org.apache.kafka.common.errors.RetriableException;
+          text.append(error.code()).append(' ').append(error.name()).append(' ').append(isRetriable).append('\n');
+        }
+        return text.toString().getBytes(StandardCharsets.UTF_8);
+      }
+      case "apis": {
+        StringBuilder text = new StringBuilder();
+        for (ApiKeys api : ApiKeys.values()) {
+          if (!api.hasValidVersion()) continue;
+          text.append(api.id).append(' ').append(api.name).append(' ').append(api.inScope(ApiMessageType.ListenerType.BROKER));
+          for (short version = api.oldestVersion(); version <= api.latestVersion(false); version++) {
+            text.append(' ').append(version).append('/').append(api.requestHeaderVersion(version));
+            text.append('/').append(api.responseHeaderVersion(version));
+          }
+          text.append('\n');
+        }
+        return text.toString().getBytes(StandardCharsets.UTF_8);
       }
       case "dump":
         return dump(in.readAllBytes()).getBytes(StandardCharsets.UTF_8);
