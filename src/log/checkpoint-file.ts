@@ -77,9 +77,23 @@ export async function replaceFile(
   if (isStillWanted()) disk.rename(temporary, path);
 }
 
+/**
+ * Makes a folder, and its parents, so that their names survive a power cut; also if it is there, since a process that
+ * died may have made it.
+ */
+export function makeDurableDirectory(disk: Disk, path: string): void {
+  const parent = parentOf(path);
+  if (disk.stat(path) === undefined) {
+    if (parent !== path) makeDurableDirectory(disk, parent);
+    disk.makeDirectory(path);
+  }
+  if (parent !== path) disk.syncDirectory(parent);
+}
+
 export function parentOf(path: string): string {
   const cut = Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\'));
-  return cut <= 0 ? '/' : path.slice(0, cut);
+  if (cut > 0) return path.slice(0, cut);
+  return cut === 0 ? path.slice(0, 1) : '.';
 }
 
 /** The lines of a checkpoint, split into fields. Throws CheckpointError. */

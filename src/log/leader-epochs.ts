@@ -19,6 +19,8 @@ export const UNDEFINED_EPOCH_OFFSET = -1;
 
 export class LeaderEpochs {
   #entries: EpochEntry[];
+  /** What a new start of the log took away, as it was: it stays in the file until that start is durable. */
+  #forgotten: EpochEntry[] = [];
   /** Changed since `content` was last taken. */
   isDirty = false;
 
@@ -91,6 +93,7 @@ export class LeaderEpochs {
       entries.pop();
       this.isDirty = true;
     }
+    while (this.#forgotten.length > 0 && this.#forgotten.at(-1)!.startOffset >= endOffset) this.#forgotten.pop();
   }
 
   /** The log now begins at `startOffset`: of the epochs that begin before it only the last stays, beginning there. */
@@ -99,18 +102,32 @@ export class LeaderEpochs {
     let last = -1;
     while (last + 1 < entries.length && entries[last + 1].startOffset <= startOffset) last += 1;
     if (last < 0 || (last === 0 && entries[0].startOffset === startOffset)) return;
-    entries.splice(0, last + 1, { epoch: entries[last].epoch, startOffset });
+    const { epoch } = entries[last];
+    // An entry that was moved up before is in there already, with its original start.
+    for (const entry of entries.splice(0, last + 1, { epoch, startOffset })) {
+      if (this.#forgotten.at(-1)?.epoch !== entry.epoch) this.#forgotten.push(entry);
+    }
+    this.isDirty = true;
+  }
+
+  /** The start that `truncateFromStart` was told of is durable: the file may follow. */
+  forget(): void {
+    if (this.#forgotten.length === 0) return;
+    this.#forgotten = [];
     this.isDirty = true;
   }
 
   clear(): void {
     if (this.#entries.length > 0) this.isDirty = true;
     this.#entries = [];
+    this.#forgotten = [];
   }
 
   /** What belongs into the file. */
   content(): Buffer {
-    return formatCheckpoint(this.#entries.map((entry) => `${entry.epoch} ${entry.startOffset}`));
+    const last = this.#forgotten.at(-1)?.epoch;
+    const all = [...this.#forgotten, ...this.#entries.filter((entry) => entry.epoch !== last)];
+    return formatCheckpoint(all.map((entry) => `${entry.epoch} ${entry.startOffset}`));
   }
 }
 

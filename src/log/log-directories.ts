@@ -589,6 +589,10 @@ export class LogDirectories {
   /** Applies retention to all logs: the starts move, are made durable, then the files go. */
   async deleteOldSegments(): Promise<void> {
     this.#applyRetention();
+    const flushes: Promise<void>[] = [];
+    for (const log of this.#logs.values()) if (log.failure === undefined && log.isSealing) flushes.push(log.flush());
+    // One that fails has told its directory.
+    await Promise.allSettled(flushes);
     await this.checkpoint();
     if (!this.#isClosed) this.#applyRetention();
   }

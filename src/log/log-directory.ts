@@ -8,6 +8,7 @@ import { randomUuid, ZERO_UUID } from '../base/uuid.ts';
 import {
   formatOffsetCheckpoint,
   readOffsetCheckpoint,
+  makeDurableDirectory,
   readSmallFile,
   replaceFile,
   replaceFileNow,
@@ -85,7 +86,7 @@ export class LogDirectory implements LogHome {
   /** Locks the directory and checks that it belongs here. Throws LogDirectoryError, or DiskError when it is unusable. */
   open(identity: DirectoryIdentity): void {
     const { disk } = this.#environment;
-    disk.makeDirectory(this.path);
+    makeDurableDirectory(disk, this.path);
     this.#lock = disk.lock(this.pathOf(names.LOCK_FILE));
     if (this.#lock === undefined) {
       const holder = readSmallFile(disk, this.pathOf(HOLDER_FILE))?.toString('utf8') ?? 'another process';
@@ -139,10 +140,10 @@ export class LogDirectory implements LogHome {
     const { disk } = this.#environment;
     const path = this.pathOf(names.CLEAN_SHUTDOWN_FILE);
     const content = readSmallFile(disk, path);
-    if (content === undefined) return undefined;
-    disk.remove(path);
+    if (content !== undefined) disk.remove(path);
+    // Without a clean shutdown, names that are seen here may be in memory only.
     disk.syncDirectory(this.path);
-    return parseCleanShutdown(content);
+    return content === undefined ? undefined : parseCleanShutdown(content);
   }
 
   unlock(): void {

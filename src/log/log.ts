@@ -249,6 +249,11 @@ export class Log implements Syncable {
   appendAsLeader(records: Buffer, options: AppendOptions): AppendResult {
     const failure = this.#unusable();
     if (failure !== undefined) return this.#refused(Errors.KAFKA_STORAGE_ERROR, failure);
+    if (options.leaderEpoch < this.latestEpoch) {
+      // Epochs never fall along a log: recovery would take such a batch for damage.
+      const message = `Leader epoch ${options.leaderEpoch} is behind epoch ${this.latestEpoch} of the log`;
+      return this.#refused(Errors.NOT_LEADER_OR_FOLLOWER, message);
+    }
     const context = {
       settings: this.#settings,
       origin: options.origin,
@@ -294,6 +299,7 @@ export class Log implements Syncable {
     const failure = this.#unusable();
     if (failure !== undefined) return this.#refused(Errors.KAFKA_STORAGE_ERROR, failure);
     let next = this.#logEndOffset;
+    let epoch = this.latestEpoch;
     let problem: Refusal | undefined;
     const end = header.forEachBatch(records, (at) => {
       if (problem !== undefined) return;
@@ -303,8 +309,12 @@ export class Log implements Syncable {
       } else if (header.baseOffset(records, at) < next || header.lastOffsetDelta(records, at) < 0) {
         const errorMessage = `A replicated batch begins at ${header.baseOffset(records, at)}, expected ${next}`;
         problem = { errorCode: Errors.UNKNOWN_SERVER_ERROR, errorMessage };
+      } else if (header.partitionLeaderEpoch(records, at) < epoch) {
+        const errorMessage = `A replicated batch has leader epoch ${header.partitionLeaderEpoch(records, at)} after ${epoch}`;
+        problem = { errorCode: Errors.UNKNOWN_SERVER_ERROR, errorMessage };
       } else {
         next = header.lastOffset(records, at) + 1;
+        epoch = header.partitionLeaderEpoch(records, at);
       }
     });
     if (problem !== undefined) return this.#refused(problem.errorCode, problem.errorMessage);
@@ -466,6 +476,11 @@ export class Log implements Syncable {
   }
 
   // --- Rolling
+
+  /** The active segment's name, and what is before it, may not be durable yet. */
+  get isSealing(): boolean {
+    return this.#recoveryPoint < this.#segments.active.baseOffset;
+  }
 
   /** Begins a new segment at the log's end; nothing happens while the active one is empty. Throws StorageError. */
   roll(): void {
@@ -890,11 +905,12 @@ export class Log implements Syncable {
   /** The directory's checkpoint holds this start durably. */
   logStartIsDurable(offset: number): void {
     if (offset > this.#durableStartOffset) this.#durableStartOffset = offset;
+    if (this.#durableStartOffset >= this.#logStartOffset) this.#epochs.forget();
   }
 
   /**
-   * Lets go what retention allows. The log's start moves at once; files go when the start is durable, which the
-   * directory sees to, so a second call may be needed. The number of segments removed now.
+   * Lets go what retention allows. The log's start moves at once; files go when the start is durable, and so is the
+   * segment that is to be the first: LogDirectories sees to both and calls again. The number of segments removed now.
    */
   deleteOldSegments(nowMs: number, highWatermark: number): number {
     this.#mustBeUsable();
@@ -926,7 +942,8 @@ export class Log implements Syncable {
   }
 
   #removeBelowStart(): number {
-    const startOffset = Math.min(this.#durableStartOffset, this.#logStartOffset);
+    // Up to the recovery point the segments that stay are durable, names and all.
+    const startOffset = Math.min(this.#durableStartOffset, this.#logStartOffset, this.#recoveryPoint);
     let count = 0;
     while (count + 1 < this.#segments.count && this.#segments.at(count + 1)!.baseOffset <= startOffset) count += 1;
     if (count === 0) return 0;

@@ -8,6 +8,7 @@
  * cut but refused: DamagedLog. The partition then is offline until somebody repairs it, and others serve.
  */
 import type { DiskFile } from '../base/ports.ts';
+import { ZERO_UUID } from '../base/uuid.ts';
 import * as header from '../protocol/record-batch.ts';
 import { CheckpointError, readSmallFile } from './checkpoint-file.ts';
 import type { CleanLog } from './directory-files.ts';
@@ -77,6 +78,7 @@ export function openCleanLog(environment: LogEnvironment, options: LoadOptions):
   const logStartOffset = Math.max(options.logStartOffset, folder.logs[0]);
   leaderEpochs.truncateFromEnd(logEndOffset);
   leaderEpochs.truncateFromStart(logStartOffset);
+  leaderEpochs.forget();
   return {
     topic: options.topic,
     partition: options.partition,
@@ -376,6 +378,7 @@ class Recovery {
     start = Math.max(start, this.#segments.first.baseOffset);
     this.#epochs.truncateFromEnd(endOffset);
     this.#epochs.truncateFromStart(start);
+    this.#epochs.forget();
     this.#removeStraySnapshots(endOffset);
     this.#producers.endOffset = endOffset;
     await this.#makeDurable();
@@ -416,6 +419,8 @@ class Recovery {
       epochsFile.write(0, [this.#epochs.content()]);
       this.#epochs.isDirty = false;
     }
+    const metadata = `${this.#folder.path}/${names.PARTITION_METADATA}`;
+    if (this.#options.topicId !== ZERO_UUID) this.#files.push(disk.open(metadata, 'read'));
     const syncs: Promise<void>[] = [];
     for (const segment of this.#scanned) {
       if (!segment.isActive) this.#files.push(...segment.writeIndexes());
