@@ -2,7 +2,7 @@
 import { ZERO_UUID } from '../../base/uuid.ts';
 import type { ClusterImage, PartitionImage, TopicImage } from '../../metadata/image.ts';
 import { isInternalTopic, topicNameProblem } from '../../metadata/topic-names.ts';
-import { Errors, KafkaError, type ErrorCode } from '../../protocol/errors.ts';
+import { Errors, type ErrorCode } from '../../protocol/errors.ts';
 import { MetadataRequest, MetadataResponse } from '../../protocol/messages/03-metadata.ts';
 import type { Write } from '../../protocol/schema.ts';
 import { authorize, mayTopic } from '../authorization.ts';
@@ -63,8 +63,12 @@ function allTopics(context: RequestContext, services: Services): TopicAnswer[] {
 function namedTopics(request: MetadataRequest, context: RequestContext, services: Services): TopicAnswer[] {
   const names = new Set<string>();
   const ids = new Set<string>();
-  for (const { name, topicId } of request.topics ?? []) {
-    if (context.apiVersion <= LAST_VERSION_BY_NAME) refuseIds(name, topicId, context.apiVersion);
+  const topics = request.topics ?? [];
+  if (context.apiVersion <= LAST_VERSION_BY_NAME && topics.some(isByIdOrNameless)) {
+    // The request as a whole; a name in its answers cannot be null in these versions.
+    return topics.map(({ name }) => failed(Errors.INVALID_REQUEST, name ?? ''));
+  }
+  for (const { name, topicId } of topics) {
     if (topicId !== ZERO_UUID) ids.add(topicId);
     else if (name !== null) names.add(name);
   }
@@ -73,14 +77,8 @@ function namedTopics(request: MetadataRequest, context: RequestContext, services
   return topicsOfNames(names, request.allowAutoTopicCreation, context, services);
 }
 
-function refuseIds(name: string | null, topicId: string, version: number): void {
-  if (name === null) {
-    throw new KafkaError(Errors.INVALID_REQUEST, `Topic name can not be null for version ${version}`);
-  }
-  if (topicId !== ZERO_UUID) {
-    const message = `Topic IDs are not supported in requests for version ${version}`;
-    throw new KafkaError(Errors.INVALID_REQUEST, message);
-  }
+function isByIdOrNameless({ name, topicId }: { name: string | null; topicId: string }): boolean {
+  return name === null || topicId !== ZERO_UUID;
 }
 
 function topicOfId(id: string, context: RequestContext, services: Services): TopicAnswer {
