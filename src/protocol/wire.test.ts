@@ -172,6 +172,39 @@ test('strings are UTF-8 after a size, compact or not, null or not', () => {
   ]);
 });
 
+test('text is written alike whether it is short or long, and wherever it leaves ASCII', () => {
+  for (let size = 0; size < 90; size++) {
+    for (let at = 0; at <= size; at++) {
+      const text = 'a'.repeat(at) + (at < size ? '\u00e9' : '') + 'b'.repeat(Math.max(0, size - at - 1));
+      assert.equal(reader(written((writer) => writer.string(text))).string(), text);
+      assert.equal(reader(written((writer) => writer.compactString(text))).compactString(), text);
+    }
+  }
+});
+
+test('records may be null, compact or not', () => {
+  both('nullableRecords', [
+    [null, 'ffffffff'],
+    [Buffer.from([1]), '00000001 01'],
+  ]);
+  both('compactNullableRecords', [
+    [null, '00'],
+    [Buffer.from([1]), '02 01'],
+  ]);
+  both('records', [[Buffer.from([1]), '00000001 01']]);
+  both('compactRecords', [[Buffer.from([1]), '02 01']]);
+  both('recordsVector', [[[Buffer.from([1])], '00000001 01']]);
+  both('nullableRecordsVector', [
+    [null, 'ffffffff'],
+    [[Buffer.from([1])], '00000001 01'],
+  ]);
+  both('compactRecordsVector', [[[Buffer.from([1])], '02 01']]);
+  both('compactNullableRecordsVector', [
+    [null, '00'],
+    [[Buffer.from([1])], '02 01'],
+  ]);
+});
+
 test('string sizes that are negative or past 32767 are refused', () => {
   const long = 'x'.repeat(32_768);
   const bytes = Buffer.from(long);
