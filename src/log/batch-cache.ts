@@ -3,16 +3,14 @@
  * touches the disk. Each log has a `LogTail`: its newest batches, without a gap, ending at the log's end. The oldest
  * batch of the whole process goes first.
  *
- * A batch usually is a view of a big network chunk. One that makes up most of its memory is kept as it is; a smaller
- * one is copied into a slab, because a view would keep the whole chunk alive. Slabs are never used twice: a response
- * that is still being sent may hold a view of one, and the collector frees it when nobody does.
+ * A batch is a view of a network chunk, which belongs to the connection and is used again: what is kept is a copy, side
+ * by side with others in a slab. Slabs are never used twice: a response that is still being sent may hold a view of one,
+ * and the collector frees it when nobody does.
  */
 
 /** What the batches of all logs may take. */
 export const CACHE_BYTES_DEFAULT = 64 * 1024 ** 2;
 const SLAB_BYTES = 1024 ** 2;
-/** A batch is kept as a view if it is at least this part of the memory that it keeps alive. */
-const VIEW_SHARE_MIN = 0.5;
 /** Dead entries at the front of an array before it is cut. */
 const DEAD_ENTRIES_MAX = 1024;
 
@@ -37,10 +35,10 @@ export class BatchCache {
     return new LogTail(this);
   }
 
-  /** For LogTail: what the cache keeps of the batch, or undefined if it is too large for it. */
+  /** For LogTail: the cache's copy of the batch, or undefined if it is too large for it. */
   admit(tail: LogTail, batch: Buffer): Buffer | undefined {
     if (batch.length > this.bytesMax) return undefined;
-    const kept = batch.length >= batch.buffer.byteLength * VIEW_SHARE_MIN ? batch : this.#copy(batch);
+    const kept = this.#copy(batch);
     this.#bytes += batch.length;
     this.#queue.push(tail);
     while (this.#bytes > this.bytesMax) this.#evictOldest(tail);

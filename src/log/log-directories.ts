@@ -7,6 +7,7 @@ import { DiskError } from '../base/ports.ts';
 import type { Timer } from '../base/ports.ts';
 import { ZERO_UUID } from '../base/uuid.ts';
 import { readSmallFile, type PartitionOffset } from './checkpoint-file.ts';
+import { Errors, type ErrorCode } from '../protocol/errors.ts';
 import { formatPartitionMetadata, parsePartitionMetadata, type CleanShutdown } from './directory-files.ts';
 import { logEnvironment, type LogEnvironment, type LogLimits, type LogPorts } from './environment.ts';
 import * as names from './file-names.ts';
@@ -23,6 +24,7 @@ import type { LogSettings } from './settings.ts';
 import { StorageError } from './storage-error.ts';
 
 export { LogDirectoryError } from './log-directory.ts';
+export { StorageError } from './storage-error.ts';
 
 /** log.flush.offset.checkpoint.interval.ms and log.flush.start.offset.checkpoint.interval.ms */
 const CHECKPOINT_INTERVAL_MS = 60_000;
@@ -65,25 +67,35 @@ export interface ReplicaDescription extends names.TopicPartition {
 export interface DirectoryDescription {
   readonly path: string;
   readonly id: string;
-  readonly failure: Error | undefined;
+  /** KAFKA_STORAGE_ERROR when it is offline. */
+  readonly errorCode: ErrorCode;
   /** -1 when they cannot be told. */
   readonly totalBytes: number;
   readonly usableBytes: number;
-  readonly replicas: readonly ReplicaDescription[];
+  readonly partitions: readonly ReplicaDescription[];
+}
+
+interface Move {
+  readonly move: ReplicaMove;
+  readonly future: Log;
+  readonly target: LogDirectory;
 }
 
 export class LogDirectories {
   /** Called once for each directory that fails, after its logs were told. */
   onDirectoryFailure: (path: string, error: Error) => void = () => {};
+  /** Called when a log has gone over to another directory. */
+  onMoved: (log: Log) => void = () => {};
   readonly #environment: LogEnvironment;
   readonly #options: LogDirectoriesOptions;
   readonly #directories: LogDirectory[];
   readonly #logs = new Map<string, Log>();
   /** Partitions whose files are there but damaged, or in a directory that failed: by name, why. */
   readonly #offline = new Map<string, string>();
-  readonly #moves = new Map<string, ReplicaMove>();
+  readonly #moves = new Map<string, Move>();
   #timers: Timer[] = [];
-  #marks = 0;
+  #wasClean = true;
+  #isClosed = false;
 
   private constructor(options: LogDirectoriesOptions) {
     this.#options = options;
@@ -142,9 +154,13 @@ export class LogDirectories {
   // --- Loading
 
   async #load(directory: LogDirectory): Promise<void> {
-    if (directory.failure !== undefined) return;
+    if (directory.failure !== undefined) {
+      this.#wasClean = false;
+      return;
+    }
     try {
       const shutdown = directory.takeCleanShutdown();
+      if (shutdown === undefined) this.#wasClean = false;
       const recoveryPoints = directory.readCheckpoint(names.RECOVERY_POINT_CHECKPOINT);
       const logStarts = directory.readCheckpoint(names.LOG_START_CHECKPOINT);
       const unclean: LoadOptions[] = [];
@@ -270,8 +286,8 @@ export class LogDirectories {
 
   // --- Looking up
 
-  get(topic: string, partition: number): Log | undefined {
-    return this.#logs.get(names.partitionName(topic, partition));
+  get(of: names.TopicPartition): Log | undefined {
+    return this.#logs.get(names.partitionName(of.topic, of.partition));
   }
 
   logs(): Iterable<Log> {
@@ -292,8 +308,14 @@ export class LogDirectories {
     return this.#offline.keys();
   }
 
-  directoryId(path: string): string | undefined {
-    return this.#directories.find((directory) => directory.path === path)?.id;
+  /** In the order of log.dirs; `id` is the directory's UUID (KIP-858). */
+  directories(): { readonly path: string; readonly id: string; readonly isOnline: boolean }[] {
+    return this.#directories.map(({ path, id, failure }) => ({ path, id, isOnline: failure === undefined }));
+  }
+
+  /** All directories were left by a clean shutdown. False also at the first start. */
+  get wasCleanShutdown(): boolean {
+    return this.#wasClean;
   }
 
   // --- Making and removing
@@ -310,7 +332,7 @@ export class LogDirectories {
     if (existing !== undefined) {
       if (existing.topicId === options.topicId) return existing;
       if (!existing.hasTopicId) return this.#giveTopicId(existing, options.topicId);
-      this.remove(options.topic, options.partition);
+      this.remove(options);
     }
     const directory = this.#choose(options.directory);
     try {
@@ -400,9 +422,9 @@ export class LogDirectories {
   }
 
   /** Takes a log away: its folder gets a name that says so and is removed after file.delete.delay.ms. */
-  remove(topic: string, partition: number): void {
-    const name = names.partitionName(topic, partition);
-    this.#moves.get(name)?.cancel();
+  remove(of: names.TopicPartition): void {
+    const name = names.partitionName(of.topic, of.partition);
+    this.#cancelMove(name);
     const log = this.#logs.get(name);
     this.#offline.delete(name);
     if (log === undefined) {
@@ -454,31 +476,25 @@ export class LogDirectories {
     });
   }
 
-  #isClosed = false;
-
   /** 32 hexadecimal digits that no other folder here has. */
   #uniqueMark(): string {
-    this.#marks += 1;
     return this.#environment.random.bytes(16).toString('hex');
   }
 
   // --- Moving (AlterReplicaLogDirs)
 
   /**
-   * Begins to copy a log to another directory; when the copy has caught up it takes the log's place. Resolves when it
-   * has, or when the move was cancelled by another one or by a deletion. `onMoved` gets the log that takes over: whoever
-   * holds the old one must let go of it in that call. Throws StorageError.
+   * Begins to copy a log to another directory; when the copy has caught up the log goes on there, the same object, and
+   * `onMoved` is called. A move of the same log that is under way is given up, also when the log is in the directory
+   * already. Throws StorageError when there is nothing to move, or nowhere.
    */
-  moveTo(
-    of: names.TopicPartition,
-    options: { readonly directory: string; readonly onMoved: (log: Log) => void },
-  ): Promise<void> {
+  moveTo(of: names.TopicPartition, path: string): void {
     const name = names.partitionName(of.topic, of.partition);
     const log = this.#logs.get(name);
     if (log === undefined) throw new StorageError(`${name} has no log here`);
-    const target = this.#choose(options.directory);
-    this.#moves.get(name)?.cancel();
-    if (target.path === log.directory) return Promise.resolve();
+    const target = this.#choose(path);
+    this.#cancelMove(name);
+    if (target.path === log.directory) return;
     const folder = target.pathOf(names.markedFolderName(of, this.#uniqueMark(), 'future'));
     const future = this.#makeLog(target, folder, {
       topic: log.topic,
@@ -488,43 +504,44 @@ export class LogDirectories {
       startOffset: log.logStartOffset,
     });
     target.futures.set(name, future);
-    const move = new ReplicaMove({
-      log,
-      future,
-      clock: this.#environment.clock,
-      onCaughtUp: () => {
-        this.#swap(name, { log, future, target, onMoved: options.onMoved });
-      },
-    });
-    this.#moves.set(name, move);
-    return move.run().finally(() => {
-      if (this.#moves.get(name) === move) this.#moves.delete(name);
-      if (target.futures.get(name) !== future) return;
-      // Cancelled or failed: the copy is of no use.
-      target.futures.delete(name);
-      future.markRemoved();
-      if (target.failure === undefined && !this.#isClosed) this.#removeLater(target, future.folder, 0);
+    const onCaughtUp = (): void => this.#swap(name, { log, future, target });
+    const move = new ReplicaMove({ log, future, clock: this.#environment.clock, onCaughtUp });
+    this.#moves.set(name, { move, future, target });
+    move.run().catch((error: unknown) => {
+      this.#environment.logger.error({ log: log.folder, directory: path, error }, 'a replica could not be moved');
+      if (this.#moves.get(name)?.move === move) this.#cancelMove(name);
     });
   }
 
+  #cancelMove(name: string): void {
+    const current = this.#moves.get(name);
+    if (current === undefined) return;
+    const { move, future, target } = current;
+    this.#moves.delete(name);
+    move.cancel();
+    target.futures.delete(name);
+    future.markRemoved();
+    if (target.failure === undefined) this.#removeLater(target, future.folder, 0);
+  }
+
   /** The copy is complete and durable. First it gets the name, then the original loses it. */
-  #swap(
-    name: string,
-    move: { log: Log; future: Log; target: LogDirectory; onMoved: (log: Log) => void },
-  ): void {
+  #swap(name: string, move: { readonly log: Log; readonly future: Log; readonly target: LogDirectory }): void {
     const { log, future, target } = move;
     const { disk } = this.#environment;
+    const source = this.#directoryOf(log);
+    const before = log.folder;
     target.forget(name);
     const folder = target.pathOf(name);
     disk.rename(future.folder, folder);
     disk.syncDirectory(target.path);
     future.folderMoved(folder);
-    future.configure(log.settings);
+    log.takeOver(future);
+    this.#moves.delete(name);
     target.futures.delete(name);
-    target.logs.set(name, future);
-    this.#logs.set(name, future);
-    move.onMoved(future);
-    this.#discard(this.#directoryOf(log), log, name);
+    target.logs.set(name, log);
+    source.logs.delete(name);
+    if (source.failure === undefined) this.#removeFolder(source, name, before, log.settings.fileDeleteDelayMs);
+    this.onMoved(log);
   }
 
   // --- Describing
@@ -532,16 +549,17 @@ export class LogDirectories {
   describe(): DirectoryDescription[] {
     return this.#directories.map((directory) => {
       const { path, id, failure } = directory;
-      const replicas: ReplicaDescription[] = [];
+      const partitions: ReplicaDescription[] = [];
       for (const [isFuture, logs] of [[false, directory.logs], [true, directory.futures]] as const) {
         for (const [name, log] of logs) {
           const { topic, partition } = log;
           const current = isFuture ? this.#logs.get(name) : undefined;
           const offsetLag = Math.max(0, (current?.logEndOffset ?? log.logEndOffset) - log.logEndOffset);
-          replicas.push({ topic, partition, sizeBytes: failure === undefined ? log.sizeBytes : 0, offsetLag, isFuture });
+          partitions.push({ topic, partition, sizeBytes: failure === undefined ? log.sizeBytes : 0, offsetLag, isFuture });
         }
       }
-      return { path, id, failure, ...this.#spaceOf(directory), replicas };
+      const errorCode = failure === undefined ? Errors.NONE : Errors.KAFKA_STORAGE_ERROR;
+      return { path, id, errorCode, ...this.#spaceOf(directory), partitions };
     });
   }
 
@@ -624,7 +642,7 @@ export class LogDirectories {
   /** Makes everything durable and marks the shutdown clean, so that the next start is quick. */
   async shutdown(options: { readonly brokerEpoch?: number } = {}): Promise<void> {
     this.#stop();
-    for (const move of this.#moves.values()) move.cancel();
+    for (const { move } of this.#moves.values()) move.cancel();
     await Promise.all(this.#directories.map((directory) => directory.close(options.brokerEpoch ?? -1)));
   }
 

@@ -8,6 +8,7 @@
  * after a crash. The recovery point moves to the base of the active segment when everything before it is durable: the
  * .log files, their indexes, the producer snapshot, the leader epochs and the names of all these.
  */
+import { assert } from '../base/assert.ts';
 import type { DiskFile } from '../base/ports.ts';
 import { ZERO_UUID } from '../base/uuid.ts';
 import { Errors } from '../protocol/errors.ts';
@@ -32,6 +33,7 @@ import { collectAborted, type AbortedTransaction } from './transaction-index.ts'
 import { validateBatch } from './validate.ts';
 
 export type { LogRead, ReadOptions } from './cold-read.ts';
+export { OffsetOutOfRange, StorageError } from './storage-error.ts';
 export type { TimestampOffset } from './time-lookup.ts';
 
 /** What a log needs of the log directory it is in. */
@@ -115,10 +117,10 @@ export class Log implements Syncable {
   /** Called once when the log can no longer be used. */
   onFailure: (error: Error) => void = () => {};
   readonly #environment: LogEnvironment;
-  readonly #home: LogHome;
-  readonly #segments: Segments;
-  readonly #epochs: LeaderEpochs;
-  readonly #snapshots: ProducerSnapshots;
+  #home: LogHome;
+  #segments: Segments;
+  #epochs: LeaderEpochs;
+  #snapshots: ProducerSnapshots;
   readonly #tail: LogTail;
   #folder: string;
   #settings: LogSettings;
@@ -242,9 +244,8 @@ export class Log implements Syncable {
   // --- Appending
 
   /**
-   * Appends one batch from a producer or coordinator: validates it, assigns its offsets, writes it. `records` belongs
-   * to the log from here on and is patched in place. Every failure is an error code in the result; after one the log is
-   * as it was.
+   * Appends one batch from a producer or coordinator: validates it, assigns its offsets, writes it. `records` is
+   * patched in place, and not kept. Every failure is an error code in the result; after one the log is as it was.
    */
   appendAsLeader(records: Buffer, options: AppendOptions): AppendResult {
     const failure = this.#unusable();
@@ -546,7 +547,9 @@ export class Log implements Syncable {
   }
 
   /** Syncable */
-  beginSync(syncs: Promise<unknown>[]): void {
+  beginSync(syncs: Promise<unknown>[]): Round | undefined {
+    // Moved to another directory since it asked: the round there does it.
+    if (this.#isRemoved || this.#round !== undefined) return undefined;
     this.#isSyncRequested = false;
     const isFsync = this.#settings.durability === 'fsync';
     const files: DiskFile[] = [];
@@ -563,7 +566,7 @@ export class Log implements Syncable {
       isSynced: false,
     };
     this.#round = round;
-    if (!isFsync && !this.#mustSync && flushes.length === 0) return;
+    if (!isFsync && !this.#mustSync && flushes.length === 0) return round;
     this.#mustSync = false;
     this.#unflushedMessages = 0;
     round.isSynced = true;
@@ -585,14 +588,16 @@ export class Log implements Syncable {
       }
     }
     for (const file of files) syncs.push(file.sync());
+    return round;
   }
 
   /** Syncable */
-  finishSync(): void {
-    const round = this.#round;
+  finishSync(begun: unknown): void {
+    const round = begun as Round | undefined;
     if (round === undefined) return;
-    this.#round = undefined;
     for (const file of round.files) file.close();
+    if (round !== this.#round) return;
+    this.#round = undefined;
     if (this.#isRemoved) {
       for (const flush of round.flushes) flush.resolve();
       return;
@@ -819,9 +824,9 @@ export class Log implements Syncable {
     this.#epochs.assign(epoch, offset);
   }
 
-  /** The leader epoch of the record at `offset`; -1 when it is unknown. */
-  leaderEpochFor(offset: number): number {
-    return this.#epochs.epochFor(offset) ?? -1;
+  /** The leader epoch of the record at `offset`; undefined when it is unknown. */
+  epochAt(offset: number): number | undefined {
+    return this.#epochs.epochFor(offset);
   }
 
   // --- Producers and transactions
@@ -1054,6 +1059,42 @@ export class Log implements Syncable {
     this.#folder = folder;
     for (const segment of this.#segments.list) segment.moveTo(folder);
     this.#snapshots.moveTo(folder);
+  }
+
+  /**
+   * Goes on in another directory with the files of `copy`, which holds the same batches, durably, and is of no use
+   * afterwards. The caller renames the folders.
+   */
+  takeOver(copy: Log): void {
+    assert(copy.#logEndOffset === this.#logEndOffset, 'the copy is complete');
+    for (const segment of this.#segments.list) segment.release();
+    for (const file of this.#pendingFiles) file.close();
+    // What the old directory's round may bring concerns files that are not ours any more.
+    if (this.#round !== undefined) this.#flushes.push(...this.#round.flushes);
+    this.#round = undefined;
+    this.#home = copy.#home;
+    this.#folder = copy.#folder;
+    this.#segments = copy.#segments;
+    this.#epochs = copy.#epochs;
+    this.#snapshots = copy.#snapshots;
+    this.#producers = copy.#producers;
+    this.#recoveryPoint = copy.#recoveryPoint;
+    this.#logStartOffset = copy.#logStartOffset;
+    this.#durableStartOffset = copy.#durableStartOffset;
+    this.#durableEndOffset = Math.min(copy.#durableEndOffset, this.#logEndOffset);
+    this.#unsyncedSegments = copy.#unsyncedSegments;
+    this.#pendingFiles = copy.#pendingFiles;
+    copy.#unsyncedSegments = [];
+    copy.#pendingFiles = [];
+    copy.#isRemoved = true;
+    copy.#tail.clear();
+    // A round of the copy may be under way; what it would have settled is settled by ours.
+    this.#epochs.isDirty = true;
+    this.#areNamesChanged = true;
+    this.#mustSeal = true;
+    this.#mustSync = true;
+    this.#isSyncRequested = false;
+    this.#requestSync();
   }
 
   /** The topic is gone: rounds that are under way end quietly. */

@@ -2,12 +2,16 @@
 import { DiskError } from '../base/ports.ts';
 import { Errors } from '../protocol/errors.ts';
 
-/** The log cannot be used: its directory failed, or its files are damaged. Clients see KAFKA_STORAGE_ERROR. */
-export class StorageError extends Error {
+/**
+ * The log cannot be used: its directory failed, or its files are damaged. A DiskError for callers, who make
+ * KAFKA_STORAGE_ERROR of each; the log itself must tell it from one that the disk has just thrown.
+ */
+export class StorageError extends DiskError {
   readonly errorCode = Errors.KAFKA_STORAGE_ERROR;
   constructor(message: string, options?: { cause?: unknown }) {
-    super(message, options);
+    super('EIO', '', options);
     this.name = 'StorageError';
+    this.message = message;
   }
 }
 
@@ -24,5 +28,5 @@ export class OffsetOutOfRange extends Error {
 const PASSING = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN']);
 
 export function isPassing(error: unknown): boolean {
-  return error instanceof DiskError && PASSING.has(error.code);
+  return error instanceof DiskError && !(error instanceof StorageError) && PASSING.has(error.code);
 }

@@ -6,10 +6,10 @@
 import type { Timers } from '../base/ports.ts';
 
 export interface Syncable {
-  /** Adds the syncs of all that must become durable now. */
-  beginSync(syncs: Promise<unknown>[]): void;
+  /** Adds the syncs of all that must become durable now, and returns what `finishSync` is to be called with. */
+  beginSync(syncs: Promise<unknown>[]): unknown;
   /** All of them succeeded. */
-  finishSync(): void;
+  finishSync(begun: unknown): void;
 }
 
 export class SyncRounds {
@@ -49,8 +49,9 @@ export class SyncRounds {
     const round = this.#waiting;
     this.#waiting = [];
     const syncs: Promise<unknown>[] = [];
+    const begun: unknown[] = [];
     try {
-      for (const log of round) log.beginSync(syncs);
+      for (const log of round) begun.push(log.beginSync(syncs));
     } catch (error) {
       // Those that were begun are of no interest any more, but must not be taken for unnoticed failures.
       for (const sync of syncs) sync.catch(() => {});
@@ -58,21 +59,21 @@ export class SyncRounds {
       return;
     }
     if (syncs.length === 0) {
-      this.#finish(round);
+      this.#finish(round, begun);
       return;
     }
     this.#isRunning = true;
     Promise.all(syncs).then(
-      () => this.#finish(round),
+      () => this.#finish(round, begun),
       (error: unknown) => this.#fail(error),
     );
   }
 
-  #finish(round: readonly Syncable[]): void {
+  #finish(round: readonly Syncable[], begun: readonly unknown[]): void {
     this.#isRunning = false;
     if (this.#isStopped) return;
     try {
-      for (const log of round) log.finishSync();
+      for (let index = 0; index < round.length; index++) round[index].finishSync(begun[index]);
     } catch (error) {
       this.#fail(error);
       return;

@@ -84,7 +84,7 @@ const cleanRestart: Scenario = async (world) => {
 const deleteAndMakeAgain: Scenario = async (world) => {
   await appendAndRoll(world);
   await world.pass(61_000);
-  world.directories.remove('topic', 0);
+  world.directories.remove({ topic: 'topic', partition: 0 });
   world.history.cutAt = 0;
   world.history.appended.clear();
   const log = world.directories.create({ topic: 'topic', partition: 0, topicId: 'U'.repeat(16), settings: SETTINGS });
@@ -160,7 +160,7 @@ test('a topic that is deleted and made again never inherits anything, wherever i
       await runUntilCrash(world, deleteAndMakeAgain);
       await world.restart(unsynced);
       assert.equal(world.directories.offlineReason('topic', 0), undefined, `${crashAt} ${unsynced}`);
-      const log = world.directories.get('topic', 0);
+      const log = world.directories.get({ topic: 'topic', partition: 0 });
       if (log === undefined || log.topicId === TOPIC_ID) continue;
       assert.ok(log.logEndOffset <= 1, `crash at ${crashAt}: the new topic ends at ${log.logEndOffset}`);
     }
