@@ -215,9 +215,8 @@ export class Partitions {
     for (const log of [...this.#logDirectories.logs()]) {
       const { topic, partition } = log.topicPartition;
       const image = this.#image.topics.get(topic);
-      const isHeld =
-        image?.id === log.topicId && image.partitions[partition]?.replicas.includes(this.#nodeId) === true;
-      if (isHeld) continue;
+      const replicas = image?.id === log.topicId ? image.partitions[partition]?.replicas : undefined;
+      if (replicas?.includes(this.#nodeId) === true) continue;
       this.#ports.logger.warn({ topic, partition }, 'log of a partition that is no longer ours: removed');
       this.#logDirectories.remove(log.topicPartition);
     }

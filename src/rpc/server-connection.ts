@@ -40,6 +40,9 @@ export interface Peer<S> {
   onGone(callback: () => void): () => void;
 }
 
+/** Answers are handed to the connection at the end of a turn, or when they are this many bytes. */
+const WRITE_BYTES_MAX = 64 * 1024;
+
 interface Entry {
   readonly frame: Frame;
   readonly overlaps: boolean;
@@ -68,6 +71,9 @@ export class ServerConnection<S> implements Peer<S> {
   readonly #queue: Entry[] = [];
   #begun = 0;
   #bytesAhead = 0;
+  /** Answers of this turn, which leave together. */
+  #out: Buffer[] = [];
+  #outBytes = 0;
   #isPaused = false;
   #isBlocked = false;
   #isPumping = false;
@@ -176,13 +182,15 @@ export class ServerConnection<S> implements Peer<S> {
     if (this.#isPumping || this.#isGone) return;
     this.#isPumping = true;
     try {
-      let out: Buffer[] = [];
-      for (;;) {
-        const progressed = this.#readAhead() || this.#begin();
-        out = this.#takeAnswers(out);
+      // All three, each time around: an answer that leaves lets the next request begin.
+      for (let moved = true; moved; ) {
+        moved = this.#readAhead();
+        moved = this.#begin() || moved;
+        moved = this.#takeAnswers() || moved;
         if (this.#isGone) return;
-        if (!progressed) break;
       }
+      this.#write();
+      if (this.#isGone) return;
       if (this.#isEnding && this.#queue.length === 0) {
         this.#connection.end();
       } else if (this.#mayReadMore()) {
@@ -244,9 +252,11 @@ export class ServerConnection<S> implements Peer<S> {
     return true;
   }
 
-  /** Writes the answers at the head of the queue that are ready. */
-  #takeAnswers(out: Buffer[]): Buffer[] {
+  /** Collects the answers at the head of the queue that are ready. */
+  #takeAnswers(): boolean {
+    let isAny = false;
     while (this.#begun > 0 && this.#queue[0]!.isAnswered) {
+      isAny = true;
       const { frame, answer } = this.#queue.shift()!;
       this.#begun -= 1;
       this.#bytesAhead -= frame.bytes.length;
@@ -255,15 +265,24 @@ export class ServerConnection<S> implements Peer<S> {
         this.#queue.length = 0;
         this.#begun = 0;
         this.#isEnding = true;
-        if (out.length > 0) this.#connection.write(out);
-        this.#connection.end();
-        return [];
+        break;
       }
-      if (answer !== undefined) for (const buffer of answer) out.push(buffer);
+      if (answer === undefined) continue;
+      for (const buffer of answer) {
+        this.#out.push(buffer);
+        this.#outBytes += buffer.length;
+      }
+      if (this.#outBytes >= WRITE_BYTES_MAX) this.#write();
     }
-    if (out.length === 0) return out;
+    return isAny;
+  }
+
+  #write(): void {
+    if (this.#out.length === 0) return;
+    const out = this.#out;
+    this.#out = [];
+    this.#outBytes = 0;
     if (!this.#connection.write(out)) this.#isBlocked = true;
-    return [];
   }
 
   #pause(): void {

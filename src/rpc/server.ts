@@ -14,8 +14,10 @@ import { SlabPool } from './slab-pool.ts';
 export interface ServerLimits extends ConnectionLimits {
   /** Kafka's max.connections, over all listeners. */
   readonly connectionsMax: number;
-  /** Kafka's max.connections.per.ip. */
+  /** Kafka's max.connections.per.ip. Loopback is only limited when it has a limit of its own. */
   readonly connectionsPerHostMax: number;
+  /** Kafka's max.connections.per.ip.overrides. */
+  readonly connectionsPerHostOverrides: ReadonlyMap<string, number>;
   /** Kafka's connections.max.idle.ms. Negative: never. */
   readonly idleMsMax: number;
   /** A peer that holds this many bytes of answers... */
@@ -32,6 +34,7 @@ export const SERVER_LIMITS: ServerLimits = {
   bytesAheadMax: 4 * 1024 * 1024,
   connectionsMax: 10_000,
   connectionsPerHostMax: 1_000,
+  connectionsPerHostOverrides: new Map([['127.0.0.1', Infinity], ['::1', Infinity]]),
   idleMsMax: 10 * 60 * 1000,
   stalledBytesMin: 64 * 1024,
   stalledMsMax: 30_000,
@@ -101,12 +104,9 @@ export class Server<S> {
   #accept(connection: Connection, stateOf: (connection: Connection) => S): void {
     const host = connection.remoteHost;
     const fromHost = this.#perHost.get(host) ?? 0;
-    const { connectionsMax, connectionsPerHostMax } = this.limits;
-    if (
-      this.#isStopping ||
-      this.#connections.size >= connectionsMax ||
-      fromHost >= connectionsPerHostMax
-    ) {
+    const { connectionsMax, connectionsPerHostMax, connectionsPerHostOverrides } = this.limits;
+    const fromHostMax = connectionsPerHostOverrides.get(host) ?? connectionsPerHostMax;
+    if (this.#isStopping || this.#connections.size >= connectionsMax || fromHost >= fromHostMax) {
       this.#logger.debug({ host, connections: this.#connections.size, fromHost }, 'connection refused');
       connection.destroy();
       return;

@@ -1,0 +1,100 @@
+/** The command line: reads settings, starts what is asked for and stops it when the system says so. */
+import { readFileSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
+import { join } from 'node:path';
+
+// Before anything large is imported: a start spends most of its time compiling.
+enableCompileCache(join(import.meta.dirname, '..', 'node_modules', '.headrace', 'compile-cache'));
+const { Command, InvalidArgumentError } = await import('commander');
+
+interface StartFlags {
+  readonly port?: number;
+  readonly data?: string;
+  readonly config?: string;
+  readonly set: readonly string[];
+}
+
+const program = new Command('headrace').description('Event streaming that speaks the Kafka protocol.');
+program
+  .command('start')
+  .description('Starts a broker and runs until SIGTERM or SIGINT; a second signal ends it at once.')
+  .option('--port <port>', 'listen on this port of 127.0.0.1; 0 takes a free one (default: 9092)', portNumber)
+  .option('--data <directory>', 'keep data here (default: data)')
+  .option('--config <file>', 'read settings from a .properties file')
+  .option('--set <name=value>', "a setting by Kafka's name; may be repeated", gather, [])
+  .action(start);
+await program.parseAsync();
+
+function portNumber(text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new InvalidArgumentError('0 to 65535');
+  return port;
+}
+
+function gather(one: string, before: readonly string[]): string[] {
+  return [...before, one];
+}
+
+async function start(flags: StartFlags): Promise<void> {
+  const [{ startBroker, ConfigurationError }, { realPorts }, { createLogger }, load] = await Promise.all([
+    import('../src/broker/broker.ts'),
+    import('../src/runtime/ports.ts'),
+    import('../src/runtime/logger.ts'),
+    import('../src/metadata/configs/load.ts'),
+  ]);
+  const logger = createLogger({ destination: process.stderr });
+  const path = flags.config ?? process.env['HEADRACE_CONFIG'];
+  const loaded = load.mergeSettings(
+    ...(path === undefined ? [] : [load.loadSettingsText(readConfig(path))]),
+    load.loadSettingsEnvironment(process.env),
+    load.loadSettingsFlags(shorthands(flags)),
+    load.loadSettingsFlags(flags.set),
+  );
+  if (loaded.errors.length > 0) fail(loaded.errors);
+  try {
+    const broker = await startBroker({ ports: realPorts({ logger }), configs: loaded.settings });
+    stopOnSignal(broker.stop);
+    const { host, port } = broker.address;
+    process.stdout.write(`headrace ready on ${host}:${port}\n`);
+  } catch (error) {
+    if (error instanceof ConfigurationError) fail(error.problems);
+    logger.error({ error }, 'the broker could not start');
+    fail([error instanceof Error ? error.message : String(error)]);
+  }
+}
+
+/** --port and --data are other words for two settings. */
+function shorthands({ port, data }: StartFlags): string[] {
+  const settings: string[] = [];
+  if (port !== undefined) settings.push(`listeners=PLAINTEXT://127.0.0.1:${port}`);
+  if (data !== undefined) settings.push(`log.dirs=${data}`);
+  return settings;
+}
+
+function readConfig(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    return fail([`--config: ${path} cannot be read (${error instanceof Error ? error.message : String(error)})`]);
+  }
+}
+
+/** The first signal stops cleanly, the second at once. */
+function stopOnSignal(stop: () => Promise<void>): void {
+  let isStopping = false;
+  const onSignal = (): void => {
+    if (isStopping) process.exit(130);
+    isStopping = true;
+    stop().then(
+      () => process.exit(0),
+      (error: unknown) => fail([`the broker did not stop cleanly: ${String(error)}`]),
+    );
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}
+
+function fail(problems: readonly string[]): never {
+  for (const problem of problems) process.stderr.write(`headrace: ${problem}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,301 @@
+/**
+ * A whole broker, put together from its parts: `startBroker` resolves when clients are served. The order is that of
+ * dependence: settings, metadata store and image, log directories with recovery, listeners (bound, but not served yet),
+ * registration, partitions, coordinators, and then the requests that may have come in meanwhile.
+ */
+import { join } from 'node:path';
+import type { MetadataStore, Ports } from '../base/ports.ts';
+import { printUuid, randomUuid } from '../base/uuid.ts';
+import { GroupCoordinator } from '../groups/group-coordinator.ts';
+import { LogDirectories } from '../log/log-directories.ts';
+import { brokerConfigSources } from '../metadata/broker-sources.ts';
+import { brokerSettings, type BrokerSettings } from '../metadata/configs/broker-settings.ts';
+import { NO_BROKER_CONFIGS, type BrokerConfigSources } from '../metadata/configs/resolve.ts';
+import { topicSettings } from '../metadata/configs/topic-settings.ts';
+import { Controller } from '../metadata/controller.ts';
+import { openFileStore } from '../metadata/file-store.ts';
+import { follow } from '../metadata/follow.ts';
+import { ClusterImage, type Endpoint } from '../metadata/image.ts';
+import { ProducerIds } from '../metadata/producer-ids.ts';
+import { Deadlines } from '../replication/deadlines.ts';
+import { Partitions } from '../replication/partitions.ts';
+import { Server, SERVER_LIMITS, type ServerLimits } from '../rpc/server.ts';
+import { allowAll } from '../security/authorizer.ts';
+import { ALLOW_INSECURE_LISTENERS, permitListeners, type PermittedListener } from '../security/listeners.ts';
+import { advertisedRanges } from './api-versions.ts';
+import { ANONYMOUS, UNKNOWN_SOFTWARE, type ConnectionState } from './context.ts';
+import { coordinatorLog } from './coordinator-log.ts';
+import { DelayedFetches } from './delayed-fetch.ts';
+import { Dispatcher } from './dispatch.ts';
+import { FetchSessions } from './fetch-session.ts';
+import { HANDLERS } from './handlers.ts';
+import { logLevels, type LogLevels } from './log-levels.ts';
+import { StartGate } from './start-gate.ts';
+import type { Services } from './services.ts';
+import { TopicCreation } from './topic-creation.ts';
+
+export interface BrokerOptions {
+  readonly ports: Ports;
+  /** The static configuration, by Kafka's names. */
+  readonly configs?: ReadonlyMap<string, string>;
+  /** Without it, the embedded store in the first log directory. The broker closes either when it stops. */
+  readonly store?: MetadataStore;
+  readonly limits?: Partial<ServerLimits>;
+  /** What clients see and set of the process's logger. */
+  readonly logLevels?: LogLevels;
+}
+
+export interface ListenerAddress {
+  readonly listener: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Broker {
+  /** Where the first listener listens. */
+  readonly address: ListenerAddress;
+  readonly addresses: readonly ListenerAddress[];
+  readonly services: Services;
+  /** Finishes what has begun, makes everything durable and lets go of everything. May be called more than once. */
+  stop(): Promise<void>;
+}
+
+/** A configuration that a broker cannot start with; each problem names the setting and what to write instead. */
+export class ConfigurationError extends Error {
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.name = 'ConfigurationError';
+    this.problems = problems;
+  }
+}
+
+const OFFSETS_TOPIC = '__consumer_offsets';
+/** The metadata store's file in the first log directory. */
+const STORE_FILE = 'headrace.metadata';
+const SESSION_TTL_MS = 9_000;
+const STOP_GRACE_MS = 5_000;
+/** Kafka's default, which means "no limit": ours applies instead. */
+const UNLIMITED = 2 ** 31 - 1;
+
+export async function startBroker(options: BrokerOptions): Promise<Broker> {
+  const undo: (() => unknown)[] = [];
+  try {
+    return await start(options, undo);
+  } catch (error) {
+    for (const step of undo.reverse()) await Promise.resolve(step()).catch(() => {});
+    throw error;
+  }
+}
+
+async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<Broker> {
+  const { ports } = options;
+  const { logger } = ports;
+  const statics = options.configs ?? new Map<string, string>();
+  const settings = readSettings({ ...NO_BROKER_CONFIGS, static: statics }, ports);
+  const listeners = checkListeners(settings, statics);
+  const nodeId = settings.node.id;
+
+  const store = options.store ?? openStore(settings, ports);
+  undo.push(() => store.close());
+  const image = new ClusterImage();
+  const follower = await follow(store, image, ports);
+  undo.push(() => follower.stop());
+  const configSources = (): BrokerConfigSources => brokerConfigSources(image, nodeId, statics);
+  const { random, clock } = ports;
+  const controller = new Controller({ store, image, nodeId, random, clock, logger, brokerConfigs: configSources });
+  const clusterId = await controller.createCluster();
+  const current = new CurrentSettings(settings, image, () => readSettings(configSources(), ports));
+
+  const settingsOf = (topic: string) => topicSettings(image.configs('TOPIC', topic), configSources());
+  const logDirectories = await LogDirectories.open({
+    ports,
+    directories: settings.log.dirs,
+    nodeId,
+    clusterId,
+    settingsFor: settingsOf,
+  });
+  undo.push(() => logDirectories.shutdown());
+
+  const deadlines = new Deadlines(ports);
+  undo.push(() => deadlines.stop());
+  const partitions = new Partitions({
+    nodeId,
+    image,
+    logDirectories,
+    settingsOf,
+    ports,
+    checkpointIntervalMs: settings.replication.highWatermarkCheckpointIntervalMs,
+  });
+  const groups = new GroupCoordinator({
+    ports,
+    settings: () => current.value,
+    partitionCount: () =>
+      image.topics.get(OFFSETS_TOPIC)?.partitions.length ?? current.value.offsets.topic.numPartitions,
+  });
+  undo.push(() => groups.shutdown());
+  const services: Services = {
+    ports,
+    nodeId,
+    settings: () => current.value,
+    brokerConfigs: configSources,
+    image,
+    controller,
+    topicCreation: new TopicCreation({
+      controller,
+      image,
+      settings: () => current.value,
+      brokerConfigs: configSources,
+      logger,
+    }),
+    producerIds: new ProducerIds(() => controller.allocateProducerIds()),
+    logLevels: options.logLevels ?? logLevels('INFO', () => {}),
+    groups,
+    logDirectories,
+    partitions,
+    deadlines,
+    fetchSessions: new FetchSessions({ clock, random, slots: () => current.value.fetch.maxIncrementalSessionCacheSlots }),
+    delayedFetches: new DelayedFetches(ports.timers),
+    authorizer: allowAll,
+    apiVersions: advertisedRanges(HANDLERS.map(({ api }) => api)),
+  };
+
+  const gate = new StartGate<ConnectionState>();
+  const server = new Server<ConnectionState>({ ports, sink: gate, limits: serverLimits(settings, options.limits) });
+  undo.push(() => server.stop(0));
+  const addresses = await listen(server, listeners, settings);
+  const session = await store.session(SESSION_TTL_MS);
+  undo.push(() => session.close());
+  const registration = {
+    nodeId,
+    incarnationId: randomUuid(random),
+    rack: settings.node.rack,
+    endpoints: advertised(addresses, settings),
+    directories: logDirectories.directories().map(({ id }) => id),
+  };
+  await controller.registerBroker(registration, session, true);
+  await controller.claim(session);
+  if (!logDirectories.wasCleanShutdown) await controller.renewTerms(nodeId);
+  await controller.reelect();
+  partitions.start();
+  coordinate(services);
+  gate.open(new Dispatcher(services, HANDLERS));
+  logger.info({ nodeId, clusterId, listeners: addresses, incarnation: printUuid(registration.incarnationId) }, 'broker started');
+
+  let stopping: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    await server.stop(STOP_GRACE_MS);
+    groups.shutdown();
+    partitions.stop();
+    deadlines.stop();
+    await session.close();
+    follower.stop();
+    await logDirectories.shutdown();
+    await store.close();
+    logger.info({ nodeId }, 'broker stopped');
+  };
+  return { address: addresses[0]!, addresses, services, stop: () => (stopping ??= stop()) };
+}
+
+/** The coordinators follow the leadership of their topics. */
+function coordinate({ partitions, groups, image, ports }: Services): void {
+  partitions.onLeadership({
+    onElected(partition) {
+      if (partition.topic !== OFFSETS_TOPIC) return;
+      groups
+        .onElection(partition.partition, partition.leaderEpoch, coordinatorLog(partition, ports.clock))
+        .catch((error: unknown) => {
+          ports.logger.error({ error, partition: partition.partition }, 'groups could not be loaded');
+        });
+    },
+    onResigned(partition) {
+      if (partition.topic === OFFSETS_TOPIC) groups.onResignation(partition.partition);
+    },
+  });
+  image.onChange(({ topicsDeleted }) => {
+    if (topicsDeleted.length > 0) groups.onTopicsDeleted(topicsDeleted.map(({ name }) => name));
+  });
+}
+
+/** The settings as they are now: read anew when a dynamic configuration of the broker changes. */
+class CurrentSettings {
+  value: BrokerSettings;
+
+  constructor(value: BrokerSettings, image: ClusterImage, read: () => BrokerSettings) {
+    this.value = value;
+    image.onChange(({ configsChanged }) => {
+      if (configsChanged.some(({ type }) => type === 'BROKER')) this.value = read();
+    });
+  }
+}
+
+function readSettings(sources: BrokerConfigSources, ports: Ports): BrokerSettings {
+  const result = brokerSettings(sources);
+  for (const warning of result.warnings) ports.logger.warn({}, warning);
+  if (!result.ok) throw new ConfigurationError(result.errors);
+  return result.settings;
+}
+
+function checkListeners(
+  settings: BrokerSettings,
+  statics: ReadonlyMap<string, string>,
+): readonly PermittedListener[] {
+  const allowInsecure = statics.get(ALLOW_INSECURE_LISTENERS)?.trim().toLowerCase() === 'true';
+  const { listeners, errors } = permitListeners(settings.listeners.listeners, { allowInsecure });
+  if (errors.length > 0) throw new ConfigurationError(errors);
+  return listeners;
+}
+
+function openStore(settings: BrokerSettings, ports: Ports): MetadataStore {
+  const path = join(settings.log.dirs[0]!, STORE_FILE);
+  return openFileStore({ disk: ports.disk, random: ports.random, path });
+}
+
+function serverLimits(settings: BrokerSettings, own: Partial<ServerLimits> = {}): ServerLimits {
+  const { network } = settings;
+  return {
+    ...SERVER_LIMITS,
+    frameBytesMax: network.socketRequestMaxBytes,
+    idleMsMax: network.connectionsMaxIdleMs,
+    ...(network.maxConnections === UNLIMITED ? undefined : { connectionsMax: network.maxConnections }),
+    ...(network.maxConnectionsPerIp === UNLIMITED
+      ? undefined
+      : {
+          connectionsPerHostMax: network.maxConnectionsPerIp,
+          connectionsPerHostOverrides: network.maxConnectionsPerIpOverrides,
+        }),
+    ...own,
+  };
+}
+
+async function listen(
+  server: Server<ConnectionState>,
+  listeners: readonly PermittedListener[],
+  settings: BrokerSettings,
+): Promise<ListenerAddress[]> {
+  const addresses: ListenerAddress[] = [];
+  for (const { name, host, port } of listeners) {
+    const options = { host, port, backlog: settings.network.socketListenBacklogSize };
+    const bound = await server.listen(options, () => ({
+      listener: name,
+      principal: ANONYMOUS,
+      clientSoftware: UNKNOWN_SOFTWARE,
+    }));
+    addresses.push({ listener: name, host, port: bound.port });
+  }
+  return addresses;
+}
+
+/** What clients are told: the configured addresses, with the port that a listener on port 0 got. */
+function advertised(addresses: readonly ListenerAddress[], settings: BrokerSettings): Endpoint[] {
+  return addresses.map(({ listener, host, port }) => {
+    const wanted = settings.listeners.advertisedListeners.find(({ name }) => name === listener);
+    const securityProtocol = wanted?.securityProtocol ?? 'PLAINTEXT';
+    return {
+      listener,
+      host: wanted === undefined || wanted.host === '' ? host : wanted.host,
+      port: wanted === undefined || wanted.port === 0 ? port : wanted.port,
+      securityProtocol,
+    };
+  });
+}

@@ -1,0 +1,43 @@
+/** A led partition of an internal topic as its coordinator sees it: leadership and records, and no more (coordinator/log.ts). */
+import type { Clock } from '../base/ports.ts';
+import type { CoordinatorAppend, CoordinatorLog } from '../coordinator/log.ts';
+import { DiskError } from '../base/ports.ts';
+import { Errors } from '../protocol/errors.ts';
+import type { Partition } from '../replication/partition.ts';
+
+/** What a coordinator that loads its state reads at once. */
+const READ_BYTES_MAX = 5 * 1024 * 1024;
+
+export function coordinatorLog(partition: Partition, clock: Clock): CoordinatorLog {
+  return {
+    append(batch): CoordinatorAppend {
+      try {
+        const result = partition.append(batch, { acks: -1, origin: 'coordinator', nowMs: clock.nowMs() });
+        return { errorCode: result.errorCode, baseOffset: result.baseOffset, lastOffset: result.lastOffset };
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+        return { errorCode: Errors.KAFKA_STORAGE_ERROR, baseOffset: -1, lastOffset: -1 };
+      }
+    },
+    highWatermark: () => partition.highWatermark,
+    logStartOffset: () => partition.logStartOffset,
+    logEndOffset: () => partition.logEndOffset,
+    maxBatchBytes: () => partition.log?.settings.maxMessageBytes ?? 0,
+    whenCommitted: (offset, callback) =>
+      // When leadership is lost, the resignation ends the coordinator and everything it waits for.
+      partition.whenCommitted(offset, (outcome) => {
+        if (outcome === 'committed') callback();
+      }),
+    async read(fromOffset): Promise<readonly Buffer[]> {
+      const { log } = partition;
+      if (log === undefined) throw new DiskError('EIO', `${partition.topic}-${partition.partition}`);
+      const read = await log.read({
+        offset: fromOffset,
+        maxBytes: READ_BYTES_MAX,
+        upTo: log.logEndOffset,
+        minOneMessage: true,
+      });
+      return read.buffers;
+    },
+  };
+}
