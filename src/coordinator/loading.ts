@@ -95,7 +95,6 @@ export async function loadShard(options: LoadOptions): Promise<LoadSummary> {
     // Nothing further although the log does not end here: the last records were compacted away.
     if (offset === before) break;
   }
-  journal.commitTo(Math.min(log.highWatermark(), endOffset));
   for (const [reason, count] of skippedReasons) {
     ports.logger.warn({ reason, count }, 'records of a coordinator log were passed over');
   }

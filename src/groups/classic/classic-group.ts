@@ -134,13 +134,13 @@ export class ClassicGroup {
     this.pendingJoins.delete(memberId);
   }
 
-  /** Takes a member, or one that is only pending, out of everything. */
+  /** Takes a member, or one that is only pending, out of everything. Who waits has been answered before. */
   remove(memberId: string): void {
     const member = this.members.get(memberId);
     if (member !== undefined) {
+      assert(member.awaitingJoin === undefined && member.awaitingSync === undefined, 'nobody goes who waits');
       this.members.delete(memberId);
       this.#support(member, -1);
-      if (member.awaitingJoin !== undefined) this.#awaitingJoins--;
       if (member.groupInstanceId !== null) this.#staticMembers.delete(member.groupInstanceId);
     }
     if (this.leaderId === memberId) this.leaderId = this.members.keys().next().value;

@@ -329,3 +329,26 @@ test('a JoinGroup that a client has given up is answered when it sends another o
   await scene.time.advance(0);
   assert.equal(second.response!.generationId, 2);
 });
+
+test('a new group whose record takes long to commit goes on: only its SyncGroup depends on the log', async () => {
+  const scene = await Scene.begin();
+  scene.settings.groups.classic.initialRebalanceDelayMs = 10_000;
+  scene.log.isCommittedAtOnce = false;
+  const join = scene.join({ apiVersion: 3 });
+  await scene.time.advance(9999);
+  assert.equal(join.response, undefined);
+  await scene.time.advance(1);
+  assert.deepEqual([join.response!.errorCode, join.response!.generationId], [0, 1]);
+});
+
+test('item 53: whoever prolonged one initial delay does not prolong the next one', async () => {
+  const scene = await Scene.begin();
+  const options = { rebalanceTimeoutMs: 3000 };
+  const joins = [await scene.joinFully(options), await scene.joinFully(options)];
+  await scene.time.advance(3000);
+  await scene.leave(...joins.map(({ response }) => ({ memberId: response!.memberId })));
+  assert.equal(scene.state(), 'Empty');
+  const join = await scene.joinFully();
+  await scene.time.advance(3000);
+  assert.equal(join.response!.generationId, 3);
+});

@@ -5,13 +5,7 @@ import type { LeaveGroupRequest, LeaveGroupResponse } from '../../protocol/messa
 import type { GroupTurn } from '../events.ts';
 import type { GroupState } from '../group-state.ts';
 import { checkMember, type ClassicGroup } from './classic-group.ts';
-import {
-  completeJoinIfAllJoined,
-  rebalanceOrCompleteJoin,
-  removeMember,
-  renewSession,
-  sessionKey,
-} from './rebalance.ts';
+import { rebalanceOrCompleteJoin, removeMember, renewSession, sessionKey } from './rebalance.ts';
 
 /** The error code. Errors: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS. */
 export function heartbeat(state: GroupState, turn: GroupTurn, request: HeartbeatRequest): number {
@@ -41,8 +35,7 @@ export function leaveGroup(
     errorCode: group === undefined ? Errors.UNKNOWN_MEMBER_ID : leave(turn, group, memberId, groupInstanceId),
   }));
   if (group === undefined || left.every(({ errorCode }) => errorCode !== Errors.NONE)) return left;
-  if (group.state === 'PreparingRebalance') completeJoinIfAllJoined(turn, group);
-  else if (!group.isEmpty) rebalanceOrCompleteJoin(state, turn, group);
+  if (!group.isEmpty) rebalanceOrCompleteJoin(state, turn, group);
   return left;
 }
 

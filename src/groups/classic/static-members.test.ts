@@ -180,3 +180,33 @@ test('an administrator removes static members by instance id alone', async () =>
   );
   assert.equal(scene.describe().members.length, 1);
 });
+
+test('item 52: a rebalance that begins before the new id is committed answers the restarted member', async () => {
+  const scene = await Scene.begin();
+  const [leader] = await staticGroup(scene, 'i1', 'i2');
+  scene.log.isCommittedAtOnce = false;
+  const rejoin = scene.join({ groupInstanceId: 'i2' });
+  await scene.time.advance(1);
+  const leading = scene.join({
+    memberId: leader,
+    groupInstanceId: 'i1',
+    protocols: [...PROTOCOLS, ...PROTOCOLS],
+  });
+  await scene.time.advance(0);
+  assert.deepEqual([rejoin.response!.generationId, leading.response!.generationId], [2, 2]);
+  scene.log.commit();
+  await scene.time.advance(0);
+  assert.equal(scene.state(), 'CompletingRebalance');
+
+  const again = await Scene.begin();
+  const [first] = await staticGroup(again, 'i1', 'i2', 'i3');
+  again.log.isCommittedAtOnce = false;
+  const restarted = again.join({ groupInstanceId: 'i2' });
+  await again.time.advance(1);
+  again.join({ memberId: first, groupInstanceId: 'i1' });
+  again.log.commit();
+  await again.time.advance(0);
+  assert.deepEqual([again.state(), restarted.response], ['PreparingRebalance', undefined]);
+});
+
+const PROTOCOLS = [{ name: 'range', metadata: subscription('t') }];

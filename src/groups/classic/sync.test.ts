@@ -185,3 +185,36 @@ test('a group, member or group id that is not there is UNKNOWN_MEMBER_ID or INVA
     UNKNOWN_MEMBER_ID,
   ]);
 });
+
+test('a member that is removed while it waits for its assignment is answered UNKNOWN_MEMBER_ID', async () => {
+  const scene = await Scene.begin();
+  const [, follower] = await joinedGroup(scene, 2);
+  const waiting = scene.sync({ memberId: follower, generationId: 1 });
+  assert.deepEqual(await scene.leave({ memberId: follower }), [0]);
+  assert.equal(waiting.response!.errorCode, Errors.UNKNOWN_MEMBER_ID);
+});
+
+test('a member whose session ran out while it waited for its assignment begins a new one with the answer', async () => {
+  const scene = await Scene.begin();
+  const joins = ['i1', 'i2'].map((groupInstanceId) => scene.join({ groupInstanceId }));
+  await scene.time.advance(9000);
+  const { leader } = joins[0].response!;
+  const [other] = joins.map(({ response }) => response!.memberId).filter((memberId) => memberId !== leader);
+  const instance = (memberId: string) => ({
+    memberId,
+    groupInstanceId: memberId.slice(0, 2),
+    generationId: 1,
+  });
+  const waiting = scene.sync(instance(other));
+  for (let i = 0; i < 4; i++) {
+    await scene.time.advance(5000);
+    assert.equal(await scene.heartbeat(instance(leader)), 0);
+  }
+  scene.join({ ...instance(leader), protocols: [{ name: 'range', metadata: subscription('u') }] });
+  await scene.time.advance(0);
+  assert.equal(waiting.response!.errorCode, Errors.REBALANCE_IN_PROGRESS);
+  await scene.time.advance(9999);
+  assert.equal(scene.describe().members.length, 2);
+  await scene.time.advance(1);
+  assert.equal(scene.describe().members.length, 1);
+});
