@@ -7,8 +7,8 @@ import { covers, type AnyMessage, type AnyType, type Message } from './schema.ts
 import type { Reader, Writer } from './wire.ts';
 
 export interface Codec<R, W = R> {
-  read(reader: Reader): R;
-  write(writer: Writer, value: W): void;
+  readonly read: (reader: Reader) => R;
+  readonly write: (writer: Writer, value: W) => void;
 }
 
 const codecs = new WeakMap<AnyMessage, Codec<unknown>[]>();
@@ -24,7 +24,7 @@ function compile(message: AnyMessage, version: number): Codec<unknown> {
   if (!covers(message.versions, version)) throw new RangeError(`${message.name} has no version ${version}`);
   const { source, constants } = emit(message, version);
   const end = `return { read: read0, write: write0 };\n//# sourceURL=kafka/${message.name}.v${version}.js`;
-  // eslint-disable-next-line no-new-func
+  // eslint-disable-next-line typescript/no-implied-eval
   return new Function('z', 'differs', `'use strict';\n${source}\n${end}`)(
     constants,
     differs,

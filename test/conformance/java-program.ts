@@ -14,7 +14,7 @@ export interface JavaProgram {
 /** Starts a program of ./java. Errors: PeerMissing. */
 export async function startJava(name: string): Promise<JavaProgram> {
   const child = spawn('java', await javaProgram(name), { stdio: ['pipe', 'pipe', 'pipe'] });
-  const waiting: { resolve(answer: Buffer): void; reject(error: Error): void }[] = [];
+  const waiting: { resolve: (answer: Buffer) => void; reject: (error: Error) => void }[] = [];
   let errors = '';
   let parts: Buffer[] = [];
   let size = 0;

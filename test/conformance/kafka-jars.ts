@@ -72,7 +72,8 @@ export interface Definition {
   /** The jar that it comes from, without its version. */
   readonly module: string;
   readonly name: string;
-  readonly type: 'request' | 'response' | 'header' | 'data' | string;
+  /** `request`, `response`, `header` or one of the kinds of records. */
+  readonly type: string;
   readonly apiKey?: number;
   readonly validVersions: string;
   readonly flexibleVersions: string;
