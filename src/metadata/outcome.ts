@@ -27,7 +27,6 @@ const MESSAGES: ReadonlyMap<number, string> = new Map<ErrorCode, string>([
   [Errors.ELECTION_NOT_NEEDED, 'Leader election not needed for topic partition.'],
   [Errors.PREFERRED_LEADER_NOT_AVAILABLE, 'The preferred leader was not available.'],
   [Errors.ELIGIBLE_LEADERS_NOT_AVAILABLE, 'Eligible topic partition leaders are not available.'],
-  [Errors.NO_REASSIGNMENT_IN_PROGRESS, 'No partition reassignment is in progress.'],
 ]);
 
 /** Without a message: the error's own. Null where Kafka sends none. */

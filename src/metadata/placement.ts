@@ -22,8 +22,8 @@ export function placeReplicas(
   if (alive.length === 0) return 'All brokers are currently fenced.';
   if (replicationFactor > all.length) {
     return (
-      `The target replication factor of ${replicationFactor} cannot be reached because only ` +
-      `${all.length} broker(s) are registered.`
+      `The target replication factor of ${replicationFactor} cannot be reached because only ${all.length} ` +
+      'broker(s) are registered or some brokers have all their log directories cordoned.'
     );
   }
   const fenced = acrossRacks(all.filter((broker) => broker.fenced));

@@ -23,6 +23,7 @@ import {
 } from '../topic-description.ts';
 
 type TopicAnswer = Write<typeof MetadataResponse>['topics'][number];
+type TopicAsked = NonNullable<MetadataRequest['topics']>[number];
 type PartitionAnswer = TopicAnswer['partitions'][number];
 
 /** The versions up to this one ask by name alone. */
@@ -33,6 +34,7 @@ const LAST_VERSION_WITHOUT_LISTENER_ERROR = 5;
 export const metadata = handler(MetadataRequest, MetadataResponse, (request, context, services) => {
   const { image } = services;
   const version = context.apiVersion;
+  if (request.topics?.some((topic) => isMalformed(topic, version))) return malformed(request);
   const isAll = request.topics === null || (version === 0 && request.topics.length === 0);
   const topics = isAll ? allTopics(context, services) : namedTopics(request, context, services);
   const askTopics = request.includeTopicAuthorizedOperations;
@@ -63,12 +65,7 @@ function allTopics(context: RequestContext, services: Services): TopicAnswer[] {
 function namedTopics(request: MetadataRequest, context: RequestContext, services: Services): TopicAnswer[] {
   const names = new Set<string>();
   const ids = new Set<string>();
-  const topics = request.topics ?? [];
-  if (context.apiVersion <= LAST_VERSION_BY_NAME && topics.some(isByIdOrNameless)) {
-    // The request as a whole; a name in its answers cannot be null in these versions.
-    return topics.map(({ name }) => failed(Errors.INVALID_REQUEST, name ?? ''));
-  }
-  for (const { name, topicId } of topics) {
+  for (const { name, topicId } of request.topics ?? []) {
     if (topicId !== ZERO_UUID) ids.add(topicId);
     else if (name !== null) names.add(name);
   }
@@ -77,8 +74,21 @@ function namedTopics(request: MetadataRequest, context: RequestContext, services
   return topicsOfNames(names, request.allowAutoTopicCreation, context, services);
 }
 
-function isByIdOrNameless({ name, topicId }: { name: string | null; topicId: string }): boolean {
-  return name === null || topicId !== ZERO_UUID;
+/** Ids belong to later versions; from then on one of the two is needed. */
+function isMalformed({ name, topicId }: TopicAsked, version: number): boolean {
+  if (version <= LAST_VERSION_BY_NAME) return name === null || topicId !== ZERO_UUID;
+  return name === null && topicId === ZERO_UUID;
+}
+
+/** The answer of a request that is refused as a whole; a name in it cannot be null in every version. */
+function malformed(request: MetadataRequest): Write<typeof MetadataResponse> {
+  const topics = request.topics ?? [];
+  return {
+    throttleTimeMs: 0,
+    errorCode: Errors.INVALID_REQUEST,
+    brokers: [],
+    topics: topics.map(({ name, topicId }) => failed(Errors.INVALID_REQUEST, name ?? '', topicId)),
+  };
 }
 
 function topicOfId(id: string, context: RequestContext, services: Services): TopicAnswer {

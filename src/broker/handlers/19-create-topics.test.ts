@@ -129,7 +129,7 @@ test('more replicas than brokers are refused in Kafka’s words', async () => {
       't',
       Errors.INVALID_REPLICATION_FACTOR,
       'Unable to replicate the partition 3 time(s): The target replication factor of 3 cannot be reached because ' +
-        'only 1 broker(s) are registered.',
+        'only 1 broker(s) are registered or some brokers have all their log directories cordoned.',
     ],
   ]);
 });

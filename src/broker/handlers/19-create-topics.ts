@@ -3,7 +3,7 @@ import { ZERO_UUID } from '../../base/uuid.ts';
 import { describeTopicConfigs } from '../../metadata/configs/resolve.ts';
 import type { CreatedTopic } from '../../metadata/controller/topics.ts';
 import { CLUSTER_METADATA_TOPIC } from '../../metadata/topic-names.ts';
-import { Errors } from '../../protocol/errors.ts';
+import { Errors, KafkaError } from '../../protocol/errors.ts';
 import { CreateTopicsRequest, CreateTopicsResponse } from '../../protocol/messages/19-create-topics.ts';
 import type { Write } from '../../protocol/schema.ts';
 import { authorize, mayTopic } from '../authorization.ts';
@@ -33,7 +33,15 @@ export const createTopics = handler(
     }
     const accepted = request.topics.filter((topic) => !refused.has(topic.name));
     const { timeoutMs, validateOnly } = request;
-    const created = await services.controller.createTopics(accepted, { timeoutMs, validateOnly });
+    let created: readonly CreatedTopic[];
+    try {
+      created = await services.controller.createTopics(accepted, { timeoutMs, validateOnly });
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error;
+      // The request as a whole, also what would have been refused anyway.
+      const { code, message } = error;
+      return { throttleTimeMs: 0, topics: [...counts.keys()].map((name) => failed(name, code, message)) };
+    }
     const answers = new Map(created.map((topic) => [topic.name, answer(topic, context, services)]));
     const topics = [...counts.keys()].flatMap((name) => refused.get(name) ?? answers.get(name) ?? []);
     return { throttleTimeMs: 0, topics };

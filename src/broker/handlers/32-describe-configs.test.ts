@@ -239,7 +239,7 @@ test('resources that cannot be are told in Kafka’s words, each for itself', as
     one.errorMessage,
   ]);
   assert.deepEqual(shown, [
-    [3, null],
+    [3, ''],
     [
       17,
       "Topic name is invalid: 'n o' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'",

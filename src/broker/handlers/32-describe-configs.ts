@@ -69,7 +69,7 @@ function describe(
   try {
     all = configsOf(type, resourceName, services);
   } catch (error) {
-    if (error instanceof KafkaError) return fail(error.code, error.message === '' ? null : error.message);
+    if (error instanceof KafkaError) return fail(error.code, error.message);
     throw error;
   }
   const keys = resource.configurationKeys ?? [];
@@ -77,7 +77,8 @@ function describe(
   const shown = asked === undefined ? all : all.filter((config) => asked.has(config.name));
   return {
     errorCode: Errors.NONE,
-    errorMessage: null,
+    // Kafka has the empty text here, and below where a logger has no documentation, where null would do.
+    errorMessage: '',
     resourceType,
     resourceName,
     configs: shown.map((config) => ({
@@ -88,12 +89,12 @@ function describe(
       isSensitive: config.isSensitive,
       synonyms: request.includeSynonyms ? config.synonyms : [],
       configType: config.configType,
-      documentation: request.includeDocumentation ? config.documentation : null,
+      documentation: request.includeDocumentation || type === 'BROKER_LOGGER' ? config.documentation : null,
     })),
   };
 }
 
-/** Throws KafkaError; an empty message stands for none. */
+/** Throws KafkaError. */
 function configsOf(type: ConfigResourceName, name: string, services: Services): readonly DescribedConfig[] {
   const { image, nodeId } = services;
   switch (type) {
@@ -142,6 +143,6 @@ function describeLoggers(services: Services): DescribedConfig[] {
     readOnly: false,
     isSensitive: false,
     configType: CONFIG_TYPE_UNKNOWN,
-    documentation: null,
+    documentation: '',
   }));
 }

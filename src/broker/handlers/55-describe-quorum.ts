@@ -32,7 +32,7 @@ export const describeQuorum = handler(
     const partition = {
       partitionIndex: 0,
       errorCode: Errors.NONE,
-      errorMessage: null,
+      errorMessage: '',
       leaderId: image.controllerId,
       leaderEpoch: Math.min(image.controllerEpoch, EPOCH_MAX),
       highWatermark: image.revision,
@@ -41,7 +41,7 @@ export const describeQuorum = handler(
     };
     return {
       errorCode: Errors.NONE,
-      errorMessage: null,
+      errorMessage: '',
       topics: [{ topicName: CLUSTER_METADATA_TOPIC, partitions: [partition] }],
       nodes: [...image.brokers.values()].map(({ id, endpoints }) => ({
         nodeId: id,
@@ -68,7 +68,7 @@ function unknownPartitions(request: DescribeQuorumRequest) {
   const { errorCode, errorMessage } = refusal(Errors.UNKNOWN_TOPIC_OR_PARTITION);
   return {
     errorCode: Errors.NONE,
-    errorMessage: null,
+    errorMessage: '',
     topics: request.topics.map(({ topicName, partitions }) => ({
       topicName,
       partitions: partitions.map(({ partitionIndex }) => ({

@@ -13,7 +13,7 @@ async function update(bench: BrokerBench, version: number, ...featureUpdates: ob
 
 test('a level that is what it was is no error, and results are told up to version 1', async () => {
   const bench = await brokerBench();
-  const results = [{ feature: 'metadata.version', errorCode: 0, errorMessage: null }];
+  const results = [{ feature: 'metadata.version', errorCode: 0, errorMessage: 'NONE' }];
   for (const version of [0, 1, 2]) {
     assert.deepEqual(await update(bench, version, METADATA_VERSION), {
       errorCode: Errors.NONE,

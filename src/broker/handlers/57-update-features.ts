@@ -25,7 +25,9 @@ export const updateFeatures = handler(
       const errorMessage = FAILED + (outcome.errorMessage ?? '');
       return { throttleTimeMs: 0, errorCode: outcome.errorCode, errorMessage, results: [] };
     }
-    const results = request.featureUpdates.map(({ feature }) => ({ feature, ...outcome }));
+    // Kafka prints the name of the code that stands for no error.
+    const success = { errorCode: Errors.NONE, errorMessage: 'NONE' };
+    const results = request.featureUpdates.map(({ feature }) => ({ feature, ...success }));
     return { throttleTimeMs: 0, ...outcome, results };
   },
 );

@@ -58,9 +58,10 @@ test('one update that is wrong stops them all, and says why', () => {
       `${prefix('no.such.feature', 1)}Local controller 1 does not support this feature.`,
       `${prefix(metadata, 32)}Can't downgrade the version of this feature without setting the upgrade type to ` +
         'either safe or unsafe downgrade.',
-      `${prefix(metadata, 32)}Refusing to perform the requested downgrade because it might delete metadata ` +
-        'information.',
-      `${prefix(metadata, 32)}Unsafe metadata downgrade is not supported in this version.`,
+      'Unsupported metadata.version downgrade from 33 to 32. Refusing to perform the requested downgrade because ' +
+        'it might delete metadata information.',
+      'Unsupported metadata.version downgrade from 33 to 32. Unsafe metadata downgrade is not supported in this ' +
+        'version.',
     ],
   );
 });

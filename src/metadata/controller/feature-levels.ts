@@ -27,6 +27,8 @@ export function updateFeatures(
       const message = `Invalid update version ${update.level} for feature ${update.name}. ${problem}`;
       return answer(refusal(Errors.INVALID_UPDATE_VERSION, message));
     }
+    const lossy = downgradeProblem(image, update);
+    if (lossy !== undefined) return answer(refusal(Errors.INVALID_UPDATE_VERSION, lossy));
     if (update.level === 0) levels.delete(update.name);
     else levels.set(update.name, update.level);
   }
@@ -59,8 +61,18 @@ function updateProblem(
     );
   }
   if (level > current && upgradeType !== UPGRADE_TYPE.UPGRADE) return "Can't downgrade to a newer version.";
+  return undefined;
+}
+
+function downgradeProblem(
+  image: ClusterImage,
+  { name, level, upgradeType }: FeatureUpdate,
+): string | undefined {
+  const current = image.features.metadataVersion;
   if (name !== METADATA_VERSION || level >= current || !isMetadataDowngradeLossy(level)) return undefined;
-  return upgradeType === UPGRADE_TYPE.UNSAFE_DOWNGRADE
-    ? 'Unsafe metadata downgrade is not supported in this version.'
-    : 'Refusing to perform the requested downgrade because it might delete metadata information.';
+  const reason =
+    upgradeType === UPGRADE_TYPE.UNSAFE_DOWNGRADE
+      ? 'Unsafe metadata downgrade is not supported in this version.'
+      : 'Refusing to perform the requested downgrade because it might delete metadata information.';
+  return `Unsupported metadata.version downgrade from ${current} to ${level}. ${reason}`;
 }

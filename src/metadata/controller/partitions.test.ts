@@ -88,7 +88,10 @@ test('what a request gets wrong is told in Kafka’s words', () => {
         'The manual partition assignment includes a partition with 2 replica(s), but this is not consistent ' +
           'with previous partitions, which have 1 replica(s).',
       ],
-      [38, 'The target replication factor of 3 cannot be reached because only 2 broker(s) are registered.'],
+      [
+        38,
+        'The target replication factor of 3 cannot be reached because only 2 broker(s) are registered or some brokers have all their log directories cordoned.',
+      ],
       [44, 'Excessively large number of partitions per request.'],
     ],
   );

@@ -92,10 +92,7 @@ test('stopping a reassignment restores the replicas, and without one there is no
     { errorCode: Errors.NONE, replicas: new Set([1, 2]), isr: [1, 2], adding: [], removing: [] },
   );
   const { errorMessage, ...nothing } = reassign(THREE, null);
-  assert.deepEqual(
-    [nothing.errorCode, errorMessage],
-    [Errors.NO_REASSIGNMENT_IN_PROGRESS, 'No partition reassignment is in progress.'],
-  );
+  assert.deepEqual([nothing.errorCode, errorMessage], [Errors.NO_REASSIGNMENT_IN_PROGRESS, null]);
 });
 
 test('what a request gets wrong is told in Kafka’s words', () => {

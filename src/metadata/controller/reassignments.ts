@@ -104,7 +104,7 @@ function cancelled(
   request: Reassignment,
   partition: PartitionImage,
 ): PartitionUpdate | Outcome {
-  if (!isReassigning(partition)) return refusal(Errors.NO_REASSIGNMENT_IN_PROGRESS);
+  if (!isReassigning(partition)) return refusal(Errors.NO_REASSIGNMENT_IN_PROGRESS, null);
   const replicas = partition.replicas.filter((id) => !partition.addingReplicas.includes(id));
   const isr = partition.isr.filter((id) => replicas.includes(id));
   if (isr.length === 0) {

@@ -143,7 +143,7 @@ test('what a request gets wrong is told in Kafka’s words', () => {
         'r4',
         38,
         'Unable to replicate the partition 4 time(s): The target replication factor of 4 cannot be reached ' +
-          'because only 3 broker(s) are registered.',
+          'because only 3 broker(s) are registered or some brokers have all their log directories cordoned.',
       ],
       ['h1', 42, 'A manual partition assignment was specified, but replication factor was not set to -1.'],
       ['h2', 42, 'A manual partition assignment was specified, but numPartitions was not set to -1.'],
