@@ -90,7 +90,8 @@ test('what a request gets wrong is told in Kafka’s words', () => {
       ],
       [
         38,
-        'The target replication factor of 3 cannot be reached because only 2 broker(s) are registered or some brokers have all their log directories cordoned.',
+        'The target replication factor of 3 cannot be reached because only 2 broker(s) are registered or ' +
+          'some brokers have all their log directories cordoned.',
       ],
       [44, 'Excessively large number of partitions per request.'],
     ],
