@@ -153,6 +153,8 @@ export class Log implements Syncable {
   #unflushedMessages = 0;
   #isFlushScheduled = false;
   #toldDurable: number;
+  /** By the wall clock of the appends: until then what is appended is kept in memory. */
+  #tailWantedUntilMs: number;
   #isRemoved = false;
 
   constructor(environment: LogEnvironment, home: LogHome, state: LogState) {
@@ -173,6 +175,7 @@ export class Log implements Syncable {
     this.#logEndOffset = state.logEndOffset;
     this.#durableEndOffset = state.logEndOffset;
     this.#toldDurable = state.logEndOffset;
+    this.#tailWantedUntilMs = environment.clock.nowMs() + TAIL_INTEREST_FIRST_MS;
     this.#recoveryPoint = state.recoveryPoint;
     this.#pendingFiles = [...state.unsynced];
     this.#areNamesChanged = state.isNew;
@@ -435,7 +438,8 @@ export class Log implements Syncable {
     const epoch = header.partitionLeaderEpoch(batch);
     if (epoch >= 0 && epoch !== this.#epochs.latestEpoch) this.#epochs.assign(epoch, baseOffset);
     this.#logEndOffset = lastOffset + 1;
-    this.#tail.append(batch, baseOffset);
+    if (nowMs < this.#tailWantedUntilMs) this.#tail.append(batch, baseOffset);
+    else if (this.#tail.firstOffset !== undefined) this.#tail.clear();
     if (state !== undefined) {
       const completed = applyBatch(state, batch, 0);
       if (completed?.isAbort) segment.appendAborted(completed);
@@ -725,10 +729,21 @@ export class Log implements Syncable {
     if (offset < this.#logStartOffset || offset > this.#logEndOffset) {
       throw new OffsetOutOfRange(offset, { from: this.#logStartOffset, to: this.#logEndOffset });
     }
-    if (offset >= options.upTo || offset === this.#logEndOffset) return nothingAt(offset);
+    if (offset >= options.upTo || offset === this.#logEndOffset) {
+      this.wantTail();
+      return nothingAt(offset);
+    }
     const firstCached = this.#tail.firstOffset;
-    if (firstCached !== undefined && offset >= firstCached) return this.#readTail(options);
+    if (firstCached !== undefined && offset >= firstCached) {
+      this.wantTail();
+      return this.#readTail(options);
+    }
     return this.#readFiles(options);
+  }
+
+  /** Somebody reads where records are appended: from now on they are kept in memory. */
+  wantTail(): void {
+    this.#tailWantedUntilMs = this.#environment.clock.nowMs() + TAIL_INTEREST_MS;
   }
 
   #readTail(options: ReadOptions): LogRead {
@@ -763,6 +778,7 @@ export class Log implements Syncable {
         const read = await readSegment(segment, options);
         // Cut off while it was read: what was read is not the log's any more.
         if (truncations !== this.#truncations) return nothingAt(options.offset);
+        if (read !== undefined && read.nextOffset >= options.upTo) this.wantTail();
         if (read !== undefined) return read;
         this.#checkNoGap(index, options.offset);
       }
@@ -1152,6 +1168,10 @@ interface Round {
   isSynced: boolean;
 }
 
+/** After a reader was seen at the end of the log, so long is what is appended kept in memory: copying costs. */
+const TAIL_INTEREST_MS = 30_000;
+/** At first nobody can know. */
+const TAIL_INTEREST_FIRST_MS = 10_000;
 /** flush.ms as good as never. */
 const FLUSH_MS_NEVER = 10 * 365 * 86_400_000;
 

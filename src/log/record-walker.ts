@@ -64,22 +64,49 @@ export class RecordWalker {
     return undefined;
   }
 
+  /**
+   * The hot path: numbers of one byte (two for sizes) are read in place, all others by the methods below. Beyond the
+   * end of the buffer bytes are undefined; what is computed from them fails one of the comparisons.
+   */
   #record(index: number, rules: WalkRules): string | undefined {
-    const sizeBytes = this.#varint();
-    const start = this.#at;
-    const end = start + sizeBytes;
-    if (!(sizeBytes >= RECORD_BYTES_MIN - 1) || end > this.#end) return `record ${index} has an invalid size`;
+    const buffer = this.#buffer;
+    let at = this.#at;
+    let byte = buffer[at];
+    let sizeBytes: number;
+    if (byte < 0x80) {
+      sizeBytes = (byte >>> 1) ^ -(byte & 1);
+      at += 1;
+    } else if (buffer[at + 1] < 0x80) {
+      const value = (byte & 0x7f) | (buffer[at + 1] << 7);
+      sizeBytes = (value >>> 1) ^ -(value & 1);
+      at += 2;
+    } else {
+      sizeBytes = this.#varint();
+      at = this.#at;
+    }
+    const end = at + sizeBytes;
+    if (!(sizeBytes >= RECORD_BYTES_MIN - 1) || !(end <= this.#end)) return `record ${index} has an invalid size`;
     if (sizeBytes > rules.recordBytesMax) {
       return `record ${index} has ${sizeBytes} bytes, at most ${rules.recordBytesMax} are allowed`;
     }
-    this.#at += 1;
-    const timestamp = rules.baseTimestamp + this.#varlong();
+    at += 1; // the attributes, which mean nothing yet
+    byte = buffer[at];
+    let timestamp = rules.baseTimestamp;
+    if (byte < 0x80) {
+      timestamp += (byte >>> 1) ^ -(byte & 1);
+      at += 1;
+    } else {
+      this.#at = at;
+      timestamp += this.#varlong();
+      at = this.#at;
+    }
+    this.#at = at;
     if (this.#varint() !== index) this.areOffsetsContiguous = false;
     const keySize = this.#varint();
     if (keySize > 0) this.#at += keySize;
     const valueSize = this.#varint();
     if (valueSize > 0) this.#at += valueSize;
-    if (this.#at > end) return `record ${index} is longer than its size`;
+    if (this.#at >= end) return `record ${index} is longer than its size`;
     const headerCount = this.#varint();
     if (headerCount !== 0 && !this.#headers(headerCount, end)) return `record ${index} has invalid headers`;
     if (this.#at !== end) return `record ${index} does not end where its size says`;
@@ -88,15 +115,23 @@ export class RecordWalker {
       this.maxTimestamp = timestamp;
       this.maxTimestampIndex = index;
     }
-    if (rules.keyRequired && keySize < 0) {
+    const isTimely = timestamp >= rules.timestampMin && timestamp <= rules.timestampMax;
+    if ((rules.keyRequired && keySize < 0) || rules.refuseEachTimestamp || !isTimely) {
+      this.#judge(index, { keySize, timestamp }, rules);
+    }
+    return undefined;
+  }
+
+  #judge(index: number, record: { readonly keySize: number; readonly timestamp: number }, rules: WalkRules): void {
+    const { timestamp } = record;
+    if (rules.keyRequired && record.keySize < 0) {
       this.#fail(Errors.INVALID_RECORD, index, 'Compacted topics cannot accept a message without a key');
     } else if (rules.refuseEachTimestamp) {
       this.#fail(Errors.INVALID_TIMESTAMP, index, 'A producer must not set the timestamp type to LogAppendTime');
-    } else if (timestamp !== -1 && !(timestamp >= rules.timestampMin && timestamp <= rules.timestampMax)) {
+    } else if (timestamp !== -1) {
       const range = `[${rules.timestampMin}, ${rules.timestampMax}]`;
       this.#fail(Errors.INVALID_TIMESTAMP, index, `Timestamp ${timestamp} is out of range ${range}`);
     }
-    return undefined;
   }
 
   #headers(count: number, end: number): boolean {
