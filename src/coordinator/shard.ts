@@ -104,7 +104,9 @@ export class Shard<E, M extends StateMachine<E>> {
         isStopped: () => this.#state !== 'loading',
       });
       if (this.#state !== 'loading') return;
-      ports.logger.info(summary, 'loaded a coordinator shard');
+      // Fifty empty partitions at the first start are no news.
+      if (summary.records > 0) ports.logger.info(summary, 'loaded a coordinator shard');
+      else ports.logger.debug(summary, 'loaded an empty coordinator shard');
     } catch (error) {
       if (this.#state !== 'loading') return;
       this.#state = 'failed';
