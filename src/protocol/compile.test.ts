@@ -152,6 +152,18 @@ test('a lying count is refused by the size of its elements, before any is made',
   assert.throws(() => decode(Wide, 0, `00000002 ${'00'.repeat(23)}`), /array of 2 at 4, 23 bytes remain/);
 });
 
+test('fields that a version lacks, or that are tagged, do not count towards the size of an element', () => {
+  const Narrow = message(
+    'Narrow',
+    { versions: '0-2', flexible: '1+' },
+    { items: array(struct({ a: int8, b: at('2+', int64), c: at('1+', tagged(0, int64)) })) },
+  );
+  const item = { a: 1, b: 0, c: 0 };
+  assert.deepEqual(decode(Narrow, 0, '00000002 01 01'), { items: [item, item] });
+  assert.deepEqual(decode(Narrow, 1, '03 0100 0100 00'), { items: [item, item] });
+  assert.throws(() => decode(Narrow, 2, `03 01 ${'00'.repeat(9)}`), /array of 2/);
+});
+
 test('the emitted code has no test of a version left in it', () => {
   for (const version of [1, 2, 3, 4]) assert.doesNotMatch(emit(Example, version).source, /version/i);
 });

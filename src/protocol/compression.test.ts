@@ -376,5 +376,9 @@ test('snappy: framings that lie are corrupt', () => {
 
 test('xxh32 gives the check values of its specification', () => {
   assert.equal(xxh32(Buffer.alloc(0)), 0x02cc5d05);
+  assert.equal(xxh32(Buffer.from('a')), 0x550d7456);
+  assert.equal(xxh32(Buffer.from('as')), 0x9d5a0464);
+  assert.equal(xxh32(Buffer.from('asd')), 0x3d83552b);
+  assert.equal(xxh32(Buffer.from('asdf')), 0x5e702c32);
   assert.equal(xxh32(Buffer.from('Nobody inspects the spammish repetition')), 0xe2293b2f);
 });

@@ -75,6 +75,27 @@ test('a header is read wherever in a buffer the batch begins', () => {
   );
 });
 
+test('without a position the batch at the beginning is meant', () => {
+  const batch = buildBatch({
+    records: [record],
+    isControl: true,
+    producerId: 5,
+    producerEpoch: 6,
+    baseSequence: 7,
+  });
+  const { attributes, producerId, producerEpoch, baseSequence, lastSequence, recordCount, storedCrc } =
+    batches;
+  const found = [attributes, producerId, producerEpoch, baseSequence, lastSequence, recordCount].map((of) =>
+    of(batch),
+  );
+  assert.deepEqual(found, [0x20, 5, 6, 7, 7, 1]);
+  assert.equal(storedCrc(batch), batch.readUInt32BE(17));
+  assert.deepEqual(
+    [batches.baseTimestamp, batches.maxTimestamp, batches.lastOffsetDelta].map((of) => of(batch)),
+    [record.timestamp, record.timestamp, 0],
+  );
+});
+
 test('base offset and leader epoch are assigned without touching the checksum', () => {
   const batch = buildBatch({ records: [record] });
   batches.setBaseOffset(batch, 0, 2 ** 53 - 1);

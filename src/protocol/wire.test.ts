@@ -291,6 +291,11 @@ test('unknown tagged fields are skipped, whatever is in them', () => {
   assert.equal(from.int8(), 0x7f);
 });
 
+test('a tag count is believed as far as two bytes for each could be there', () => {
+  assert.equal(reader('02 00000000').tagCount(), 2);
+  assert.throws(() => reader('02 000000').tagCount(), ProtocolError);
+});
+
 test('tag sections that lie are refused', () => {
   assert.throws(() => reader('01').skipTags(), ProtocolError);
   assert.throws(() => reader('01 00 05 00').skipTags(), ProtocolError);
