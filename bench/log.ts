@@ -38,9 +38,14 @@ function batchOf(recordBytes: number, sizeBytes: number): Buffer {
   return buildBatch({ records: Array.from({ length: count }, () => ({ key: null, value, timestamp })) });
 }
 
-async function appends(name: string, options: { partitions: number; recordBytes: number; settings: LogSettings }): Promise<void> {
+async function appends(
+  name: string,
+  options: { partitions: number; recordBytes: number; settings: LogSettings },
+): Promise<void> {
   const directories = await open('appends');
-  const logs = Array.from({ length: options.partitions }, (_, index) => make(directories, name, index, options.settings));
+  const logs = Array.from({ length: options.partitions }, (_, index) =>
+    make(directories, name, index, options.settings),
+  );
   const batch = batchOf(options.recordBytes, 16 * 1024);
   const records = header.recordCount(batch);
   const count = Math.floor(BYTES / batch.length);
@@ -49,7 +54,11 @@ async function appends(name: string, options: { partitions: number; recordBytes:
   for (let index = 0; index < count; index++) {
     header.setBaseOffset(batch, 0, 0);
     const nowMs = Date.now();
-    const result = logs[index % logs.length]!.appendAsLeader(batch, { leaderEpoch: 0, origin: 'client', nowMs });
+    const result = logs[index % logs.length]!.appendAsLeader(batch, {
+      leaderEpoch: 0,
+      origin: 'client',
+      nowMs,
+    });
     if (result.errorCode !== 0) throw new Error(result.errorMessage);
     // The event loop of a broker turns after some requests; here after 16.
     if (index % 16 === 15) await new Promise<void>((resolve) => setImmediate(resolve));
@@ -62,7 +71,8 @@ async function appends(name: string, options: { partitions: number; recordBytes:
   const cpuPerGb = (used.user + used.system) / 1e6 / ((count * batch.length) / 1e9);
   console.log(
     `${name}: ${perSecond} appends/s, ${Math.round((perSecond * records) / 1000)}k records/s, ` +
-      `${Math.round((perSecond * batch.length) / 1e6)} MB/s, ${cpuPerGb.toFixed(2)} CPU-s per GB, all durable after ${Math.round(flushedMs)} ms`,
+      `${Math.round((perSecond * batch.length) / 1e6)} MB/s, ${cpuPerGb.toFixed(2)} CPU-s per GB, ` +
+      `all durable after ${Math.round(flushedMs)} ms`,
   );
   const log = logs[0]!;
   await reads(log, `${name}, tail`, Math.max(log.logStartOffset, log.logEndOffset - 200 * records));
@@ -110,7 +120,9 @@ async function starts(): Promise<void> {
   directories.release();
   const start = performance.now();
   directories = await open('starts');
-  console.log(`start with ${PARTITIONS} partitions after a kill: ${Math.round(performance.now() - start)} ms`);
+  console.log(
+    `start with ${PARTITIONS} partitions after a kill: ${Math.round(performance.now() - start)} ms`,
+  );
   await directories.shutdown();
 }
 

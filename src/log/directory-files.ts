@@ -23,7 +23,8 @@ export function parseMetaProperties(content: Buffer): MetaProperties | undefined
   for (const line of content.toString('utf8').split(/\r?\n/)) {
     if (line.startsWith('#') || line.startsWith('!')) continue;
     const separator = line.search(/[=:]/);
-    if (separator > 0) values.set(line.slice(0, separator).trim(), unescape(line.slice(separator + 1).trim()));
+    if (separator > 0)
+      values.set(line.slice(0, separator).trim(), unescape(line.slice(separator + 1).trim()));
   }
   const clusterId = values.get('cluster.id');
   const nodeText = values.get('node.id') ?? values.get('broker.id');

@@ -65,7 +65,10 @@ export function partitionName(topic: string, partition: number): string {
 
 export type FolderMark = 'delete' | 'future' | 'stray';
 
-/** `<topic>-<partition>.<unique>-delete`; `unique` is 32 hexadecimal digits. Kafka cuts the topic so that 255 characters suffice. */
+/**
+ * `<topic>-<partition>.<unique>-delete`; `unique` is 32 hexadecimal digits. The topic is cut so that the whole has at
+ * most 255 characters, as in Kafka.
+ */
 export function markedFolderName(of: TopicPartition, unique: string, mark: FolderMark): string {
   const tail = `-${of.partition}.${unique}-${mark}`;
   return of.topic.slice(0, 255 - tail.length) + tail;
@@ -78,7 +81,8 @@ export interface PartitionFolder extends TopicPartition {
 /** Undefined for a folder that is no partition's: it is somebody else's and stays untouched. */
 export function parsePartitionFolder(name: string): PartitionFolder | undefined {
   const marked = MARKED_FOLDER.exec(name);
-  if (marked !== null) return { topic: marked[1], partition: Number(marked[2]), mark: marked[4] as FolderMark };
+  if (marked !== null)
+    return { topic: marked[1], partition: Number(marked[2]), mark: marked[4] as FolderMark };
   const plain = PARTITION_FOLDER.exec(name);
   if (plain === null) return undefined;
   const partition = Number(plain[2]);

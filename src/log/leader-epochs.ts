@@ -93,7 +93,8 @@ export class LeaderEpochs {
       entries.pop();
       this.isDirty = true;
     }
-    while (this.#forgotten.length > 0 && this.#forgotten.at(-1)!.startOffset >= endOffset) this.#forgotten.pop();
+    while (this.#forgotten.length > 0 && this.#forgotten.at(-1)!.startOffset >= endOffset)
+      this.#forgotten.pop();
   }
 
   /** The log now begins at `startOffset`: of the epochs that begin before it only the last stays, beginning there. */

@@ -14,7 +14,8 @@ import * as names from './file-names.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import { LogDirectory, LogDirectoryError } from './log-directory.ts';
 import { existingSegment, listFolder } from './log-folder.ts';
-import { Log, type LogState } from './log.ts';
+import type { LogState } from './log-state.ts';
+import { Log } from './log.ts';
 import { ReplicaMove } from './replica-move.ts';
 import { ProducerSnapshots } from './producer-snapshots.ts';
 import { ProducerState } from './producer-state.ts';
@@ -128,7 +129,9 @@ export class LogDirectories {
       }
       await Promise.all(this.#directories.map((directory) => this.#load(directory)));
       if (this.#directories.every((directory) => directory.failure !== undefined)) {
-        const causes = this.#directories.map((directory) => `${directory.path}: ${directory.failure!.message}`);
+        const causes = this.#directories.map(
+          (directory) => `${directory.path}: ${directory.failure!.message}`,
+        );
         throw new LogDirectoryError(`No log directory is usable (${causes.join('; ')})`);
       }
     } catch (error) {
@@ -232,7 +235,10 @@ export class LogDirectories {
     const { clock, logger } = this.#environment;
     if (logs.length === 0) return;
     const startMs = clock.monotonicMs();
-    logger.info({ directory: directory.path, logs: logs.length }, 'recovering logs after an unclean shutdown');
+    logger.info(
+      { directory: directory.path, logs: logs.length },
+      'recovering logs after an unclean shutdown',
+    );
     const waiting = [...logs].reverse();
     const worker = async (): Promise<void> => {
       for (let options = waiting.pop(); options !== undefined; options = waiting.pop()) {
@@ -264,7 +270,10 @@ export class LogDirectories {
     if (other !== undefined) {
       // A move was cut off between its two renames: the copy was complete before the first.
       const [kept, dropped] = log.logEndOffset >= other.logEndOffset ? [log, other] : [other, log];
-      this.#environment.logger.warn({ kept: kept.folder, dropped: dropped.folder }, 'a replica is in two directories');
+      this.#environment.logger.warn(
+        { kept: kept.folder, dropped: dropped.folder },
+        'a replica is in two directories',
+      );
       const home = kept === log ? this.#directoryOf(other) : directory;
       this.#discard(home, dropped, name);
       if (kept === other) return;
@@ -331,7 +340,7 @@ export class LogDirectories {
     const existing = this.#logs.get(name);
     if (existing !== undefined) {
       if (existing.topicId === options.topicId) return existing;
-      if (!existing.hasTopicId) return this.#giveTopicId(existing, options.topicId);
+      if (existing.topicId === ZERO_UUID) return this.#giveTopicId(existing, options.topicId);
       this.remove(options);
     }
     const directory = this.#choose(options.directory);
@@ -339,7 +348,9 @@ export class LogDirectories {
       return this.#make(directory, name, options);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
-      throw new StorageError(`${name} cannot be made in ${directory.path}: ${error.message}`, { cause: error });
+      throw new StorageError(`${name} cannot be made in ${directory.path}: ${error.message}`, {
+        cause: error,
+      });
     }
   }
 
@@ -365,7 +376,11 @@ export class LogDirectories {
     const segments = new Segments();
     const { settings, startOffset } = options;
     const contents = listFolder(disk, folder);
-    const segment = existingSegment(this.#environment, contents, { baseOffset: startOffset, settings, sizeBytes: 0 });
+    const segment = existingSegment(this.#environment, contents, {
+      baseOffset: startOffset,
+      settings,
+      sizeBytes: 0,
+    });
     segment.isActive = true;
     segment.file();
     segments.add(segment);
@@ -408,7 +423,8 @@ export class LogDirectories {
     if (path !== undefined) {
       const wanted = this.#directories.find((directory) => directory.path === path);
       if (wanted === undefined) throw new StorageError(`${path} is not in log.dirs`);
-      if (wanted.failure !== undefined) throw new StorageError(`${path} is offline: ${wanted.failure.message}`);
+      if (wanted.failure !== undefined)
+        throw new StorageError(`${path} is offline: ${wanted.failure.message}`);
       return wanted;
     }
     let least: LogDirectory | undefined;
@@ -508,7 +524,10 @@ export class LogDirectories {
     const move = new ReplicaMove({ log, future, clock: this.#environment.clock, onCaughtUp });
     this.#moves.set(name, { move, future, target });
     move.run().catch((error: unknown) => {
-      this.#environment.logger.error({ log: log.folder, directory: path, error }, 'a replica could not be moved');
+      this.#environment.logger.error(
+        { log: log.folder, directory: path, error },
+        'a replica could not be moved',
+      );
       if (this.#moves.get(name)?.move === move) this.#cancelMove(name);
     });
   }
@@ -525,7 +544,10 @@ export class LogDirectories {
   }
 
   /** The copy is complete and durable. First it gets the name, then the original loses it. */
-  #swap(name: string, move: { readonly log: Log; readonly future: Log; readonly target: LogDirectory }): void {
+  #swap(
+    name: string,
+    move: { readonly log: Log; readonly future: Log; readonly target: LogDirectory },
+  ): void {
     const { log, future, target } = move;
     const { disk } = this.#environment;
     const source = this.#directoryOf(log);
@@ -540,7 +562,8 @@ export class LogDirectories {
     target.futures.delete(name);
     target.logs.set(name, log);
     source.logs.delete(name);
-    if (source.failure === undefined) this.#removeFolder(source, name, before, log.settings.fileDeleteDelayMs);
+    if (source.failure === undefined)
+      this.#removeFolder(source, name, before, log.settings.fileDeleteDelayMs);
     this.onMoved(log);
   }
 
@@ -550,12 +573,21 @@ export class LogDirectories {
     return this.#directories.map((directory) => {
       const { path, id, failure } = directory;
       const partitions: ReplicaDescription[] = [];
-      for (const [isFuture, logs] of [[false, directory.logs], [true, directory.futures]] as const) {
+      for (const [isFuture, logs] of [
+        [false, directory.logs],
+        [true, directory.futures],
+      ] as const) {
         for (const [name, log] of logs) {
           const { topic, partition } = log;
           const current = isFuture ? this.#logs.get(name) : undefined;
           const offsetLag = Math.max(0, (current?.logEndOffset ?? log.logEndOffset) - log.logEndOffset);
-          partitions.push({ topic, partition, sizeBytes: failure === undefined ? log.sizeBytes : 0, offsetLag, isFuture });
+          partitions.push({
+            topic,
+            partition,
+            sizeBytes: failure === undefined ? log.sizeBytes : 0,
+            offsetLag,
+            isFuture,
+          });
         }
       }
       const errorCode = failure === undefined ? Errors.NONE : Errors.KAFKA_STORAGE_ERROR;
@@ -608,7 +640,8 @@ export class LogDirectories {
   async deleteOldSegments(): Promise<void> {
     this.#applyRetention();
     const flushes: Promise<void>[] = [];
-    for (const log of this.#logs.values()) if (log.failure === undefined && log.isSealing) flushes.push(log.flush());
+    for (const log of this.#logs.values())
+      if (log.failure === undefined && log.isSealing) flushes.push(log.flush());
     // One that fails has told its directory.
     await Promise.allSettled(flushes);
     await this.checkpoint();

@@ -25,7 +25,8 @@ import {
 } from './directory-files.ts';
 import type { LogEnvironment } from './environment.ts';
 import * as names from './file-names.ts';
-import type { Log, LogHome } from './log.ts';
+import type { LogHome } from './log-home.ts';
+import type { Log } from './log.ts';
 import { SyncRounds, type Syncable } from './sync-rounds.ts';
 
 /** Who holds the lock, in words, for the one that does not get it. */
@@ -177,8 +178,9 @@ export class LogDirectory implements LogHome {
     this.#environment.disk.syncDirectory(this.path);
   }
 
-  lowerRecoveryPoint(log: Log, offset: number): void {
-    this.#rewriteNow(names.RECOVERY_POINT_CHECKPOINT, this.#recoveryPoints(new Map([[log, offset]])));
+  lowerRecoveryPoint(log: names.TopicPartition, offset: number): void {
+    const lowered = new Map([[names.partitionName(log.topic, log.partition), offset]]);
+    this.#rewriteNow(names.RECOVERY_POINT_CHECKPOINT, this.#recoveryPoints(lowered));
   }
 
   // --- Checkpoints
@@ -210,7 +212,9 @@ export class LogDirectory implements LogHome {
       const isChanged = await this.#rewrite(names.LOG_START_CHECKPOINT, starts);
       if (this.failure !== undefined) return;
       if (isChanged) this.#environment.disk.syncDirectory(this.path);
-      const durable = new Map(starts.map(({ topic, partition, offset }) => [names.partitionName(topic, partition), offset]));
+      const durable = new Map(
+        starts.map(({ topic, partition, offset }) => [names.partitionName(topic, partition), offset]),
+      );
       for (const [name, log] of this.logs) {
         // A log without an entry begins at 0, or at the base of its first segment.
         const offset = durable.get(name);
@@ -221,10 +225,10 @@ export class LogDirectory implements LogHome {
     }
   }
 
-  #recoveryPoints(lowered: ReadonlyMap<Log, number> = new Map()): PartitionOffset[] {
+  #recoveryPoints(lowered: ReadonlyMap<string, number> = new Map()): PartitionOffset[] {
     const points: PartitionOffset[] = [];
-    for (const log of this.logs.values()) {
-      const offset = Math.min(log.recoveryPoint, lowered.get(log) ?? Infinity);
+    for (const [name, log] of this.logs) {
+      const offset = Math.min(log.recoveryPoint, lowered.get(name) ?? Infinity);
       points.push({ topic: log.topic, partition: log.partition, offset });
     }
     return points;
@@ -271,7 +275,8 @@ export class LogDirectory implements LogHome {
     const content = formatOffsetCheckpoint(offsets);
     if (this.#written.get(name)?.equals(content)) return false;
     const generation = this.#generations.get(name) ?? 0;
-    const isCurrent = (): boolean => (this.#generations.get(name) ?? 0) === generation && this.failure === undefined;
+    const isCurrent = (): boolean =>
+      (this.#generations.get(name) ?? 0) === generation && this.failure === undefined;
     await replaceFile(this.#environment.disk, this.pathOf(name), content, isCurrent);
     if (!isCurrent()) return false;
     this.#written.set(name, content);

@@ -2,7 +2,6 @@
 import type { Disk } from '../base/ports.ts';
 import type { LogEnvironment } from './environment.ts';
 import * as names from './file-names.ts';
-import { rollJitter } from './log.ts';
 import { Segment } from './segment.ts';
 import type { LogSettings } from './settings.ts';
 
@@ -59,4 +58,29 @@ export function existingSegment(
     isNew: false,
     hasTransactionIndex: folder.transactionIndexes.has(baseOffset),
   });
+}
+
+/** An empty segment that takes appends; its file is not there yet. */
+export function freshSegment(
+  environment: LogEnvironment,
+  folder: string,
+  options: { readonly baseOffset: number; readonly settings: LogSettings; readonly nowMs: number },
+): Segment {
+  const segment = new Segment(environment, {
+    folder,
+    baseOffset: options.baseOffset,
+    createdMs: options.nowMs,
+    rollJitterMs: rollJitter(environment, options.settings),
+    indexIntervalBytes: options.settings.indexIntervalBytes,
+    isNew: true,
+    hasTransactionIndex: false,
+  });
+  segment.isActive = true;
+  return segment;
+}
+
+/** Drawn once per segment, so that logs that were made together do not roll together. */
+function rollJitter(environment: LogEnvironment, settings: LogSettings): number {
+  const jitterMs = Math.min(settings.segmentJitterMs, settings.segmentMs);
+  return jitterMs <= 0 ? 0 : Math.floor(environment.random.float() * jitterMs);
 }

@@ -9,106 +9,44 @@
  * .log files, their indexes, the producer snapshot, the leader epochs and the names of all these.
  */
 import { assert } from '../base/assert.ts';
-import type { DiskFile } from '../base/ports.ts';
-import { ZERO_UUID } from '../base/uuid.ts';
 import { Errors } from '../protocol/errors.ts';
 import * as header from '../protocol/record-batch.ts';
-import type { LogTail } from './batch-cache.ts';
-import { nothingAt, readSegment, type LogRead, type ReadOptions } from './cold-read.ts';
+import { nothingAt, type LogRead, type ReadOptions } from './cold-read.ts';
 import { controlMarker } from './control-records.ts';
 import type { LogEnvironment } from './environment.ts';
-import * as names from './file-names.ts';
+import { Durability } from './durability.ts';
+import type { TopicPartition } from './file-names.ts';
+import {
+  duplicate,
+  NO_RECORD_ERRORS,
+  refusal,
+  type AppendOptions,
+  type AppendResult,
+} from './append-result.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
+import type { LogHome } from './log-home.ts';
+import { freshSegment } from './log-folder.ts';
+import { LogReader } from './log-reader.ts';
+import type { LogState } from './log-state.ts';
+import { viewOf } from './log-view.ts';
 import { applyBatch, type ProducerSnapshots } from './producer-snapshots.ts';
-import { lastSequenceOf, ProducerState, type AppendOrigin, type Refusal } from './producer-state.ts';
+import { describeProducer, ProducerState, type ProducerDescription, type Refusal } from './producer-state.ts';
 import type { RecordError } from './record-walker.ts';
 import { expiredSegments } from './retention.ts';
-import { Segment } from './segment.ts';
+import type { Segment } from './segment.ts';
 import type { Segments } from './segments.ts';
 import type { LogSettings } from './settings.ts';
 import { isPassing, OffsetOutOfRange, StorageError } from './storage-error.ts';
-import type { Syncable } from './sync-rounds.ts';
 import { findByTimestamp, findMaxTimestamp, type TimestampOffset } from './time-lookup.ts';
 import { collectAborted, type AbortedTransaction } from './transaction-index.ts';
 import { validateBatch } from './validate.ts';
 
+export type { AppendOptions, AppendResult } from './append-result.ts';
 export type { LogRead, ReadOptions } from './cold-read.ts';
 export { OffsetOutOfRange, StorageError } from './storage-error.ts';
 export type { TimestampOffset } from './time-lookup.ts';
 
-/** What a log needs of the log directory it is in. */
-export interface LogHome {
-  readonly path: string;
-  /** Set once the directory has failed; it never recovers. */
-  readonly failure: Error | undefined;
-  /** Gives the directory up, with all its logs. */
-  fail(error: unknown): void;
-  requestSync(log: Syncable): void;
-  /** Makes a recovery point of at most `offset` durable before the log is cut there. */
-  lowerRecoveryPoint(log: Log, offset: number): void;
-  /** The folder's own name became visible in the directory and is not durable yet. */
-  namesChanged(): void;
-  /** Makes the directory's names durable if they changed. */
-  syncNames(): void;
-}
-
-export interface AppendOptions {
-  readonly leaderEpoch: number;
-  readonly origin: AppendOrigin;
-  readonly nowMs: number;
-  /** Version of the Produce request. */
-  readonly produceVersion?: number;
-  /** Of the producer or marker (KIP-890); 0 when unknown. */
-  readonly transactionVersion?: number;
-}
-
-export interface AppendResult {
-  readonly errorCode: number;
-  readonly errorMessage?: string;
-  readonly recordErrors: readonly RecordError[];
-  /** -1 after an error; those of the original batch for a duplicate. */
-  readonly baseOffset: number;
-  readonly lastOffset: number;
-  /** -1 unless the topic has LogAppendTime. */
-  readonly logAppendTimeMs: number;
-  readonly logStartOffset: number;
-  /** The batch was in the log already: nothing was appended. */
-  readonly duplicate: boolean;
-}
-
-export interface ProducerDescription {
-  readonly producerId: number;
-  readonly producerEpoch: number;
-  readonly lastSequence: number;
-  readonly lastTimestamp: number;
-  readonly coordinatorEpoch: number;
-  /** -1 without an open transaction. */
-  readonly currentTxnStartOffset: number;
-}
-
-/** What there is when a log begins to exist in memory: made fresh, or found by recovery. */
-export interface LogState {
-  readonly topic: string;
-  readonly partition: number;
-  readonly topicId: string;
-  readonly folder: string;
-  readonly settings: LogSettings;
-  readonly segments: Segments;
-  readonly epochs: LeaderEpochs;
-  readonly snapshots: ProducerSnapshots;
-  /** Undefined: loaded from the snapshots when it is wanted. */
-  readonly producers: ProducerState | undefined;
-  readonly logStartOffset: number;
-  readonly logEndOffset: number;
-  readonly recoveryPoint: number;
-  /** Names and files that the first round must make durable. */
-  readonly unsynced: readonly DiskFile[];
-  readonly isNew: boolean;
-}
-
-const NO_RECORD_ERRORS: readonly RecordError[] = [];
-
-export class Log implements Syncable {
+export class Log {
   readonly topic: string;
   readonly partition: number;
   topicId: string;
@@ -121,7 +59,8 @@ export class Log implements Syncable {
   #segments: Segments;
   #epochs: LeaderEpochs;
   #snapshots: ProducerSnapshots;
-  readonly #tail: LogTail;
+  readonly #durability: Durability;
+  readonly #reader: LogReader;
   #folder: string;
   #settings: LogSettings;
   #producers: ProducerState | undefined;
@@ -129,33 +68,9 @@ export class Log implements Syncable {
   /** What the directory's checkpoint holds durably: segments are removed only below it. */
   #durableStartOffset: number;
   #logEndOffset: number;
-  #durableEndOffset: number;
-  #recoveryPoint: number;
   /** As replication says; undefined: whatever is durable, which is right for a log without replicas. */
   #highWatermark: number | undefined;
   #isClosed = false;
-
-  /** Segments with bytes to be synced. */
-  #unsyncedSegments: Segment[] = [];
-  /** Files to be synced and closed: indexes, snapshots, metadata. */
-  #pendingFiles: DiskFile[];
-  /** The next round advances the recovery point to the base of the active segment. */
-  #mustSeal = false;
-  /** Names in the folder changed. */
-  #areNamesChanged: boolean;
-  #isSyncRequested = false;
-  /** In relaxed mode rounds sync only when this says so. */
-  #mustSync = false;
-  #round: Round | undefined;
-  /** Counts what makes a round that is under way worthless. */
-  #truncations = 0;
-  #flushes: Flush[] = [];
-  #unflushedMessages = 0;
-  #isFlushScheduled = false;
-  #toldDurable: number;
-  /** By the wall clock of the appends: until then what is appended is kept in memory. */
-  #tailWantedUntilMs: number;
-  #isRemoved = false;
 
   constructor(environment: LogEnvironment, home: LogHome, state: LogState) {
     this.topic = state.topic;
@@ -169,20 +84,30 @@ export class Log implements Syncable {
     this.#epochs = state.epochs;
     this.#snapshots = state.snapshots;
     this.#producers = state.producers;
-    this.#tail = environment.cache.tail();
     this.#logStartOffset = state.logStartOffset;
     this.#durableStartOffset = state.isNew ? 0 : state.logStartOffset;
     this.#logEndOffset = state.logEndOffset;
-    this.#durableEndOffset = state.logEndOffset;
-    this.#toldDurable = state.logEndOffset;
-    this.#tailWantedUntilMs = environment.clock.nowMs() + TAIL_INTEREST_FIRST_MS;
-    this.#recoveryPoint = state.recoveryPoint;
-    this.#pendingFiles = [...state.unsynced];
-    this.#areNamesChanged = state.isNew;
     this.#segments.active.isActive = true;
+    const view = viewOf({
+      folder: () => this.#folder,
+      segments: () => this.#segments,
+      epochs: () => this.#epochs,
+      settings: () => this.#settings,
+      logStartOffset: () => this.#logStartOffset,
+      logEndOffset: () => this.#logEndOffset,
+      onDurable: (endOffset) => this.onDurable(endOffset),
+    });
+    this.#reader = new LogReader(environment, view);
+    this.#durability = new Durability(environment, view, {
+      home,
+      recoveryPoint: state.recoveryPoint,
+      durableEndOffset: state.logEndOffset,
+      unsynced: state.unsynced,
+      areNamesChanged: state.isNew,
+    });
   }
 
-  get topicPartition(): names.TopicPartition {
+  get topicPartition(): TopicPartition {
     return { topic: this.topic, partition: this.partition };
   }
 
@@ -208,11 +133,11 @@ export class Log implements Syncable {
   }
 
   get durableEndOffset(): number {
-    return this.#settings.durability === 'relaxed' ? this.#logEndOffset : this.#durableEndOffset;
+    return this.#durability.durableEndOffset;
   }
 
   get recoveryPoint(): number {
-    return this.#recoveryPoint;
+    return this.#durability.recoveryPoint;
   }
 
   get sizeBytes(): number {
@@ -241,7 +166,7 @@ export class Log implements Syncable {
     const wasRelaxed = this.#settings.durability === 'relaxed';
     this.#settings = settings;
     this.#segments.active.indexIntervalBytes = settings.indexIntervalBytes;
-    if (wasRelaxed && settings.durability === 'fsync') this.#requestSync();
+    if (wasRelaxed && settings.durability === 'fsync') this.#durability.mustSync();
   }
 
   // --- Appending
@@ -309,7 +234,10 @@ export class Log implements Syncable {
       if (problem !== undefined) return;
       const fault = header.checkBatch(records, at);
       if (fault !== undefined) {
-        problem = { errorCode: Errors.CORRUPT_MESSAGE, errorMessage: `A replicated batch is damaged: ${fault}` };
+        problem = {
+          errorCode: Errors.CORRUPT_MESSAGE,
+          errorMessage: `A replicated batch is damaged: ${fault}`,
+        };
       } else if (header.baseOffset(records, at) < next || header.lastOffsetDelta(records, at) < 0) {
         const errorMessage = `A replicated batch begins at ${header.baseOffset(records, at)}, expected ${next}`;
         problem = { errorCode: Errors.UNKNOWN_SERVER_ERROR, errorMessage };
@@ -322,7 +250,8 @@ export class Log implements Syncable {
       }
     });
     if (problem !== undefined) return this.#refused(problem.errorCode, problem.errorMessage);
-    if (end === 0) return this.#refused(Errors.CORRUPT_MESSAGE, 'There is no whole batch in what was replicated');
+    if (end === 0)
+      return this.#refused(Errors.CORRUPT_MESSAGE, 'There is no whole batch in what was replicated');
     const baseOffset = header.baseOffset(records);
     try {
       for (let at = 0; at < end; at += header.batchSizeBytes(records, at)) {
@@ -368,7 +297,7 @@ export class Log implements Syncable {
       if (options.origin === 'client') {
         const lastSequence = header.lastSequence(batch);
         const original = state.findDuplicate(producerId, epoch, firstSequence, lastSequence);
-        if (original !== undefined) return this.#duplicate(original);
+        if (original !== undefined) return duplicate(original, this.#settings, this.#logStartOffset);
       }
       const isTransactional = header.isTransactional(batch);
       refusal = state.check(
@@ -380,33 +309,8 @@ export class Log implements Syncable {
     return refusal === undefined ? undefined : this.#refused(refusal.errorCode, refusal.errorMessage);
   }
 
-  #duplicate(original: { lastOffset: number; offsetDelta: number; timestamp: number }): AppendResult {
-    return {
-      errorCode: Errors.NONE,
-      recordErrors: NO_RECORD_ERRORS,
-      baseOffset: original.lastOffset - original.offsetDelta,
-      lastOffset: original.lastOffset,
-      logAppendTimeMs: this.#settings.timestampType === 'LogAppendTime' ? original.timestamp : -1,
-      logStartOffset: this.#logStartOffset,
-      duplicate: true,
-    };
-  }
-
-  #refused(
-    errorCode: number,
-    errorMessage: string,
-    recordErrors: readonly RecordError[] = NO_RECORD_ERRORS,
-  ): AppendResult {
-    return {
-      errorCode,
-      errorMessage,
-      recordErrors,
-      baseOffset: -1,
-      lastOffset: -1,
-      logAppendTimeMs: -1,
-      logStartOffset: this.#logStartOffset,
-      duplicate: false,
-    };
+  #refused(errorCode: number, errorMessage: string, recordErrors?: readonly RecordError[]): AppendResult {
+    return refusal({ errorCode, errorMessage, logStartOffset: this.#logStartOffset }, recordErrors);
   }
 
   /** A full disk may have room again; anything else is the end of the directory. */
@@ -415,7 +319,10 @@ export class Log implements Syncable {
       this.#home.fail(error);
       return this.#refused(Errors.KAFKA_STORAGE_ERROR, `The log directory failed: ${messageOf(error)}`);
     }
-    this.#environment.logger.warn({ log: this.#folder, error }, 'an append was refused by the disk and taken back');
+    this.#environment.logger.warn(
+      { log: this.#folder, error },
+      'an append was refused by the disk and taken back',
+    );
     return this.#refused(Errors.KAFKA_STORAGE_ERROR, `The disk refused the append: ${messageOf(error)}`);
   }
 
@@ -438,40 +345,18 @@ export class Log implements Syncable {
     const epoch = header.partitionLeaderEpoch(batch);
     if (epoch >= 0 && epoch !== this.#epochs.latestEpoch) this.#epochs.assign(epoch, baseOffset);
     this.#logEndOffset = lastOffset + 1;
-    if (nowMs < this.#tailWantedUntilMs) this.#tail.append(batch, baseOffset);
-    else if (this.#tail.firstOffset !== undefined) this.#tail.clear();
+    this.#reader.appended(batch, baseOffset, nowMs);
     if (state !== undefined) {
       const completed = applyBatch(state, batch, 0);
       if (completed?.isAbort) segment.appendAborted(completed);
       state.endOffset = lastOffset + 1;
     }
-    if (!segment.isUnsynced) {
-      segment.isUnsynced = true;
-      this.#unsyncedSegments.push(segment);
-    }
-    if (this.#settings.durability === 'relaxed') this.#countUnflushed(lastOffset - baseOffset + 1);
-    this.#requestSync();
-  }
-
-  /** flush.messages and flush.ms. */
-  #countUnflushed(messages: number): void {
-    this.#unflushedMessages += messages;
-    const { flushMessages, flushMs } = this.#settings;
-    if (this.#unflushedMessages >= flushMessages) {
-      this.#mustSync = true;
-    } else if (flushMs < FLUSH_MS_NEVER && !this.#isFlushScheduled) {
-      this.#isFlushScheduled = true;
-      this.#environment.timers.after(flushMs, () => {
-        this.#isFlushScheduled = false;
-        if (this.#isClosed || this.#home.failure !== undefined) return;
-        this.#mustSync = true;
-        this.#requestSync();
-      });
-    }
+    this.#durability.appended(segment, lastOffset - baseOffset + 1);
   }
 
   #unusable(): string | undefined {
-    if (this.#home.failure !== undefined) return `The log directory is offline: ${this.#home.failure.message}`;
+    if (this.#home.failure !== undefined)
+      return `The log directory is offline: ${this.#home.failure.message}`;
     return this.#isClosed ? 'The log is closed' : undefined;
   }
 
@@ -484,14 +369,15 @@ export class Log implements Syncable {
 
   /** The active segment's name, and what is before it, may not be durable yet. */
   get isSealing(): boolean {
-    return this.#recoveryPoint < this.#segments.active.baseOffset;
+    return this.recoveryPoint < this.#segments.active.baseOffset;
   }
 
   /** Begins a new segment at the log's end; nothing happens while the active one is empty. Throws StorageError. */
   roll(): void {
     this.#mustBeUsable();
     this.#guard(() => {
-      if (this.#segments.active.sizeBytes > 0) this.#rollAt(this.#logEndOffset, this.#environment.clock.nowMs());
+      if (this.#segments.active.sizeBytes > 0)
+        this.#rollAt(this.#logEndOffset, this.#environment.clock.nowMs());
     });
   }
 
@@ -502,15 +388,18 @@ export class Log implements Syncable {
   #rollAt(baseOffset: number, nowMs: number): Segment {
     const old = this.#segments.active;
     if (old.sizeBytes === 0 && old.baseOffset === baseOffset) return old;
-    const segment = this.#newSegment(baseOffset, nowMs);
-    segment.isActive = true;
+    const segment = freshSegment(this.#environment, this.#folder, {
+      baseOffset,
+      nowMs,
+      settings: this.#settings,
+    });
     try {
       segment.file();
-      this.#pendingFiles.push(...old.writeIndexes());
+      this.#durability.addFiles(old.writeIndexes());
       const state = this.#producerState();
       state.endOffset = baseOffset;
       const snapshot = this.#snapshots.take(state);
-      if (snapshot !== undefined) this.#pendingFiles.push(snapshot);
+      if (snapshot !== undefined) this.#durability.addFiles([snapshot]);
     } catch (error) {
       if (isPassing(error)) segment.removeFiles();
       throw error;
@@ -523,144 +412,16 @@ export class Log implements Syncable {
       this.#segments.removeAt(index);
       old.removeFiles();
     }
-    this.#areNamesChanged = true;
-    this.#mustSeal = true;
-    this.#mustSync = true;
-    this.#requestSync();
+    this.#durability.rolled();
     return segment;
-  }
-
-  #newSegment(baseOffset: number, nowMs: number): Segment {
-    return new Segment(this.#environment, {
-      folder: this.#folder,
-      baseOffset,
-      createdMs: nowMs,
-      rollJitterMs: rollJitter(this.#environment, this.#settings),
-      indexIntervalBytes: this.#settings.indexIntervalBytes,
-      isNew: true,
-      hasTransactionIndex: false,
-    });
   }
 
   // --- Durability
 
-  #requestSync(): void {
-    if (this.#isSyncRequested) return;
-    this.#isSyncRequested = true;
-    this.#home.requestSync(this);
-  }
-
-  /** Syncable */
-  beginSync(syncs: Promise<unknown>[]): Round | undefined {
-    // Moved to another directory since it asked: the round there does it.
-    if (this.#isRemoved || this.#round !== undefined) return undefined;
-    this.#isSyncRequested = false;
-    const isFsync = this.#settings.durability === 'fsync';
-    const files: DiskFile[] = [];
-    const flushes = this.#flushes;
-    this.#flushes = [];
-    const round: Round = {
-      endOffset: this.#logEndOffset,
-      truncations: this.#truncations,
-      sealTo: undefined,
-      areNamesChanged: false,
-      files,
-      epochsFile: undefined,
-      flushes,
-      isSynced: false,
-    };
-    this.#round = round;
-    if (!isFsync && !this.#mustSync && flushes.length === 0) return round;
-    this.#mustSync = false;
-    this.#unflushedMessages = 0;
-    round.isSynced = true;
-    for (const segment of this.#unsyncedSegments) {
-      segment.isUnsynced = false;
-      syncs.push(segment.file().sync());
-    }
-    this.#unsyncedSegments = [];
-    files.push(...this.#pendingFiles);
-    this.#pendingFiles = [];
-    round.areNamesChanged = this.#areNamesChanged;
-    this.#areNamesChanged = false;
-    if (this.#mustSeal) {
-      this.#mustSeal = false;
-      round.sealTo = this.#segments.active.baseOffset;
-      if (this.#epochs.isDirty) {
-        round.epochsFile = this.#writeEpochs();
-        files.push(round.epochsFile);
-      }
-    }
-    for (const file of files) syncs.push(file.sync());
-    return round;
-  }
-
-  /** Syncable */
-  finishSync(begun: unknown): void {
-    const round = begun as Round | undefined;
-    if (round === undefined) return;
-    for (const file of round.files) file.close();
-    if (round !== this.#round) return;
-    this.#round = undefined;
-    if (this.#isRemoved) {
-      for (const flush of round.flushes) flush.resolve();
-      return;
-    }
-    if (round.epochsFile !== undefined) {
-      const path = `${this.#folder}/${names.LEADER_EPOCH_CHECKPOINT}`;
-      this.#environment.disk.rename(`${path}.tmp`, path);
-      round.areNamesChanged = true;
-    }
-    if (round.areNamesChanged) {
-      this.#environment.disk.syncDirectory(this.#folder);
-      this.#home.syncNames();
-    }
-    // What was cut off meanwhile was covered, what was written in its place was not.
-    if (round.truncations !== this.#truncations) {
-      if (round.sealTo !== undefined) this.#mustSeal = true;
-      this.#flushes.push(...round.flushes);
-      this.#mustSync = true;
-      this.#requestSync();
-      return;
-    }
-    if (round.sealTo !== undefined && round.sealTo > this.#recoveryPoint) this.#recoveryPoint = round.sealTo;
-    if (round.isSynced) this.#durableEndOffset = Math.max(this.#durableEndOffset, round.endOffset);
-    for (const flush of round.flushes) {
-      if (flush.isSealed && round.endOffset > this.#recoveryPoint) this.#recoveryPoint = round.endOffset;
-      flush.resolve();
-    }
-    this.#tellDurable();
-  }
-
-  #tellDurable(): void {
-    const durable = this.durableEndOffset;
-    if (durable === this.#toldDurable) return;
-    this.#toldDurable = durable;
-    this.onDurable(durable);
-  }
-
-  #writeEpochs(): DiskFile {
-    const content = this.#epochs.content();
-    const file = this.#environment.disk.open(`${this.#folder}/${names.LEADER_EPOCH_CHECKPOINT}.tmp`, 'create');
-    file.truncate(0);
-    file.write(0, [content]);
-    this.#epochs.isDirty = false;
-    return file;
-  }
-
   /** Resolves when everything appended so far is durable; rejects with StorageError when it never will be. */
   flush(): Promise<void> {
-    return this.#flush(false);
-  }
-
-  #flush(isSealed: boolean): Promise<void> {
     const failure = this.#unusable();
-    if (failure !== undefined) return Promise.reject(new StorageError(failure));
-    return new Promise((resolve, reject) => {
-      this.#flushes.push({ resolve, reject, isSealed });
-      this.#mustSync = true;
-      this.#requestSync();
-    });
+    return failure === undefined ? this.#durability.flush(false) : Promise.reject(new StorageError(failure));
   }
 
   /**
@@ -668,51 +429,31 @@ export class Log implements Syncable {
    * is the log's end. Nothing may be appended afterwards.
    */
   async close(): Promise<void> {
-    const failure = this.#unusable();
-    if (failure !== undefined) throw new StorageError(failure);
+    this.#mustBeUsable();
     this.#guard(() => {
-      this.#pendingFiles.push(...this.#segments.active.writeIndexes());
+      this.#durability.addFiles(this.#segments.active.writeIndexes());
       // Producers that nobody asked for since the start are in a snapshot still.
       const snapshot = this.#producers === undefined ? undefined : this.#snapshots.take(this.#producers);
-      if (snapshot !== undefined) {
-        this.#pendingFiles.push(snapshot);
-        this.#areNamesChanged = true;
-      }
+      if (snapshot !== undefined) this.#durability.addFiles([snapshot]);
     });
-    if (this.#pendingFiles.length > 0) this.#areNamesChanged = true;
-    this.#mustSeal = true;
-    if (this.#hasUnsynced()) await this.#flush(true);
-    else this.#recoveryPoint = this.#logEndOffset;
+    await this.#durability.close();
     this.release();
-  }
-
-  #hasUnsynced(): boolean {
-    return (
-      this.#unsyncedSegments.length > 0 ||
-      this.#pendingFiles.length > 0 ||
-      this.#areNamesChanged ||
-      this.#round !== undefined ||
-      this.#epochs.isDirty ||
-      this.#durableEndOffset < this.#logEndOffset
-    );
   }
 
   /** Lets go of files and memory, without making anything durable. */
   release(): void {
     this.#isClosed = true;
-    this.#tail.clear();
+    this.#reader.clear();
+    this.#durability.stop(`${this.#folder}: the log is closed`);
     for (const segment of this.#segments.list) segment.release();
-    for (const file of this.#pendingFiles) file.close();
-    this.#pendingFiles = [];
   }
 
   /** The directory failed: called by it, once. */
   directoryFailed(error: Error): void {
-    const failure = new StorageError(`${this.#folder}: the log directory failed`, { cause: error });
-    for (const flush of [...(this.#round?.flushes ?? []), ...this.#flushes]) flush.reject(failure);
-    this.#flushes = [];
-    this.#round = undefined;
-    this.#tail.clear();
+    const reason = `${this.#folder}: the log directory failed`;
+    const failure = new StorageError(reason, { cause: error });
+    this.#durability.stop(reason, error);
+    this.#reader.clear();
     this.onFailure(failure);
   }
 
@@ -730,71 +471,19 @@ export class Log implements Syncable {
       throw new OffsetOutOfRange(offset, { from: this.#logStartOffset, to: this.#logEndOffset });
     }
     if (offset >= options.upTo || offset === this.#logEndOffset) {
-      this.wantTail();
+      this.#reader.wantTail();
       return nothingAt(offset);
     }
-    const firstCached = this.#tail.firstOffset;
-    if (firstCached !== undefined && offset >= firstCached) {
-      this.wantTail();
-      return this.#readTail(options);
-    }
-    return this.#readFiles(options);
-  }
-
-  /** Somebody reads where records are appended: from now on they are kept in memory. */
-  wantTail(): void {
-    this.#tailWantedUntilMs = this.#environment.clock.nowMs() + TAIL_INTEREST_MS;
-  }
-
-  #readTail(options: ReadOptions): LogRead {
-    const tail = this.#tail;
-    const buffers: Buffer[] = [];
-    let sizeBytes = 0;
-    let firstOffset = options.offset;
-    let nextOffset = options.offset;
-    let place = tail.find(options.offset);
-    let batch = tail.batchAt(place);
-    // Behind a gap (compaction) the offset belongs to the next batch.
-    if (batch !== undefined && header.lastOffset(batch) < options.offset) batch = tail.batchAt(++place);
-    for (; batch !== undefined; batch = tail.batchAt(++place)) {
-      const isFirst = buffers.length === 0;
-      if (sizeBytes + batch.length > options.maxBytes && !(isFirst && options.minOneMessage)) break;
-      const lastOffset = header.lastOffset(batch);
-      if (lastOffset >= options.upTo) break;
-      if (isFirst) firstOffset = tail.baseOffsetAt(place);
-      buffers.push(batch);
-      sizeBytes += batch.length;
-      nextOffset = lastOffset + 1;
-    }
-    return { buffers, sizeBytes, firstOffset, nextOffset };
-  }
-
-  async #readFiles(options: ReadOptions): Promise<LogRead> {
-    const truncations = this.#truncations;
-    try {
-      for (let index = Math.max(0, this.#segments.floorIndex(options.offset)); ; index++) {
-        const segment = this.#segments.at(index);
-        if (segment === undefined) return nothingAt(options.offset);
-        const read = await readSegment(segment, options);
-        // Cut off while it was read: what was read is not the log's any more.
-        if (truncations !== this.#truncations) return nothingAt(options.offset);
-        if (read !== undefined && read.nextOffset >= options.upTo) this.wantTail();
-        if (read !== undefined) return read;
-        this.#checkNoGap(index, options.offset);
-      }
-    } catch (error) {
+    const read = this.#reader.read(options);
+    if (!(read instanceof Promise)) return read;
+    return read.catch((error: unknown) => {
       throw this.#readFailed(error);
-    }
+    });
   }
 
-  /** Nothing at `offset` in this segment: right only where a compaction or a deletion took it away. */
-  #checkNoGap(index: number, offset: number): void {
-    const next = this.#segments.at(index + 1);
-    if (next === undefined || offset >= next.baseOffset || this.#settings.cleanupPolicy.compact) return;
-    if (offset < this.#logStartOffset) return;
-    const message = 'a segment is missing: readers would silently skip records';
-    this.#environment.logger.error({ log: this.#folder, offset, nextSegment: next.baseOffset }, message);
-    throw new StorageError(`${this.#folder}: no batch holds offset ${offset}, the next segment begins at ${next.baseOffset}`);
+  /** Somebody is about to read what is appended next: it is to be kept in memory. */
+  wantTail(): void {
+    this.#reader.wantTail();
   }
 
   #readFailed(error: unknown): unknown {
@@ -860,18 +549,7 @@ export class Log implements Syncable {
   }
 
   activeProducers(): ProducerDescription[] {
-    const producers: ProducerDescription[] = [];
-    for (const entry of this.#producerState().entries()) {
-      producers.push({
-        producerId: entry.producerId,
-        producerEpoch: entry.epoch,
-        lastSequence: lastSequenceOf(entry),
-        lastTimestamp: entry.lastTimestamp,
-        coordinatorEpoch: entry.coordinatorEpoch,
-        currentTxnStartOffset: entry.transactionFirstOffset,
-      });
-    }
-    return producers;
+    return Array.from(this.#producerState().entries(), describeProducer);
   }
 
   hasOngoingTransaction(producerId: number, producerEpoch: number): boolean {
@@ -964,9 +642,10 @@ export class Log implements Syncable {
 
   #removeBelowStart(): number {
     // Up to the recovery point the segments that stay are durable, names and all.
-    const startOffset = Math.min(this.#durableStartOffset, this.#logStartOffset, this.#recoveryPoint);
+    const startOffset = Math.min(this.#durableStartOffset, this.#logStartOffset, this.recoveryPoint);
     let count = 0;
-    while (count + 1 < this.#segments.count && this.#segments.at(count + 1)!.baseOffset <= startOffset) count += 1;
+    while (count + 1 < this.#segments.count && this.#segments.at(count + 1)!.baseOffset <= startOffset)
+      count += 1;
     if (count === 0) return 0;
     // The seal of what is removed would find no file.
     if (this.#segments.list.slice(0, count).some((segment) => segment.isUnsynced)) return 0;
@@ -979,7 +658,7 @@ export class Log implements Syncable {
   /** Marks the files and removes them after file.delete.delay.ms: readers that have begun may finish. */
   #removeFiles(segments: readonly Segment[]): void {
     for (const segment of segments) segment.markDeleted();
-    this.#areNamesChanged = true;
+    this.#durability.namesChanged();
     this.#environment.timers.after(this.#settings.fileDeleteDelayMs, () => {
       if (this.#home.failure !== undefined || this.#isClosed) return;
       try {
@@ -1005,14 +684,13 @@ export class Log implements Syncable {
       return true;
     }
     this.#guard(() => {
-      this.#prepareToCut(offset);
+      this.#durability.cutting(offset, this);
       const index = this.#segments.floorIndex(offset);
       const removed = this.#segments.removeFrom(index + 1);
-      this.#forgetUnsynced(removed);
       this.#removeFiles([...removed].reverse());
       const active = this.#segments.active;
       active.truncateTo(offset);
-      this.#cutAt(Math.min(offset, active.endOffset()), active);
+      this.#cutAt(Math.min(offset, active.endOffset()), removed);
     });
     return true;
   }
@@ -1021,51 +699,30 @@ export class Log implements Syncable {
   truncateFullyAndStartAt(offset: number): void {
     this.#mustBeUsable();
     this.#guard(() => {
-      this.#prepareToCut(0);
+      this.#durability.cutting(0, this);
       const removed = this.#segments.removeFrom(0);
-      this.#forgetUnsynced(removed);
       this.#removeFiles([...removed].reverse());
-      const active = this.#newSegment(offset, this.#environment.clock.nowMs());
-      active.isActive = true;
+      const at = { baseOffset: offset, nowMs: this.#environment.clock.nowMs(), settings: this.#settings };
+      const active = freshSegment(this.#environment, this.#folder, at);
       active.file();
       this.#segments.add(active);
       this.#epochs.clear();
-      this.#areNamesChanged = true;
+      this.#durability.namesChanged();
       this.#logStartOffset = offset;
       this.#durableStartOffset = Math.min(this.#durableStartOffset, offset);
       this.#snapshots.removeIf(() => true);
-      this.#cutAt(offset, active);
+      this.#cutAt(offset, removed);
     });
   }
 
-  #prepareToCut(offset: number): void {
-    this.#truncations += 1;
-    if (offset < this.#recoveryPoint) {
-      this.#home.lowerRecoveryPoint(this, offset);
-      this.#recoveryPoint = offset;
-    }
-  }
-
-  #forgetUnsynced(removed: readonly Segment[]): void {
-    for (const segment of removed) segment.isUnsynced = false;
-    this.#unsyncedSegments = this.#unsyncedSegments.filter((segment) => !removed.includes(segment));
-  }
-
-  #cutAt(endOffset: number, active: Segment): void {
+  #cutAt(endOffset: number, removed: readonly Segment[]): void {
     this.#logEndOffset = endOffset;
     this.#logStartOffset = Math.min(this.#logStartOffset, endOffset);
-    this.#durableEndOffset = Math.min(this.#durableEndOffset, endOffset);
-    this.#tail.truncateTo(endOffset);
-    if ((this.#tail.firstOffset ?? endOffset) >= endOffset) this.#tail.clear();
+    this.#reader.cut(endOffset);
     this.#epochs.truncateFromEnd(endOffset);
     this.#snapshots.removeIf((offset) => offset > endOffset);
     this.#producers = undefined;
-    if (!active.isUnsynced) {
-      active.isUnsynced = true;
-      this.#unsyncedSegments.push(active);
-    }
-    this.#mustSync = true;
-    this.#requestSync();
+    this.#durability.cut(endOffset, this.#segments.active, removed);
   }
 
   // --- The folder
@@ -1084,41 +741,22 @@ export class Log implements Syncable {
   takeOver(copy: Log): void {
     assert(copy.#logEndOffset === this.#logEndOffset, 'the copy is complete');
     for (const segment of this.#segments.list) segment.release();
-    for (const file of this.#pendingFiles) file.close();
-    // What the old directory's round may bring concerns files that are not ours any more.
-    if (this.#round !== undefined) this.#flushes.push(...this.#round.flushes);
-    this.#round = undefined;
     this.#home = copy.#home;
     this.#folder = copy.#folder;
     this.#segments = copy.#segments;
     this.#epochs = copy.#epochs;
     this.#snapshots = copy.#snapshots;
     this.#producers = copy.#producers;
-    this.#recoveryPoint = copy.#recoveryPoint;
     this.#logStartOffset = copy.#logStartOffset;
     this.#durableStartOffset = copy.#durableStartOffset;
-    this.#durableEndOffset = Math.min(copy.#durableEndOffset, this.#logEndOffset);
-    this.#unsyncedSegments = copy.#unsyncedSegments;
-    this.#pendingFiles = copy.#pendingFiles;
-    copy.#unsyncedSegments = [];
-    copy.#pendingFiles = [];
-    copy.#isRemoved = true;
-    copy.#tail.clear();
-    // A round of the copy may be under way; what it would have settled is settled by ours.
-    this.#epochs.isDirty = true;
-    this.#areNamesChanged = true;
-    this.#mustSeal = true;
-    this.#mustSync = true;
-    this.#isSyncRequested = false;
-    this.#requestSync();
+    copy.#isClosed = true;
+    copy.#reader.clear();
+    this.#durability.takeOver(copy.#durability);
   }
 
   /** The topic is gone: rounds that are under way end quietly. */
   markRemoved(): void {
-    this.#isRemoved = true;
-    for (const flush of this.#flushes) flush.reject(new StorageError(`${this.#folder}: the log was deleted`));
-    this.#flushes = [];
-    this.#unsyncedSegments = [];
+    this.#durability.stop(`${this.#folder}: the log was deleted`);
     this.release();
   }
 
@@ -1131,11 +769,6 @@ export class Log implements Syncable {
     return this.#segments.active.sizeBytes;
   }
 
-  /** For the folder of a log whose topic id was not known when it was loaded. */
-  get hasTopicId(): boolean {
-    return this.topicId !== ZERO_UUID;
-  }
-
   /** Runs what touches the disk: a failure becomes a StorageError, and the end of the directory unless it may pass. */
   #guard<T>(action: () => T): T {
     try {
@@ -1146,38 +779,6 @@ export class Log implements Syncable {
       throw new StorageError(`${this.#folder}: ${messageOf(error)}`, { cause: error });
     }
   }
-}
-
-interface Flush {
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-  /** Indexes and snapshot were written before: the recovery point may become the log's end. */
-  readonly isSealed: boolean;
-}
-
-interface Round {
-  readonly endOffset: number;
-  readonly truncations: number;
-  /** The recovery point that the round brings. */
-  sealTo: number | undefined;
-  areNamesChanged: boolean;
-  readonly files: DiskFile[];
-  epochsFile: DiskFile | undefined;
-  readonly flushes: readonly Flush[];
-  /** Nothing was synced in a round of relaxed mode: it only tells of the new end. */
-  isSynced: boolean;
-}
-
-/** After a reader was seen at the end of the log, so long is what is appended kept in memory: copying costs. */
-const TAIL_INTEREST_MS = 30_000;
-/** At first nobody can know. */
-const TAIL_INTEREST_FIRST_MS = 10_000;
-/** flush.ms as good as never. */
-const FLUSH_MS_NEVER = 10 * 365 * 86_400_000;
-
-export function rollJitter(environment: LogEnvironment, settings: LogSettings): number {
-  const jitterMs = Math.min(settings.segmentJitterMs, settings.segmentMs);
-  return jitterMs <= 0 ? 0 : Math.floor(environment.random.float() * jitterMs);
 }
 
 function below(found: TimestampOffset | undefined, upTo: number): TimestampOffset | undefined {

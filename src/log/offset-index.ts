@@ -97,7 +97,9 @@ export class OffsetIndex {
   }
 
   #grow(): void {
-    const bytes = Buffer.allocUnsafeSlow(Math.max(ENTRIES_INITIAL * OFFSET_ENTRY_BYTES, this.#bytes.length * 2));
+    const bytes = Buffer.allocUnsafeSlow(
+      Math.max(ENTRIES_INITIAL * OFFSET_ENTRY_BYTES, this.#bytes.length * 2),
+    );
     this.#bytes.copy(bytes);
     this.#bytes = bytes;
   }

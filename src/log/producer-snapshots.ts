@@ -119,7 +119,11 @@ export class ProducerSnapshots {
 }
 
 /** Notes a batch of the log, which was checked when it was appended; the transaction that it ends. */
-export function applyBatch(state: ProducerState, buffer: Buffer, at: number): CompletedTransaction | undefined {
+export function applyBatch(
+  state: ProducerState,
+  buffer: Buffer,
+  at: number,
+): CompletedTransaction | undefined {
   const producerId = header.producerId(buffer, at);
   if (producerId < 0) return undefined;
   if (header.isControl(buffer, at)) {

@@ -121,7 +121,12 @@ export class ProducerState {
   }
 
   /** The batch among the retained ones with the same sequences, if this is a retry of it. */
-  findDuplicate(producerId: number, epoch: number, firstSequence: number, lastSequence: number): BatchMetadata | undefined {
+  findDuplicate(
+    producerId: number,
+    epoch: number,
+    firstSequence: number,
+    lastSequence: number,
+  ): BatchMetadata | undefined {
     const entry = this.#producers.get(producerId);
     if (entry === undefined || entry.epoch !== epoch) return undefined;
     for (const batch of entry.batches) {
@@ -140,7 +145,12 @@ export class ProducerState {
    * here begins at sequence 0 (KIP-890).
    */
   check(
-    batch: { readonly producerId: number; readonly epoch: number; readonly firstSequence: number; readonly isTransactional: boolean },
+    batch: {
+      readonly producerId: number;
+      readonly epoch: number;
+      readonly firstSequence: number;
+      readonly isTransactional: boolean;
+    },
     origin: AppendOrigin,
     mustStartAtZero = false,
   ): Refusal | undefined {
@@ -216,7 +226,13 @@ export class ProducerState {
     this.#ongoing.delete(firstOffset);
     const { producerId, offset: lastOffset, isAbort } = marker;
     this.#decided.push({ producerId, firstOffset, lastOffset });
-    return { producerId, firstOffset, lastOffset, isAbort, lastStableOffset: this.#firstOngoing() ?? lastOffset + 1 };
+    return {
+      producerId,
+      firstOffset,
+      lastOffset,
+      isAbort,
+      lastStableOffset: this.#firstOngoing() ?? lastOffset + 1,
+    };
   }
 
   /** Below this offset everything is decided, and the decisions lie below the high watermark; undefined: everything. */
@@ -275,6 +291,28 @@ export function emptyEntry(producerId: number): ProducerEntry {
     lastTimestamp: -1,
     transactionFirstOffset: -1,
     batches: [],
+  };
+}
+
+/** As DescribeProducers shows it. */
+export interface ProducerDescription {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly lastSequence: number;
+  readonly lastTimestamp: number;
+  readonly coordinatorEpoch: number;
+  /** -1 without an open transaction. */
+  readonly currentTxnStartOffset: number;
+}
+
+export function describeProducer(entry: ProducerEntry): ProducerDescription {
+  return {
+    producerId: entry.producerId,
+    producerEpoch: entry.epoch,
+    lastSequence: lastSequenceOf(entry),
+    lastTimestamp: entry.lastTimestamp,
+    coordinatorEpoch: entry.coordinatorEpoch,
+    currentTxnStartOffset: entry.transactionFirstOffset,
   };
 }
 

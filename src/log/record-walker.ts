@@ -85,7 +85,8 @@ export class RecordWalker {
       at = this.#at;
     }
     const end = at + sizeBytes;
-    if (!(sizeBytes >= RECORD_BYTES_MIN - 1) || !(end <= this.#end)) return `record ${index} has an invalid size`;
+    if (!(sizeBytes >= RECORD_BYTES_MIN - 1) || !(end <= this.#end))
+      return `record ${index} has an invalid size`;
     if (sizeBytes > rules.recordBytesMax) {
       return `record ${index} has ${sizeBytes} bytes, at most ${rules.recordBytesMax} are allowed`;
     }
@@ -122,12 +123,20 @@ export class RecordWalker {
     return undefined;
   }
 
-  #judge(index: number, record: { readonly keySize: number; readonly timestamp: number }, rules: WalkRules): void {
+  #judge(
+    index: number,
+    record: { readonly keySize: number; readonly timestamp: number },
+    rules: WalkRules,
+  ): void {
     const { timestamp } = record;
     if (rules.keyRequired && record.keySize < 0) {
       this.#fail(Errors.INVALID_RECORD, index, 'Compacted topics cannot accept a message without a key');
     } else if (rules.refuseEachTimestamp) {
-      this.#fail(Errors.INVALID_TIMESTAMP, index, 'A producer must not set the timestamp type to LogAppendTime');
+      this.#fail(
+        Errors.INVALID_TIMESTAMP,
+        index,
+        'A producer must not set the timestamp type to LogAppendTime',
+      );
     } else if (timestamp !== -1) {
       const range = `[${rules.timestampMin}, ${rules.timestampMax}]`;
       this.#fail(Errors.INVALID_TIMESTAMP, index, `Timestamp ${timestamp} is out of range ${range}`);

@@ -16,7 +16,7 @@ import type { LogEnvironment } from './environment.ts';
 import * as names from './file-names.ts';
 import { LeaderEpochs, parseLeaderEpochs } from './leader-epochs.ts';
 import { existingSegment, listFolder, type LogFolder } from './log-folder.ts';
-import type { LogState } from './log.ts';
+import type { LogState } from './log-state.ts';
 import { applyBatch, ProducerSnapshots } from './producer-snapshots.ts';
 import { ProducerState } from './producer-state.ts';
 import { scanBatches, scanBatchesAsync } from './scan.ts';
@@ -235,7 +235,10 @@ class Recovery {
     this.#epochs.truncateFromEnd(first.baseOffset);
     this.#snapshots.removeIf((offset) => offset > first.baseOffset);
     this.#snapshots.load(this.#producers, segments, {
-      logStartOffset: Math.min(Math.max(this.#options.logStartOffset, segments.first.baseOffset), first.baseOffset),
+      logStartOffset: Math.min(
+        Math.max(this.#options.logStartOffset, segments.first.baseOffset),
+        first.baseOffset,
+      ),
       endOffset: first.baseOffset,
     });
     let next = first.baseOffset;
@@ -245,7 +248,11 @@ class Recovery {
       const isLast = index === segments.count - 1;
       next = await this.#scanSegment(segment, isLast);
       const following = segments.at(index + 1);
-      if (following !== undefined && following.baseOffset !== next && !this.#mayHaveGap(segment, following, next)) {
+      if (
+        following !== undefined &&
+        following.baseOffset !== next &&
+        !this.#mayHaveGap(segment, following, next)
+      ) {
         this.#dropFrom(index + 1, next);
       }
     }
@@ -318,11 +325,17 @@ class Recovery {
   /** What follows the cut was written after what was lost: nobody was told that it is there. */
   #dropFrom(index: number, endOffset: number): void {
     if (endOffset < this.#recoveryPoint) {
-      throw new DamagedLog(this.#folder.path, `offsets from ${endOffset} on are missing, below the recovery point`);
+      throw new DamagedLog(
+        this.#folder.path,
+        `offsets from ${endOffset} on are missing, below the recovery point`,
+      );
     }
     const dropped = this.#segments.removeFrom(index);
     const count = dropped.length;
-    this.#environment.logger.warn({ log: this.#folder.path, count, endOffset }, 'segments behind the cut are dropped');
+    this.#environment.logger.warn(
+      { log: this.#folder.path, count, endOffset },
+      'segments behind the cut are dropped',
+    );
     for (const segment of dropped.reverse()) segment.removeFiles();
     this.#snapshots.removeIf((offset) => offset > endOffset);
   }
@@ -335,7 +348,9 @@ class Recovery {
       const next = this.#segments.at(index + 1)!.baseOffset;
       if (end === next) continue;
       const problem =
-        end < next ? `offsets ${end} to ${next - 1} are missing: a segment is gone` : `two segments hold offset ${next}`;
+        end < next
+          ? `offsets ${end} to ${next - 1} are missing: a segment is gone`
+          : `two segments hold offset ${next}`;
       throw new DamagedLog(this.#folder.path, problem);
     }
   }

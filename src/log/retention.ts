@@ -38,7 +38,8 @@ export function expiredSegments(
     return highWatermark >= end && !(isLast && segment.sizeBytes === 0);
   };
 
-  while (mayGo(count) && count + 1 < segments.length && segments[count + 1].baseOffset <= logStartOffset) count += 1;
+  while (mayGo(count) && count + 1 < segments.length && segments[count + 1].baseOffset <= logStartOffset)
+    count += 1;
   if (!settings.cleanupPolicy.delete) return { count, reason };
 
   if (settings.retentionBytes >= 0) {

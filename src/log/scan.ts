@@ -32,7 +32,11 @@ export function scanBatches(file: DiskFile, range: ScanRange, visit: BatchVisito
 }
 
 /** As above without blocking: each chunk is read in the background. */
-export async function scanBatchesAsync(file: DiskFile, range: ScanRange, visit: BatchVisitor): Promise<number> {
+export async function scanBatchesAsync(
+  file: DiskFile,
+  range: ScanRange,
+  visit: BatchVisitor,
+): Promise<number> {
   const scan = new Scan(range);
   for (let target = scan.target(); target !== undefined; target = scan.target()) {
     scan.feed(await file.readAsync(scan.position, target), visit);

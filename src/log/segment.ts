@@ -82,7 +82,8 @@ export class Segment implements OpenFile, LoadedIndex {
   }
 
   get sizeBytes(): number {
-    if (this.#sizeBytes < 0) this.#sizeBytes = this.#environment.disk.stat(this.path(names.LOG_SUFFIX))?.sizeBytes ?? 0;
+    if (this.#sizeBytes < 0)
+      this.#sizeBytes = this.#environment.disk.stat(this.path(names.LOG_SUFFIX))?.sizeBytes ?? 0;
     return this.#sizeBytes;
   }
 
@@ -250,7 +251,8 @@ export class Segment implements OpenFile, LoadedIndex {
     const problem =
       offsetBytes === undefined || timeBytes === undefined
         ? 'it is missing'
-        : (offsets.implausibility(this.sizeBytes, offsetBytes.length) ?? times.implausibility(timeBytes.length));
+        : (offsets.implausibility(this.sizeBytes, offsetBytes.length) ??
+          times.implausibility(timeBytes.length));
     if (problem !== undefined) {
       logger.warn({ segment: this.path(names.LOG_SUFFIX), problem }, 'an index is made anew by a scan');
       this.rebuildIndexes();
@@ -308,9 +310,15 @@ export class Segment implements OpenFile, LoadedIndex {
         written.push(this.#replace(names.TIME_INDEX_SUFFIX, times.content()));
       }
       const aborted = this.#aborted;
-      if (this.#isTransactionIndexDirty && aborted !== undefined && (aborted.length > 0 || this.#hasTransactionFile)) {
+      if (
+        this.#isTransactionIndexDirty &&
+        aborted !== undefined &&
+        (aborted.length > 0 || this.#hasTransactionFile)
+      ) {
         this.#hasTransactionFile = true;
-        written.push(this.#replace(names.TRANSACTION_INDEX_SUFFIX, Buffer.concat(aborted.map(encodeAborted))));
+        written.push(
+          this.#replace(names.TRANSACTION_INDEX_SUFFIX, Buffer.concat(aborted.map(encodeAborted))),
+        );
       }
     } catch (error) {
       for (const file of written) file.close();

@@ -100,7 +100,9 @@ export class TimeIndex {
   }
 
   #grow(): void {
-    const bytes = Buffer.allocUnsafeSlow(Math.max(ENTRIES_INITIAL * TIME_ENTRY_BYTES, this.#bytes.length * 2));
+    const bytes = Buffer.allocUnsafeSlow(
+      Math.max(ENTRIES_INITIAL * TIME_ENTRY_BYTES, this.#bytes.length * 2),
+    );
     this.#bytes.copy(bytes);
     this.#bytes = bytes;
   }

@@ -10,7 +10,7 @@ import * as header from '../protocol/record-batch.ts';
 import { buildBatch, forEachRecord, openRecords, type NewRecord } from '../protocol/records.ts';
 import { ProtocolError } from '../protocol/wire.ts';
 import type { AppendOrigin } from './producer-state.ts';
-import { RecordWalker, type RecordError } from './record-walker.ts';
+import type { RecordError, RecordWalker } from './record-walker.ts';
 import type { LogSettings } from './settings.ts';
 
 /** What one batch may become when it is decompressed for checking, whatever max.decompressed.message.bytes allows. */
@@ -76,16 +76,25 @@ function onlyBatch(records: Buffer): number | InvalidBatch {
     return invalid(Errors.CORRUPT_MESSAGE, `Invalid magic ${magic} in a record batch`);
   }
   if (magic < header.MAGIC_CURRENT) {
-    return invalid(Errors.INVALID_RECORD, `Only record batches with magic 2 are allowed, this one has ${magic}`);
+    return invalid(
+      Errors.INVALID_RECORD,
+      `Only record batches with magic 2 are allowed, this one has ${magic}`,
+    );
   }
   if (sizeBytes < header.BATCH_HEADER_BYTES) {
     return invalid(Errors.CORRUPT_MESSAGE, `A record batch of ${sizeBytes} bytes is too small to be one`);
   }
   if (sizeBytes > records.length) {
-    return invalid(Errors.INVALID_RECORD, 'There must be one record batch per partition, there is a part of one');
+    return invalid(
+      Errors.INVALID_RECORD,
+      'There must be one record batch per partition, there is a part of one',
+    );
   }
   if (hasWholeBatch(records, sizeBytes)) {
-    return invalid(Errors.INVALID_RECORD, 'There must be exactly one record batch per partition, there are more');
+    return invalid(
+      Errors.INVALID_RECORD,
+      'There must be exactly one record batch per partition, there are more',
+    );
   }
   return sizeBytes;
 }
@@ -103,7 +112,10 @@ function checkHeader(batch: Buffer, context: ValidationContext): InvalidBatch | 
   }
   if (batch.length > settings.maxMessageBytes) return tooLarge(batch.length, settings.maxMessageBytes);
   if (!header.isCrcValid(batch)) {
-    return invalid(Errors.CORRUPT_MESSAGE, `The record batch does not match its checksum ${header.storedCrc(batch)}`);
+    return invalid(
+      Errors.CORRUPT_MESSAGE,
+      `The record batch does not match its checksum ${header.storedCrc(batch)}`,
+    );
   }
   const compression = header.compressionType(batch);
   if (compression === undefined) {
@@ -116,7 +128,10 @@ function checkHeader(batch: Buffer, context: ValidationContext): InvalidBatch | 
   const count = header.recordCount(batch);
   const lastDelta = header.lastOffsetDelta(batch);
   if (lastDelta < 0 || (isClient && (count <= 0 || count !== lastDelta + 1))) {
-    return invalid(Errors.INVALID_RECORD, `A batch of ${count} records cannot have last offset delta ${lastDelta}`);
+    return invalid(
+      Errors.INVALID_RECORD,
+      `A batch of ${count} records cannot have last offset delta ${lastDelta}`,
+    );
   }
   if (!isClient) return undefined;
   if (header.isControl(batch)) {
@@ -168,7 +183,9 @@ function checkRecords(
   const mustRebuild =
     (targetCompression !== sourceCompression && !header.isControl(batch)) ||
     (context.origin === 'client' && !walker.areOffsetsContiguous);
-  return mustRebuild ? rebuild(batch, targetCompression, context) : patch(batch, context, walker.maxTimestamp);
+  return mustRebuild
+    ? rebuild(batch, targetCompression, context)
+    : patch(batch, context, walker.maxTimestamp);
 }
 
 function recordsRefused(walker: RecordWalker): InvalidBatch {
@@ -188,10 +205,7 @@ function compressionFor(settings: LogSettings, source: header.CompressionType): 
 function patch(batch: Buffer, context: ValidationContext, maxTimestamp: number): ValidBatch {
   const logAppendTime = context.settings.timestampType === 'LogAppendTime';
   const finalTimestamp = logAppendTime ? context.nowMs : maxTimestamp;
-  if (
-    header.maxTimestamp(batch) !== finalTimestamp ||
-    header.hasLogAppendTime(batch) !== logAppendTime
-  ) {
+  if (header.maxTimestamp(batch) !== finalTimestamp || header.hasLogAppendTime(batch) !== logAppendTime) {
     header.setTimestamps(batch, 0, { maxTimestamp: finalTimestamp, logAppendTime });
     header.updateCrc(batch);
   }

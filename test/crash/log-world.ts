@@ -42,7 +42,10 @@ export class World {
   readonly history = new History();
   readonly settings: LogSettings;
 
-  constructor(seed: number | string, options: { disk?: Partial<SimulatedDiskOptions>; settings?: LogSettings } = {}) {
+  constructor(
+    seed: number | string,
+    options: { disk?: Partial<SimulatedDiskOptions>; settings?: LogSettings } = {},
+  ) {
     this.ports = simulatedPorts({ seed, ...(options.disk === undefined ? {} : { disk: options.disk }) });
     this.settings = options.settings ?? SETTINGS;
   }
@@ -70,7 +73,10 @@ export class World {
   }
 
   /** Appends a batch of records whose values are told apart by `name`. */
-  append(name: string, options: { count?: number; epoch?: number; producer?: Producer; timestamp?: number } = {}): AppendResult {
+  append(
+    name: string,
+    options: { count?: number; epoch?: number; producer?: Producer; timestamp?: number } = {},
+  ): AppendResult {
     const { producer } = options;
     const count = options.count ?? 1;
     const records = Array.from({ length: count }, (_, index) => ({
@@ -96,7 +102,11 @@ export class World {
   mark(producer: Producer, isAbort: boolean): AppendResult {
     const timestamp = this.ports.clock.nowMs();
     const { id: producerId, epoch } = producer;
-    return this.#append(buildMarker({ producerId, epoch, coordinatorEpoch: 1, isAbort, timestamp }), 'marker', 0);
+    return this.#append(
+      buildMarker({ producerId, epoch, coordinatorEpoch: 1, isAbort, timestamp }),
+      'marker',
+      0,
+    );
   }
 
   #append(batch: Buffer, origin: 'client' | 'marker', leaderEpoch: number): AppendResult {
@@ -122,7 +132,7 @@ export class World {
   /** All batches in the log, read from the disk. */
   async readAll(log: Log): Promise<Buffer[]> {
     const batches: Buffer[] = [];
-    for (let offset = log.logStartOffset; offset < log.logEndOffset; ) {
+    for (let offset = log.logStartOffset; offset < log.logEndOffset;) {
       const read = await this.ports.time.settle(
         Promise.resolve(log.read({ offset, maxBytes: 100_000, upTo: log.logEndOffset, minOneMessage: true })),
       );
@@ -141,7 +151,8 @@ export class World {
   async forgetThePast(): Promise<void> {
     const { history, log } = this;
     history.appended.clear();
-    for (const batch of await this.readAll(log)) history.appended.set(header.baseOffset(batch), [Buffer.from(batch)]);
+    for (const batch of await this.readAll(log))
+      history.appended.set(header.baseOffset(batch), [Buffer.from(batch)]);
     history.cutAt = Infinity;
     history.durableEnd = log.durableEndOffset;
   }
@@ -161,7 +172,10 @@ export class World {
       const offset = header.baseOffset(batch);
       assert.equal(offset, next, 'no gap');
       const known = history.appended.get(offset) ?? [];
-      assert.ok(known.some((one) => one.equals(batch)), `what is at ${offset} was appended there`);
+      assert.ok(
+        known.some((one) => one.equals(batch)),
+        `what is at ${offset} was appended there`,
+      );
       if (offset < durableEnd) assert.ok(known.at(-1)!.equals(batch), `the latest batch is at ${offset}`);
       next = header.lastOffset(batch) + 1;
     }
@@ -172,7 +186,11 @@ export class World {
 
   #checkEpochs(log: Log, batches: readonly Buffer[]): void {
     const epochs = batches.map((batch) => header.partitionLeaderEpoch(batch));
-    assert.deepEqual(epochs, [...epochs].sort((a, b) => a - b), 'epochs never fall');
+    assert.deepEqual(
+      epochs,
+      [...epochs].sort((a, b) => a - b),
+      'epochs never fall',
+    );
     assert.equal(log.latestEpoch, epochs.at(-1) ?? log.latestEpoch);
     for (const epoch of new Set(epochs.slice(0, -1))) {
       const next = batches.find((batch) => header.partitionLeaderEpoch(batch) > epoch);
@@ -185,7 +203,11 @@ export class World {
   #checkIndexes(log: Log): void {
     for (const baseOffset of log.segmentBaseOffsets().slice(0, -1)) {
       const name = `${log.folder}/${String(baseOffset).padStart(20, '0')}`;
-      const { offsets, times } = scanned(this.bytesOf(`${name}.log`), baseOffset, this.settings.indexIntervalBytes);
+      const { offsets, times } = scanned(
+        this.bytesOf(`${name}.log`),
+        baseOffset,
+        this.settings.indexIntervalBytes,
+      );
       assert.deepEqual(this.bytesOf(`${name}.index`), offsets.content(), `${name}.index`);
       assert.deepEqual(this.bytesOf(`${name}.timeindex`), times.content(), `${name}.timeindex`);
     }
@@ -211,7 +233,11 @@ export function producer(id: number, isTransactional = false): Producer {
   return { id, epoch: 0, isTransactional, sequence: 0 };
 }
 
-function scanned(bytes: Buffer, baseOffset: number, intervalBytes: number): { offsets: OffsetIndex; times: TimeIndex } {
+function scanned(
+  bytes: Buffer,
+  baseOffset: number,
+  intervalBytes: number,
+): { offsets: OffsetIndex; times: TimeIndex } {
   const offsets = new OffsetIndex(baseOffset);
   const times = new TimeIndex(baseOffset);
   let maxTimestamp = -1;

@@ -87,13 +87,23 @@ const deleteAndMakeAgain: Scenario = async (world) => {
   world.directories.remove({ topic: 'topic', partition: 0 });
   world.history.cutAt = 0;
   world.history.appended.clear();
-  const log = world.directories.create({ topic: 'topic', partition: 0, topicId: 'U'.repeat(16), settings: SETTINGS });
-  assert.equal(log.logEndOffset, 0);
-  log.appendAsLeader((await import('../../src/protocol/records.ts')).buildBatch({ records: [{ key: null, value: Buffer.from('new'), timestamp: 1_767_225_600_000 }] }), {
-    leaderEpoch: 0,
-    origin: 'client',
-    nowMs: world.ports.clock.nowMs(),
+  const log = world.directories.create({
+    topic: 'topic',
+    partition: 0,
+    topicId: 'U'.repeat(16),
+    settings: SETTINGS,
   });
+  assert.equal(log.logEndOffset, 0);
+  log.appendAsLeader(
+    (await import('../../src/protocol/records.ts')).buildBatch({
+      records: [{ key: null, value: Buffer.from('new'), timestamp: 1_767_225_600_000 }],
+    }),
+    {
+      leaderEpoch: 0,
+      origin: 'client',
+      nowMs: world.ports.clock.nowMs(),
+    },
+  );
   await world.pass(2000);
 };
 
@@ -145,7 +155,9 @@ for (const [name, scenario] of Object.entries(SCENARIOS)) {
           await world.check();
           assert.equal(world.history.durableEnd, world.log.logEndOffset);
         } catch (error) {
-          throw new Error(`crash at operation ${crashAt} of ${operations}, unsynced: ${unsynced}`, { cause: error });
+          throw new Error(`crash at operation ${crashAt} of ${operations}, unsynced: ${unsynced}`, {
+            cause: error,
+          });
         }
       }
     }

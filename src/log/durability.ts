@@ -1,0 +1,332 @@
+/**
+ * What of a log is durable, and the making so: which files wait for a sync, what a round of the directory covers
+ * (sync-rounds.ts), and how far `durableEndOffset` and the recovery point have come by it. In fsync mode each round syncs
+ * what was written since the last; in relaxed mode only when a roll, flush.messages, flush.ms or somebody asks for it.
+ */
+import type { DiskFile } from '../base/ports.ts';
+import type { LogEnvironment } from './environment.ts';
+import * as names from './file-names.ts';
+import type { LeaderEpochs } from './leader-epochs.ts';
+import type { LogHome } from './log-home.ts';
+import type { Segment } from './segment.ts';
+import type { LogSettings } from './settings.ts';
+import { StorageError } from './storage-error.ts';
+import type { Syncable } from './sync-rounds.ts';
+
+/** flush.ms as good as never. */
+const FLUSH_MS_NEVER = 10 * 365 * 86_400_000;
+
+/** The log, as its durability sees it: asked anew at each round. */
+export interface DurableLog {
+  readonly folder: string;
+  readonly logEndOffset: number;
+  readonly activeBaseOffset: number;
+  readonly epochs: LeaderEpochs;
+  readonly settings: LogSettings;
+  onDurable(endOffset: number): void;
+}
+
+export interface DurabilityState {
+  readonly home: LogHome;
+  readonly recoveryPoint: number;
+  readonly durableEndOffset: number;
+  /** Files that the first round must make durable. */
+  readonly unsynced: readonly DiskFile[];
+  readonly areNamesChanged: boolean;
+}
+
+export class Durability implements Syncable {
+  readonly #environment: LogEnvironment;
+  readonly #log: DurableLog;
+  #home: LogHome;
+  #recoveryPoint: number;
+  #durableEndOffset: number;
+  /** What `onDurable` was told last. */
+  #told: number;
+  /** Segments with bytes to be synced. */
+  #segments: Segment[] = [];
+  /** Files to be synced and closed: indexes, snapshots, metadata. */
+  #files: DiskFile[];
+  #areNamesChanged: boolean;
+  /** The next round advances the recovery point to the base of the active segment. */
+  #mustSeal = false;
+  /** In relaxed mode rounds sync only when this says so. */
+  #mustSync = false;
+  #isRequested = false;
+  #round: Round | undefined;
+  /** Counts what makes a round that is under way worthless. */
+  #cuts = 0;
+  #flushes: Flush[] = [];
+  #unflushedMessages = 0;
+  #isFlushScheduled = false;
+  #isStopped = false;
+
+  constructor(environment: LogEnvironment, log: DurableLog, state: DurabilityState) {
+    this.#environment = environment;
+    this.#log = log;
+    this.#home = state.home;
+    this.#recoveryPoint = state.recoveryPoint;
+    this.#durableEndOffset = state.durableEndOffset;
+    this.#told = state.durableEndOffset;
+    this.#files = [...state.unsynced];
+    this.#areNamesChanged = state.areNamesChanged;
+  }
+
+  get recoveryPoint(): number {
+    return this.#recoveryPoint;
+  }
+
+  get durableEndOffset(): number {
+    return this.#isFsync ? this.#durableEndOffset : this.#log.logEndOffset;
+  }
+
+  get #isFsync(): boolean {
+    return this.#log.settings.durability === 'fsync';
+  }
+
+  // --- What happened to the log
+
+  /** `messages` were appended to `segment`. */
+  appended(segment: Segment, messages: number): void {
+    if (!segment.isUnsynced) {
+      segment.isUnsynced = true;
+      this.#segments.push(segment);
+    }
+    if (!this.#isFsync) this.#countUnflushed(messages);
+    this.#request();
+  }
+
+  /** flush.messages and flush.ms. */
+  #countUnflushed(messages: number): void {
+    this.#unflushedMessages += messages;
+    const { flushMessages, flushMs } = this.#log.settings;
+    if (this.#unflushedMessages >= flushMessages) {
+      this.#mustSync = true;
+    } else if (flushMs < FLUSH_MS_NEVER && !this.#isFlushScheduled) {
+      this.#isFlushScheduled = true;
+      this.#environment.timers.after(flushMs, () => {
+        this.#isFlushScheduled = false;
+        if (!this.#isStopped && this.#home.failure === undefined) this.mustSync();
+      });
+    }
+  }
+
+  /** These files were written: they are synced and closed by the next round. */
+  addFiles(files: readonly DiskFile[]): void {
+    this.#files.push(...files);
+  }
+
+  namesChanged(): void {
+    this.#areNamesChanged = true;
+  }
+
+  /** The active segment is a new one: everything before it is to become durable, and the recovery point its base. */
+  rolled(): void {
+    this.#areNamesChanged = true;
+    this.#mustSeal = true;
+    this.mustSync();
+  }
+
+  mustSync(): void {
+    this.#mustSync = true;
+    this.#request();
+  }
+
+  /** Before the log is cut at `offset`: from here on nothing above it counts as durable, whatever a round says. */
+  cutting(offset: number, log: { readonly topic: string; readonly partition: number }): void {
+    this.#cuts += 1;
+    if (offset >= this.#recoveryPoint) return;
+    this.#home.lowerRecoveryPoint(log, offset);
+    this.#recoveryPoint = offset;
+  }
+
+  /** The log was cut and ends at `endOffset`, in `active`; `removed` segments are gone. */
+  cut(endOffset: number, active: Segment, removed: readonly Segment[]): void {
+    this.#durableEndOffset = Math.min(this.#durableEndOffset, endOffset);
+    for (const segment of removed) segment.isUnsynced = false;
+    this.#segments = this.#segments.filter((segment) => segment.isUnsynced);
+    if (!active.isUnsynced) {
+      active.isUnsynced = true;
+      this.#segments.push(active);
+    }
+    this.mustSync();
+  }
+
+  // --- Rounds
+
+  #request(): void {
+    if (this.#isRequested) return;
+    this.#isRequested = true;
+    this.#home.requestSync(this);
+  }
+
+  /** Syncable */
+  beginSync(syncs: Promise<unknown>[]): Round | undefined {
+    // Moved to another directory since it asked: the round there does it.
+    if (this.#isStopped || this.#round !== undefined) return undefined;
+    this.#isRequested = false;
+    const round: Round = {
+      endOffset: this.#log.logEndOffset,
+      cuts: this.#cuts,
+      isSynced: false,
+      sealTo: undefined,
+      areNamesChanged: false,
+      files: [],
+      epochsFile: undefined,
+      flushes: this.#flushes,
+    };
+    this.#round = round;
+    this.#flushes = [];
+    if (!this.#isFsync && !this.#mustSync && round.flushes.length === 0) return round;
+    this.#mustSync = false;
+    this.#unflushedMessages = 0;
+    round.isSynced = true;
+    for (const segment of this.#segments) {
+      segment.isUnsynced = false;
+      syncs.push(segment.file().sync());
+    }
+    this.#segments = [];
+    round.files = this.#files;
+    this.#files = [];
+    round.areNamesChanged = this.#areNamesChanged;
+    this.#areNamesChanged = false;
+    if (this.#mustSeal) this.#beginSeal(round);
+    for (const file of round.files) syncs.push(file.sync());
+    return round;
+  }
+
+  #beginSeal(round: Round): void {
+    this.#mustSeal = false;
+    round.sealTo = this.#log.activeBaseOffset;
+    const { epochs, folder } = this.#log;
+    if (!epochs.isDirty) return;
+    const file = this.#environment.disk.open(`${folder}/${names.LEADER_EPOCH_CHECKPOINT}.tmp`, 'create');
+    round.files.push(file);
+    round.epochsFile = file;
+    file.truncate(0);
+    file.write(0, [epochs.content()]);
+    epochs.isDirty = false;
+  }
+
+  /** Syncable */
+  finishSync(begun: unknown): void {
+    const round = begun as Round | undefined;
+    if (round === undefined) return;
+    for (const file of round.files) file.close();
+    if (round !== this.#round) return;
+    this.#round = undefined;
+    this.#settleNames(round);
+    if (round.cuts !== this.#cuts) {
+      // What was cut off meanwhile was covered, what was written in its place was not.
+      if (round.sealTo !== undefined) this.#mustSeal = true;
+      this.#flushes.push(...round.flushes);
+      this.mustSync();
+      return;
+    }
+    if (round.sealTo !== undefined) this.#recoveryPoint = Math.max(this.#recoveryPoint, round.sealTo);
+    if (round.isSynced) this.#durableEndOffset = Math.max(this.#durableEndOffset, round.endOffset);
+    for (const flush of round.flushes) {
+      if (flush.isSealed) this.#recoveryPoint = Math.max(this.#recoveryPoint, round.endOffset);
+      flush.resolve();
+    }
+    const durable = this.durableEndOffset;
+    if (durable === this.#told) return;
+    this.#told = durable;
+    this.#log.onDurable(durable);
+  }
+
+  #settleNames(round: Round): void {
+    const { disk } = this.#environment;
+    if (round.epochsFile !== undefined) {
+      const path = `${this.#log.folder}/${names.LEADER_EPOCH_CHECKPOINT}`;
+      disk.rename(`${path}.tmp`, path);
+      round.areNamesChanged = true;
+    }
+    if (!round.areNamesChanged) return;
+    disk.syncDirectory(this.#log.folder);
+    this.#home.syncNames();
+  }
+
+  /**
+   * Resolves when everything appended so far is durable; rejects with StorageError when it never will be. `isSealed`:
+   * indexes and snapshot were added too, so the recovery point may become the log's end.
+   */
+  flush(isSealed: boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#flushes.push({ resolve, reject, isSealed });
+      this.mustSync();
+    });
+  }
+
+  /** For a clean shutdown; indexes and snapshot were added before. */
+  async close(): Promise<void> {
+    if (this.#files.length > 0) this.#areNamesChanged = true;
+    this.#mustSeal = true;
+    if (this.#hasUnsynced()) await this.flush(true);
+    else this.#recoveryPoint = this.#log.logEndOffset;
+  }
+
+  #hasUnsynced(): boolean {
+    return (
+      this.#segments.length > 0 ||
+      this.#files.length > 0 ||
+      this.#areNamesChanged ||
+      this.#round !== undefined ||
+      this.#log.epochs.isDirty ||
+      this.#durableEndOffset < this.#log.logEndOffset
+    );
+  }
+
+  /** Nothing more becomes durable; whoever waits for it is told so. */
+  stop(reason: string, cause?: Error): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    const waiting = [...(this.#round?.flushes ?? []), ...this.#flushes];
+    this.#flushes = [];
+    this.#round = undefined;
+    this.#segments = [];
+    for (const file of this.#files) file.close();
+    this.#files = [];
+    const error = new StorageError(reason, cause === undefined ? {} : { cause });
+    for (const flush of waiting) flush.reject(error);
+  }
+
+  /** The log goes on with the files of another one, in that one's directory. `copy` ends here. */
+  takeOver(copy: Durability): void {
+    for (const file of this.#files) file.close();
+    // What the old directory's round may bring concerns files that are not ours any more.
+    if (this.#round !== undefined) this.#flushes.push(...this.#round.flushes);
+    this.#round = undefined;
+    this.#home = copy.#home;
+    this.#recoveryPoint = copy.#recoveryPoint;
+    this.#durableEndOffset = copy.#durableEndOffset;
+    this.#segments = copy.#segments;
+    this.#files = copy.#files;
+    copy.#segments = [];
+    copy.#files = [];
+    copy.stop('the copy has taken the place of its original');
+    // A round of the copy may be under way; what it would have settled is settled by ours.
+    this.#log.epochs.isDirty = true;
+    this.#isRequested = false;
+    this.rolled();
+  }
+}
+
+interface Flush {
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+  readonly isSealed: boolean;
+}
+
+interface Round {
+  readonly endOffset: number;
+  readonly cuts: number;
+  /** False in a round of relaxed mode that only tells of the new end. */
+  isSynced: boolean;
+  /** The recovery point that the round brings. */
+  sealTo: number | undefined;
+  areNamesChanged: boolean;
+  files: DiskFile[];
+  epochsFile: DiskFile | undefined;
+  readonly flushes: readonly Flush[];
+}

@@ -1,0 +1,17 @@
+/** What a log needs of the log directory it is in. */
+import type { Syncable } from './sync-rounds.ts';
+
+export interface LogHome {
+  readonly path: string;
+  /** Set once the directory has failed; it never recovers. */
+  readonly failure: Error | undefined;
+  /** Gives the directory up, with all its logs. */
+  fail(error: unknown): void;
+  requestSync(log: Syncable): void;
+  /** Makes a recovery point of at most `offset` durable before the log is cut there. */
+  lowerRecoveryPoint(log: { readonly topic: string; readonly partition: number }, offset: number): void;
+  /** The folder's own name became visible in the directory and is not durable yet. */
+  namesChanged(): void;
+  /** Makes the directory's names durable if they changed. */
+  syncNames(): void;
+}
