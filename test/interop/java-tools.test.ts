@@ -298,7 +298,7 @@ describe('Kafka command line tools', { skip: skip ?? false }, () => {
     assert.match(versions, /Produce\(0\): \d+ to \d+ \[usable: \d+\]/);
     assert.doesNotMatch(
       versions,
-      /(Produce|Fetch|ListOffsets|Metadata|OffsetCommit|JoinGroup)\(\d+\): UNSUPPORTED/,
+      /\t(Produce|Fetch|ListOffsets|Metadata|OffsetCommit|JoinGroup)\(\d+\): UNSUPPORTED/,
     );
     const features = await tool('features', [...server, 'describe']);
     for (const name of ['group.version', 'metadata.version', 'transaction.version']) {
