@@ -186,7 +186,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
   const stop = async (): Promise<void> => {
     await server.stop(STOP_GRACE_MS);
     groups.shutdown();
-    partitions.stop();
+    await partitions.stop();
     deadlines.stop();
     await session.close();
     follower.stop();

@@ -3,7 +3,8 @@
  * shared out among them. Waiting is fetch-wait's matter, sessions are fetch-session's.
  */
 import { DiskError } from '../base/ports.ts';
-import { OffsetOutOfRange, type LogRead } from '../log/log.ts';
+import type { LogRead } from '../log/log.ts';
+import { OffsetOutOfRange } from '../log/storage-error.ts';
 import { Errors, type ErrorCode } from '../protocol/errors.ts';
 import type { Isolation, Partition } from '../replication/partition.ts';
 import { mayTopic } from './authorization.ts';

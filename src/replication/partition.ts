@@ -77,6 +77,7 @@ export class Partition {
     if (log !== undefined) {
       const checkpointed = options.highWatermark ?? log.logStartOffset;
       this.#highWatermark = Math.min(Math.max(checkpointed, log.logStartOffset), log.logEndOffset);
+      log.updateHighWatermark(this.#highWatermark);
       log.onDurable = () => this.#advance();
     }
     this.apply(options.state);
@@ -141,6 +142,16 @@ export class Partition {
   fail(): void {
     this.log = undefined;
     this.#committed.lose();
+    this.#wake();
+  }
+
+  /** The log has gone over to another directory: the same records, in the order of the same offsets. */
+  moveTo(log: Log): void {
+    if (this.log !== undefined) this.log.onDurable = () => {};
+    this.log = log;
+    log.updateHighWatermark(this.#highWatermark);
+    log.onDurable = () => this.#advance();
+    this.#advance();
     this.#wake();
   }
 
@@ -262,6 +273,7 @@ export class Partition {
     const committed = log.durableEndOffset;
     if (committed <= this.#highWatermark) return;
     this.#highWatermark = committed;
+    log.updateHighWatermark(committed);
     this.#committed.reach(committed);
     for (const listener of this.#watermarkListeners) listener(committed);
     this.#wake();

@@ -27,6 +27,7 @@ export class Partitions {
   readonly #byId = new Map<string, (Partition | undefined)[]>();
   readonly #listeners: LeadershipListener[] = [];
   #checkpointTimer: Timer | undefined;
+  #isStopped = false;
   #watermarks: ReadonlyMap<string, number> = new Map();
 
   constructor(options: {
@@ -54,13 +55,16 @@ export class Partitions {
     for (const topic of this.#image.topics.values()) this.#create(topic);
     this.#watermarks = new Map();
     this.#image.onChange((change) => this.#follow(change));
+    this.#logDirectories.onDirectoryFailure = (path, error) => this.#onDirectoryFailure(path, error);
+    this.#logDirectories.onMoved = (log) => this.get(log.topic, log.partition)?.moveTo(log);
     this.#armCheckpoint();
   }
 
   /** Writes the watermarks down and follows nothing any more. */
-  stop(): void {
+  async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#checkpointTimer?.cancel();
-    this.checkpoint();
+    await this.checkpoint();
   }
 
   get(topic: string, partition: number): Partition | undefined {
@@ -81,14 +85,14 @@ export class Partitions {
     for (const partition of this.all()) if (partition.isLeader) listener.onElected(partition);
   }
 
-  checkpoint(): void {
+  async checkpoint(): Promise<void> {
     const watermarks = new Map<string, number>();
     for (const partition of this.all()) {
       if (partition.log === undefined) continue;
       watermarks.set(`${partition.topic}-${partition.partition}`, partition.highWatermark);
     }
     try {
-      this.#logDirectories.checkpointHighWatermarks(watermarks);
+      await this.#logDirectories.checkpointHighWatermarks(watermarks);
     } catch (error) {
       this.#ports.logger.warn({ error }, 'high watermarks could not be written down');
     }
@@ -96,12 +100,13 @@ export class Partitions {
 
   #armCheckpoint(): void {
     this.#checkpointTimer = this.#ports.timers.after(this.#checkpointIntervalMs, () => {
-      this.checkpoint();
+      void this.checkpoint();
       this.#armCheckpoint();
     });
   }
 
   #follow(change: ImageChange): void {
+    if (this.#isStopped) return;
     for (const topic of change.topicsDeleted) this.#delete(topic);
     for (const topic of change.topicsCreated) this.#create(topic);
     for (const { topic, partition } of change.partitionsChanged) {
@@ -113,6 +118,11 @@ export class Partitions {
       else this.#apply(held, state);
     }
     this.#configure(change);
+  }
+
+  #onDirectoryFailure(path: string, error: Error): void {
+    this.#ports.logger.error({ path, error }, 'log directory failed: its partitions are offline');
+    for (const partition of this.all()) if (partition.log?.directory === path) partition.fail();
   }
 
   #configure(change: ImageChange): void {
@@ -176,16 +186,11 @@ export class Partitions {
 
   /** Undefined: no directory can take it; the partition is there and answers KAFKA_STORAGE_ERROR. */
   #openLog(topic: TopicImage, partition: number, settings: TopicSettings): Log | undefined {
-    const topicPartition = { topic: topic.name, partition };
     try {
-      const existing = this.#logDirectories.get(topicPartition);
-      if (existing !== undefined && existing.topicId === topic.id) {
-        existing.configure(settings);
-        return existing;
-      }
-      // The log of a topic of the same name that was deleted before.
-      if (existing !== undefined) this.#logDirectories.remove(topicPartition);
-      return this.#logDirectories.create({ topic: topic.name, partition, topicId: topic.id, settings });
+      const { name, id } = topic;
+      const log = this.#logDirectories.create({ topic: name, partition, topicId: id, settings });
+      log.configure(settings);
+      return log;
     } catch (error) {
       this.#ports.logger.error({ error, topic: topic.name, partition }, 'partition has no log');
       return undefined;

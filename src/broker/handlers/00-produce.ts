@@ -23,7 +23,9 @@ import type { Services } from '../services.ts';
 type Response = Write<typeof ProduceResponse>;
 type TopicResponse = Response['responses'][number];
 type PartitionResponse = {
-  -readonly [K in keyof TopicResponse['partitionResponses'][number]]: TopicResponse['partitionResponses'][number][K];
+  -readonly [
+    K in keyof TopicResponse['partitionResponses'][number]
+  ]: TopicResponse['partitionResponses'][number][K];
 };
 type TopicRequest = ProduceRequest['topicData'][number];
 type PartitionRequest = TopicRequest['partitionData'][number];

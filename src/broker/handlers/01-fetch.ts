@@ -3,7 +3,13 @@ import { FetchRequest, FetchResponse } from '../../protocol/messages/01-fetch.ts
 import { Errors } from '../../protocol/errors.ts';
 import type { Write } from '../../protocol/schema.ts';
 import type { RequestContext } from '../context.ts';
-import { findTargets, readTargets, type FetchLimits, type FetchTarget, type PartitionRead } from '../fetch-read.ts';
+import {
+  findTargets,
+  readTargets,
+  type FetchLimits,
+  type FetchTarget,
+  type PartitionRead,
+} from '../fetch-read.ts';
 import {
   mustTell,
   NO_SESSION,
@@ -65,7 +71,11 @@ function serve(
   const waitThenAnswer = async (): Promise<Response | undefined> => {
     const first = await reads;
     if (mustAnswer(targets, first, minBytes, maxWaitMs)) return respond(first);
-    const isWanted = await waitForData({ targets, reads: first, limits, minBytes, maxWaitMs }, context, services);
+    const isWanted = await waitForData(
+      { targets, reads: first, limits, minBytes, maxWaitMs },
+      context,
+      services,
+    );
     if (!isWanted) return undefined;
     return respond(await readTargets(targets, limits));
   };
@@ -132,7 +142,12 @@ function answer(
 }
 
 /** A first answer tells everything; the next ones what changed since. */
-function isNews(granted: FetchSession, isFirst: boolean, wanted: FetchPartition, read: PartitionRead): boolean {
+function isNews(
+  granted: FetchSession,
+  isFirst: boolean,
+  wanted: FetchPartition,
+  read: PartitionRead,
+): boolean {
   const isChanged = mustTell(granted, wanted, {
     errorCode: read.errorCode,
     highWatermark: read.highWatermark,

@@ -40,28 +40,32 @@ interface Found {
 }
 const NOTHING: Found = { offset: -1, timestamp: -1, leaderEpoch: -1 };
 
-export const listOffsets = handler(ListOffsetsRequest, ListOffsetsResponse, async (request, context, services) => {
-  const duplicates = duplicatePartitions(request);
-  // Replicas see the log's end; only this broker's own consumers' view is served to clients, whatever they claim to be.
-  const isolation = request.isolationLevel === READ_COMMITTED ? 'committed' : 'uncommitted';
-  const leaderOnly = request.replicaId !== DEBUGGING_REPLICA;
-  const topics = [];
-  for (const { name, partitions } of request.topics) {
-    const answers: PartitionResponse[] = [];
-    for (const one of partitions) {
-      const errorCode = duplicates.has(`${name}/${one.partitionIndex}`)
-        ? Errors.INVALID_REQUEST
-        : refusal(name, one, context, services);
-      answers.push(
-        errorCode === Errors.NONE
-          ? await look(name, one, { isolation, leaderOnly }, context, services)
-          : answer(one, errorCode, NOTHING),
-      );
+export const listOffsets = handler(
+  ListOffsetsRequest,
+  ListOffsetsResponse,
+  async (request, context, services) => {
+    const duplicates = duplicatePartitions(request);
+    // Replicas see the log's end; only this broker's own consumers' view is served to clients, whatever they claim to be.
+    const isolation = request.isolationLevel === READ_COMMITTED ? 'committed' : 'uncommitted';
+    const leaderOnly = request.replicaId !== DEBUGGING_REPLICA;
+    const topics = [];
+    for (const { name, partitions } of request.topics) {
+      const answers: PartitionResponse[] = [];
+      for (const one of partitions) {
+        const errorCode = duplicates.has(`${name}/${one.partitionIndex}`)
+          ? Errors.INVALID_REQUEST
+          : refusal(name, one, context, services);
+        answers.push(
+          errorCode === Errors.NONE
+            ? await look(name, one, { isolation, leaderOnly }, context, services)
+            : answer(one, errorCode, NOTHING),
+        );
+      }
+      topics.push({ name, partitions: answers });
     }
-    topics.push({ name, partitions: answers });
-  }
-  return { throttleTimeMs: 0, topics };
-});
+    return { throttleTimeMs: 0, topics };
+  },
+);
 
 function refusal(
   topic: string,
@@ -116,7 +120,7 @@ async function find(
     case EARLIEST:
     case EARLIEST_LOCAL: {
       const offset = log.logStartOffset;
-      return { offset, timestamp: -1, leaderEpoch: log.epochAt(offset) ?? -1 };
+      return { offset, timestamp: -1, leaderEpoch: log.leaderEpochFor(offset) };
     }
     case LATEST_TIERED:
     case EARLIEST_PENDING_UPLOAD:

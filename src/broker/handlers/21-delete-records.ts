@@ -9,21 +9,25 @@ import type { Services } from '../services.ts';
 
 const UNKNOWN = -1;
 
-export const deleteRecords = handler(DeleteRecordsRequest, DeleteRecordsResponse, (request, context, services) => ({
-  throttleTimeMs: 0,
-  topics: request.topics.map(({ name, partitions }) => {
-    const refused = refusal(name, context, services);
-    return {
-      name,
-      partitions: partitions.map(({ partitionIndex, offset }) => ({
-        partitionIndex,
-        ...(refused === Errors.NONE
-          ? deleteBefore(name, partitionIndex, offset, services)
-          : { errorCode: refused, lowWatermark: UNKNOWN }),
-      })),
-    };
+export const deleteRecords = handler(
+  DeleteRecordsRequest,
+  DeleteRecordsResponse,
+  (request, context, services) => ({
+    throttleTimeMs: 0,
+    topics: request.topics.map(({ name, partitions }) => {
+      const refused = refusal(name, context, services);
+      return {
+        name,
+        partitions: partitions.map(({ partitionIndex, offset }) => ({
+          partitionIndex,
+          ...(refused === Errors.NONE
+            ? deleteBefore(name, partitionIndex, offset, services)
+            : { errorCode: refused, lowWatermark: UNKNOWN }),
+        })),
+      };
+    }),
   }),
-}));
+);
 
 function refusal(topic: string, context: RequestContext, services: Services): ErrorCode {
   if (!mayTopic(services, context, 'DELETE', topic)) return Errors.TOPIC_AUTHORIZATION_FAILED;

@@ -1,10 +1,10 @@
-/** AlterReplicaLogDirs: moves replicas to another of this broker's log directories (KIP-113). */
+/** AlterReplicaLogDirs: begins to move replicas to another of this broker's log directories (KIP-113). */
 import {
   AlterReplicaLogDirsRequest,
   AlterReplicaLogDirsResponse,
 } from '../../protocol/messages/34-alter-replica-log-dirs.ts';
 import { DiskError } from '../../base/ports.ts';
-import { Errors, KafkaError, type ErrorCode } from '../../protocol/errors.ts';
+import { Errors, type ErrorCode } from '../../protocol/errors.ts';
 import { authorize } from '../authorization.ts';
 import { handler } from '../handler.ts';
 import type { Services } from '../services.ts';
@@ -12,7 +12,7 @@ import type { Services } from '../services.ts';
 export const alterReplicaLogDirs = handler(
   AlterReplicaLogDirsRequest,
   AlterReplicaLogDirsResponse,
-  async (request, context, services) => {
+  (request, context, services) => {
     const may = authorize(services, context, { operation: 'ALTER', resource: 'CLUSTER' });
     const results = new Map<string, { partitionIndex: number; errorCode: ErrorCode }[]>();
     for (const { path, topics } of request.dirs) {
@@ -21,7 +21,7 @@ export const alterReplicaLogDirs = handler(
         if (answers === undefined) results.set(name, (answers = []));
         for (const partitionIndex of partitions) {
           const errorCode = may
-            ? await move({ topic: name, partition: partitionIndex }, path, services)
+            ? move({ topic: name, partition: partitionIndex }, path, services)
             : Errors.CLUSTER_AUTHORIZATION_FAILED;
           answers.push({ partitionIndex, errorCode });
         }
@@ -34,23 +34,22 @@ export const alterReplicaLogDirs = handler(
   },
 );
 
-async function move(
+function move(
   of: { readonly topic: string; readonly partition: number },
   directory: string,
   services: Services,
-): Promise<ErrorCode> {
+): ErrorCode {
   const partition = services.partitions.get(of.topic, of.partition);
   if (partition === undefined) return Errors.REPLICA_NOT_AVAILABLE;
-  if (!services.logDirectories.directories().some(({ path }) => path === directory)) {
-    return Errors.LOG_DIR_NOT_FOUND;
-  }
+  const target = services.logDirectories.directories().find(({ path }) => path === directory);
+  if (target === undefined) return Errors.LOG_DIR_NOT_FOUND;
+  if (!target.isOnline) return Errors.KAFKA_STORAGE_ERROR;
   if (partition.log === undefined) return Errors.KAFKA_STORAGE_ERROR;
   if (partition.log.directory === directory) return Errors.NONE;
   try {
-    await services.logDirectories.moveTo(of, directory);
+    services.logDirectories.moveTo(of, directory);
     return Errors.NONE;
   } catch (error) {
-    if (error instanceof KafkaError) return error.code;
     if (error instanceof DiskError) return Errors.KAFKA_STORAGE_ERROR;
     throw error;
   }
