@@ -169,7 +169,7 @@ async function call(
 }
 
 /** The value with the defaults of all fields that it leaves out. */
-function complete(type: AnyType, value: unknown): unknown {
+export function complete(type: AnyType, value: unknown): unknown {
   if (value === null) return null;
   if (type.kind === 'array') return (value as unknown[]).map((one) => complete(type.of!, one));
   if (type.kind !== 'struct') return value;
