@@ -199,6 +199,18 @@ test('records that are not committed in time are answered REQUEST_TIMED_OUT, and
   assert.deepEqual(world.machine.heard, ['loaded', 'settled a 7']);
 });
 
+test('an operation that waits for a batch which is late already times out by itself', async () => {
+  const world = await World.active();
+  world.log.isCommittedAtOnce = false;
+  world.put('a', 1);
+  await world.time.advance(6000);
+  world.write('later', () => world.machine.map.get('a'));
+  await world.time.advance(4999);
+  assert.deepEqual(world.outcomes, { a: `fail ${Errors.REQUEST_TIMED_OUT}` });
+  await world.time.advance(1);
+  assert.equal(world.outcome('later'), `fail ${Errors.REQUEST_TIMED_OUT}`);
+});
+
 test('a batch that outgrows the topic is cut between operations', async () => {
   const world = await World.active();
   world.log.maxBytes = 400;

@@ -192,8 +192,12 @@ export class Shard<E, M extends StateMachine<E>> {
     const waiting = { event: turn.settledEvent, finish };
     if (turn.records.length === 0) {
       const last = this.#open ?? this.#inFlight.at(-1);
-      if (last !== undefined) last.waiting.push(waiting);
-      else this.#finish(waiting, Errors.NONE);
+      if (last === undefined) {
+        this.#finish(waiting, Errors.NONE);
+      } else {
+        last.waiting.push(waiting);
+        if (last !== this.#open && last.timeout === undefined) this.#startTimeout(last);
+      }
       return;
     }
     const { formats } = this.machine;
@@ -280,21 +284,25 @@ export class Shard<E, M extends StateMachine<E>> {
 
   /** Waits until the high watermark has passed the batch. */
   #follow(batch: Batch<E>): void {
-    const { log, ports } = this.#options;
     this.#inFlight.push(batch);
-    batch.timeout = ports.timers.after(this.#options.writeTimeoutMs(), () => {
-      ports.logger.warn(
-        { endOffset: batch.endOffset },
-        'a coordinator record has not been committed in time',
-      );
-      this.#finishAll(batch, Errors.REQUEST_TIMED_OUT);
-    });
+    if (batch.waiting.length > 0) this.#startTimeout(batch);
     let isCommitted = false;
-    const callOff = log.whenCommitted(batch.endOffset, () => {
+    const callOff = this.#options.log.whenCommitted(batch.endOffset, () => {
       isCommitted = true;
       this.#committed(batch);
     });
     if (!isCommitted) batch.callOff = callOff;
+  }
+
+  /** Those who wait for the batch by now wait no longer than the write timeout; who comes later starts it again. */
+  #startTimeout(batch: Batch<E>): void {
+    const { ports, writeTimeoutMs } = this.#options;
+    batch.timeout = ports.timers.after(writeTimeoutMs(), () => {
+      batch.timeout = undefined;
+      const { endOffset } = batch;
+      ports.logger.warn({ endOffset }, 'a coordinator record has not been committed in time');
+      this.#finishAll(batch, Errors.REQUEST_TIMED_OUT);
+    });
   }
 
   #committed(batch: Batch<E>): void {

@@ -1,4 +1,5 @@
 /** The state machine of one partition of __consumer_offsets: replay, timers and settled records, by kind. */
+import { ZERO_UUID } from '../base/uuid.ts';
 import { coordinatorError } from '../coordinator/append-errors.ts';
 import type { RecordPosition, TransactionMarker } from '../coordinator/machine.ts';
 import type { CoordinatorRecord } from '../coordinator/record.ts';
@@ -46,7 +47,7 @@ export class GroupMachine implements GroupStateMachine {
     switch (record.type) {
       case LEGACY_OFFSET_COMMIT: {
         const value = record.value as LegacyOffsetCommitValue | null;
-        const since = { leaderEpoch: -1, expireTimestamp: -1, topicId: '\0'.repeat(16) };
+        const since = { leaderEpoch: -1, expireTimestamp: -1, topicId: ZERO_UUID };
         this.#replayOffset(record.key as OffsetCommitKey, value && { ...value, ...since }, position);
         return;
       }

@@ -28,7 +28,6 @@ export const DEFAULT_SETTINGS = {
     commitTimeoutMs: 5000,
     retentionMs: 10080 * 60_000,
     retentionCheckIntervalMs: 600_000,
-    topic: { numPartitions: 1 },
   },
 };
 

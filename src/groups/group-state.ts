@@ -11,7 +11,7 @@ export interface GroupCoordinatorSettings {
   readonly offsets: Pick<
     BrokerSettings['offsets'],
     'metadataMaxBytes' | 'commitTimeoutMs' | 'retentionMs' | 'retentionCheckIntervalMs'
-  > & { readonly topic: Pick<BrokerSettings['offsets']['topic'], 'numPartitions'> };
+  >;
 }
 
 /** Consumer, share and streams groups will join this union. */

@@ -68,7 +68,7 @@ test('item 53: a group that has members does not wait for the initial delay', as
   assert.deepEqual([again.response!.generationId, newcomer.response!.generationId], [2, 2]);
 });
 
-test('item 53: a follower that joins again unchanged learns the generation, one that has changed starts a rebalance', async () => {
+test('item 53: a follower that joins again learns the generation; one that has changed starts a rebalance', async () => {
   const scene = await Scene.begin();
   const { members } = await scene.stableGroup(2);
   const [leader, follower] = members;

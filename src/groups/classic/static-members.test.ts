@@ -31,7 +31,7 @@ test('item 52: a static member is in without a second JoinGroup, under an id tha
   assert.equal(join.response!.members[0].groupInstanceId, 'i1');
 });
 
-test('item 52: a static member that restarts in a Stable group gets a new id and the same generation, without rebalance', async () => {
+test('item 52: a static member that restarts in a Stable group gets a new id and no rebalance', async () => {
   const scene = await Scene.begin();
   const [leader, follower] = await staticGroup(scene, 'i1', 'i2');
   const from = scene.log.logEndOffset();
@@ -69,7 +69,7 @@ test('item 52: the old self of a static member is fenced in every request', asyn
   assert.deepEqual(codes, Array(5).fill(Errors.FENCED_INSTANCE_ID));
 });
 
-test('item 52: a static leader that restarts is told of its old id before version 9, and to keep the assignment from then on', async () => {
+test('item 52: a static leader that restarts hears its old id before version 9, and keeps its assignment since', async () => {
   for (const apiVersion of [8, 9]) {
     const scene = await Scene.begin();
     const [leader] = await staticGroup(scene, 'i1', 'i2');

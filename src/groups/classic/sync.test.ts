@@ -122,6 +122,30 @@ test('an assignment that cannot be written sends all members back to JoinGroup',
   );
 });
 
+test('item 54: a large assignment arrives whole, and one that no batch can hold is refused to all, never cut', async () => {
+  const scene = await Scene.begin();
+  const [leader, follower] = await joinedGroup(scene, 2);
+  const assign = (sizeBytes: number, generationId: number) => [
+    scene.sync({ memberId: follower, generationId }),
+    scene.sync({ memberId: leader, generationId, assignments: { [follower]: 'x'.repeat(sizeBytes) } }),
+  ];
+  const refused = assign(1_100_000, 1);
+  await scene.time.advance(1);
+  assert.deepEqual(
+    refused.map(({ response }) => response!.errorCode),
+    [Errors.UNKNOWN_SERVER_ERROR, Errors.UNKNOWN_SERVER_ERROR],
+  );
+  assert.equal(scene.state(), 'PreparingRebalance');
+  for (const memberId of [leader, follower]) scene.join({ memberId });
+  await scene.time.advance(0);
+  const [taken] = assign(1_000_000, 2);
+  await scene.time.advance(1);
+  assert.deepEqual([taken.response!.errorCode, taken.response!.assignment.length], [0, 1_000_000]);
+  const next = await scene.failover();
+  const again = await next.settle(next.sync({ memberId: follower, generationId: 2 }));
+  assert.equal(again.assignment.length, 1_000_000);
+});
+
 test('an assignment that is not committed in time counts as failed, even if it commits later', async () => {
   const scene = await Scene.begin();
   const [leader] = await joinedGroup(scene, 1);

@@ -138,7 +138,7 @@ test('metadata longer than offset.metadata.max.bytes is OFFSET_METADATA_TOO_LARG
   assert.deepEqual([await scene.fetch({ partition: 0 }), await scene.fetch({ partition: 1 })], [-1, 1]);
 });
 
-test('a commit with a generation to a group that does not exist: ILLEGAL_GENERATION, GROUP_ID_NOT_FOUND from version 9 on', async () => {
+test('the commit of a member to a group that is not there: ILLEGAL_GENERATION, GROUP_ID_NOT_FOUND since version 9', async () => {
   const scene = await Scene.begin();
   const codes = [];
   for (const apiVersion of [2, 8, 9, 10]) {
