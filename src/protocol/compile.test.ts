@@ -5,9 +5,11 @@ import { codec, emit } from './compile.ts';
 import {
   array,
   at,
+  bool,
   bytes,
   covers,
   ends,
+  float64,
   int16,
   int32,
   int64,
@@ -20,6 +22,9 @@ import {
   string,
   struct,
   tagged,
+  uint16,
+  uint32,
+  uuid,
   type Message,
   type Write,
 } from './schema.ts';
@@ -150,6 +155,19 @@ test('a lying count is refused by the size of its elements, before any is made',
   );
   assert.deepEqual(decode(Wide, 0, `00000001 ${'00'.repeat(12)}`), { items: [{ a: 0, b: 0 }] });
   assert.throws(() => decode(Wide, 0, `00000002 ${'00'.repeat(23)}`), /array of 2 at 4, 23 bytes remain/);
+});
+
+test('an array of every type is read when exactly its elements are there, and refused with a byte less', () => {
+  const of = { bool, int8, int16, uint16, int32, uint32, int64, float64, uuid, string, bytes };
+  for (const [name, type] of Object.entries(of)) {
+    for (const flexible of ['none', '0+'] as const) {
+      const Many = message('Many', { versions: '0', flexible }, { items: array<unknown, unknown>(type) });
+      const hex = encode(Many, 0, { items: [type.zero, type.zero, type.zero] });
+      assert.deepEqual(decode(Many, 0, hex).items, [type.zero, type.zero, type.zero], name);
+      const body = flexible === 'none' ? hex.slice(0, -2) : hex.slice(0, -4);
+      assert.throws(() => decode(Many, 0, body), /^ProtocolError: array of 3/, name);
+    }
+  }
 });
 
 test('fields that a version lacks, or that are tagged, do not count towards the size of an element', () => {
