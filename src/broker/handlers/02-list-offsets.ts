@@ -120,7 +120,7 @@ async function find(
     case EARLIEST:
     case EARLIEST_LOCAL: {
       const offset = log.logStartOffset;
-      return { offset, timestamp: -1, leaderEpoch: log.leaderEpochFor(offset) };
+      return { offset, timestamp: -1, leaderEpoch: log.epochAt(offset) ?? -1 };
     }
     case LATEST_TIERED:
     case EARLIEST_PENDING_UPLOAD:
