@@ -241,6 +241,31 @@ test('an operation that no batch can hold is refused whole, unless its records s
   assert.deepEqual(world.log.batchCounts(), [3, 3]);
 });
 
+test('a field that is longer than its format allows refuses the operation, and hurts no other', async () => {
+  const world = await World.active();
+  world.put('before', 1);
+  world.write('long', (turn) => turn.append(put('x'.repeat(40_000), 1)));
+  world.put('after', 2);
+  await world.time.advance(1);
+  assert.deepEqual(world.outcomes, {
+    before: 'reply 1',
+    long: `fail ${Errors.MESSAGE_TOO_LARGE}`,
+    after: 'reply 2',
+  });
+  assert.equal(world.machine.map.size, 2);
+});
+
+test('what somebody else writes to the log in between fails the batch, not the broker', async () => {
+  const world = await World.active();
+  world.put('a', 1);
+  world.log.append(buildBatch({ records: [encoded('foreign', 9)] }));
+  await world.time.advance(1);
+  assert.deepEqual(world.outcomes, { a: `fail ${Errors.KAFKA_STORAGE_ERROR}` });
+  world.put('a', 2);
+  await world.time.advance(1);
+  assert.deepEqual([world.outcome('a'), world.machine.map.getCommitted('a')], ['reply 2', 2]);
+});
+
 test('when a full batch fails to make room, the operation that had seen it fails too', async () => {
   const world = await World.active();
   world.log.maxBytes = 400;

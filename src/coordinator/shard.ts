@@ -5,10 +5,11 @@
  * that fails is undone by the journal and all operations in it get the error. After the append nothing is ever undone:
  * either the records commit, or leadership is lost and with it the whole shard.
  */
-import { assert, AssertionError } from '../base/assert.ts';
+import { AssertionError } from '../base/assert.ts';
 import type { Clock, Logger, Timer, Timers } from '../base/ports.ts';
 import { Errors } from '../protocol/errors.ts';
 import { buildBatch } from '../protocol/records.ts';
+import { ProtocolError } from '../protocol/wire.ts';
 import type { Journal } from './journal.ts';
 import { loadShard } from './loading.ts';
 import type { CoordinatorLog } from './log.ts';
@@ -16,8 +17,8 @@ import { Turn, type StateMachine } from './machine.ts';
 import { encodeRecord, type CoordinatorRecord, type EncodedRecord } from './record.ts';
 import { ShardTimers } from './shard-timers.ts';
 
-/** Records of one tick in one batch; more begin another one. */
-export const BATCH_RECORDS_MAX = 10_000;
+/** Records in one batch; its size is the limit that counts. */
+export const BATCH_RECORDS_MAX = 100_000;
 /** A record's own framing at most: length, attributes, deltas, key and value lengths, header count. */
 const RECORD_OVERHEAD_BYTES = 32;
 const BATCH_OVERHEAD_BYTES = 61;
@@ -200,23 +201,15 @@ export class Shard<E, M extends StateMachine<E>> {
       }
       return;
     }
-    const { formats } = this.machine;
-    const encoded = turn.records.map((record) => encodeRecord(formats, record));
-    const sizes = encoded.map(sizeOf);
     const limitBytes = this.#options.log.maxBatchBytes() - BATCH_OVERHEAD_BYTES;
-    const totalBytes = sizes.reduce((sum, size) => sum + size, 0);
-    const isTooLarge = turn.isAtomic
-      ? totalBytes > limitBytes || encoded.length > BATCH_RECORDS_MAX
-      : sizes.some((size) => size > limitBytes);
-    if (isTooLarge) {
+    const encoded = this.#encode(turn, limitBytes);
+    if (encoded === undefined) {
       this.#options.journal.undoTo(mark);
-      this.#options.ports.logger.error(
-        { records: encoded.length, sizeBytes: totalBytes, limitBytes },
-        'a coordinator operation yields more than a batch may hold',
-      );
       this.#finish(waiting, Errors.MESSAGE_TOO_LARGE);
       return;
     }
+    const sizes = encoded.map(sizeOf);
+    const totalBytes = sizes.reduce((sum, size) => sum + size, 0);
     const needed = turn.isAtomic ? totalBytes : 0;
     const neededRecords = turn.isAtomic ? encoded.length : 1;
     let errorCode: number = Errors.NONE;
@@ -229,6 +222,28 @@ export class Shard<E, M extends StateMachine<E>> {
     // A batch that failed took what this operation had seen with it, so the operation fails with the same error.
     if (errorCode !== Errors.NONE) this.#finish(waiting, errorCode);
     else this.#open!.waiting.push(waiting);
+  }
+
+  /** The turn's records as bytes; undefined when they are more than a batch, or a field more than its format, can hold. */
+  #encode(turn: Turn<E>, limitBytes: number): EncodedRecord[] | undefined {
+    const { logger } = this.#options.ports;
+    try {
+      const encoded = turn.records.map((record) => encodeRecord(this.machine.formats, record));
+      const sizes = encoded.map(sizeOf);
+      const sizeBytes = sizes.reduce((sum, size) => sum + size, 0);
+      const fits = turn.isAtomic
+        ? sizeBytes <= limitBytes && encoded.length <= BATCH_RECORDS_MAX
+        : sizes.every((size) => size <= limitBytes);
+      if (fits) return encoded;
+      logger.error(
+        { records: encoded.length, sizeBytes, limitBytes },
+        'a coordinator operation fits in no batch',
+      );
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      logger.error({ err: error }, 'a coordinator record cannot be written');
+    }
+    return undefined;
   }
 
   #hasRoom(sizeBytes: number, records: number, limitBytes: number): boolean {
@@ -263,15 +278,21 @@ export class Shard<E, M extends StateMachine<E>> {
     const timestamp = ports.clock.nowMs();
     const records = batch.records.map(({ key, value }) => ({ key, value, timestamp }));
     batch.records = [];
-    assert(log.logEndOffset() === batch.baseOffset, 'a coordinator alone appends to its partition');
-    let errorCode: number = Errors.NONE;
-    try {
-      const result = log.append(buildBatch({ records, leaderEpoch: this.leaderEpoch }));
-      errorCode = result.errorCode;
-      if (errorCode === Errors.NONE) batch.endOffset = result.lastOffset + 1;
-    } catch (error) {
-      ports.logger.error({ err: error }, 'a coordinator could not append its records');
-      errorCode = Errors.KAFKA_STORAGE_ERROR;
+    let errorCode: number = Errors.KAFKA_STORAGE_ERROR;
+    if (log.logEndOffset() !== batch.baseOffset) {
+      // Nobody else should write here, but an admin client may produce to internal topics.
+      ports.logger.error(
+        { baseOffset: batch.baseOffset },
+        'somebody else has written to the log of a coordinator',
+      );
+    } else {
+      try {
+        const result = log.append(buildBatch({ records, leaderEpoch: this.leaderEpoch }));
+        errorCode = result.errorCode;
+        if (errorCode === Errors.NONE) batch.endOffset = result.lastOffset + 1;
+      } catch (error) {
+        ports.logger.error({ err: error }, 'a coordinator could not append its records');
+      }
     }
     if (errorCode === Errors.NONE) {
       this.#follow(batch);

@@ -146,6 +146,19 @@ test('item 54: a large assignment arrives whole, and one that no batch can hold 
   assert.equal(again.assignment.length, 1_000_000);
 });
 
+test('a protocol name that no record can hold sends everybody back, and nobody waits for ever', async () => {
+  const scene = await Scene.begin();
+  const protocolName = 'x'.repeat(40_000);
+  const protocols = [{ name: protocolName, metadata: subscription('t') }];
+  const [leader, follower] = await joinedGroup(scene, 2, { protocols });
+  const syncs = [follower, leader].map((memberId) => scene.sync({ memberId, generationId: 1, protocolName }));
+  await scene.time.advance(1);
+  assert.deepEqual(
+    syncs.map(({ response }) => response!.errorCode),
+    [Errors.UNKNOWN_SERVER_ERROR, Errors.UNKNOWN_SERVER_ERROR],
+  );
+});
+
 test('an assignment that is not committed in time counts as failed, even if it commits later', async () => {
   const scene = await Scene.begin();
   const [leader] = await joinedGroup(scene, 1);
