@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ZERO_UUID } from '../../base/uuid.ts';
 import { Errors } from '../../protocol/errors.ts';
+import { encodeRecord } from '../../coordinator/record.ts';
+import { MemoryLog } from '../../coordinator/memory-log.ts';
+import { buildBatch } from '../../protocol/records.ts';
 import { fetchRefused } from '../group-coordinator.ts';
+import { GROUP_RECORD_FORMATS, offsetCommitRecord } from '../group-records.ts';
 import { Scene } from '../group-scene-contract.ts';
 
 const ID_1 = '1'.repeat(16);
@@ -356,4 +360,82 @@ test('a refusal stands at each partition in version 1, and at the top from versi
       },
     ],
   });
+});
+
+/** A log that ends with an open transaction of producer 40, in which the group `g` committed offset 8 of t-0. */
+function logWithOpenTransaction(): MemoryLog {
+  const log = new MemoryLog();
+  const of = { groupId: 'g', topic: 't', partition: 0 };
+  const offset = {
+    offset: 8,
+    leaderEpoch: -1,
+    metadata: '',
+    commitTimestampMs: 0,
+    expireTimestampMs: -1,
+    topicId: ZERO_UUID,
+    recordOffset: -1,
+  };
+  const records = [encodeRecord(GROUP_RECORD_FORMATS, offsetCommitRecord(of, offset))];
+  log.append(
+    buildBatch({ records, isTransactional: true, producerId: 40, producerEpoch: 0, baseSequence: 0 }),
+  );
+  return log;
+}
+
+function endTransaction(log: MemoryLog, type: 0 | 1): void {
+  const records = [{ key: Buffer.from([0, 0, 0, type]), value: Buffer.alloc(6) }];
+  log.append(
+    buildBatch({ records, isControl: true, isTransactional: true, producerId: 40, producerEpoch: 0 }),
+  );
+}
+
+test('item 23: an offset in an open transaction is invisible; who requires stable offsets gets UNSTABLE_OFFSET_COMMIT', async () => {
+  const scene = await Scene.begin({ log: logWithOpenTransaction() });
+  const topics = [{ name: 't', topicId: ZERO_UUID, partitionIndexes: [0] }];
+  const request = { groupId: 'g', memberId: null, memberEpoch: -1, topics };
+  const codes = [];
+  for (const isStable of [false, true]) {
+    const group = await scene.time.settle(scene.coordinator.fetchOffsets(request, isStable));
+    codes.push([group.topics[0].partitions[0].committedOffset, group.topics[0].partitions[0].errorCode]);
+  }
+  assert.deepEqual(codes, [
+    [-1, 0],
+    [-1, Errors.UNSTABLE_OFFSET_COMMIT],
+  ]);
+});
+
+test('item 23: after the transaction the offset is there, or it is not', async () => {
+  for (const [type, expected] of [
+    [1, 8],
+    [0, -1],
+  ] as const) {
+    const log = logWithOpenTransaction();
+    endTransaction(log, type);
+    const scene = await Scene.begin({ log });
+    assert.deepEqual([await scene.fetch(), await scene.fetch({ isStable: true })], [expected, expected]);
+  }
+});
+
+test('item 23: an open transaction keeps its group and offsets from expiring', async () => {
+  const scene = await Scene.begin({ log: logWithOpenTransaction() });
+  await scene.commit({ offset: 5 });
+  await scene.commit({ partition: 1, offset: 6 });
+  await scene.time.advance(8 * DAY);
+  assert.deepEqual(
+    [await scene.fetch(), await scene.fetch({ partition: 1 }), scene.state()],
+    [5, -1, 'Empty'],
+  );
+});
+
+test('item 23: deleting a group or a topic takes the offsets of open transactions along', async () => {
+  const tombstone = [{ key: { group: 'g', topic: 't', partition: 0 }, value: null }];
+  const byGroup = await Scene.begin({ log: logWithOpenTransaction() });
+  await byGroup.time.settle(byGroup.coordinator.deleteGroups(['g']));
+  assert.deepEqual(byGroup.records(1), [...tombstone, { key: { group: 'g' }, value: null }]);
+  const byTopic = await Scene.begin({ log: logWithOpenTransaction() });
+  byTopic.coordinator.onTopicsDeleted(['t']);
+  await byTopic.time.advance(1);
+  assert.deepEqual(byTopic.records(1), tombstone);
+  endTransaction(byTopic.log, 1);
+  assert.equal(await (await byTopic.failover()).fetch(), -1);
 });
