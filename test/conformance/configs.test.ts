@@ -29,7 +29,7 @@ const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 const ONLY_OURS: Readonly<Record<string, readonly string[]>> = {
   topic: ['durability'],
   group: [],
-  broker: ['allow.everyone.if.no.acl.found', 'durability', 'super.users'],
+  broker: ['allow.everyone.if.no.acl.found', 'allow.insecure.listeners', 'durability', 'super.users'],
   'client-metrics': [],
 };
 /**

@@ -492,6 +492,12 @@ export const SECURITY_CONFIGS: readonly ConfigDefinition[] = [
     'Whether a resource without ACLs is open to everyone; read by the authorizer.',
   ),
   define(
+    'BOOLEAN',
+    'allow.insecure.listeners',
+    'false',
+    'Whether listeners without authentication may listen beyond loopback: whoever reaches them may do everything.',
+  ),
+  define(
     'STRING',
     'super.users',
     '',
