@@ -21,6 +21,8 @@ export class MemoryLog implements CoordinatorLog {
   /** Not 0: appends fail with this error. */
   appendError = 0;
   maxBytes = 1_048_588;
+  /** Records below it have been deleted, though their batch may still be there. */
+  startOffset = 0;
   /** Bytes handed out by one `read`, at least one batch. */
   readBytesMax = 64 * 1024;
   /** Set: reads wait for it. */
@@ -52,7 +54,7 @@ export class MemoryLog implements CoordinatorLog {
     return this.#highWatermark;
   }
   logStartOffset(): number {
-    return 0;
+    return this.startOffset;
   }
   logEndOffset(): number {
     return this.#endOffset;

@@ -53,7 +53,6 @@ export class ShardTimers<E> {
   }
 
   #fired(key: string, entry: Entry<E>): void {
-    if (this.#entries.get(key) !== entry) return;
     const restMs = entry.dueMs - this.#monotonicMs();
     if (restMs > 0) {
       entry.firesMs = entry.dueMs;

@@ -382,6 +382,14 @@ test('records nobody knows and transaction markers among the records do not stop
   );
 });
 
+test('records below the start of the log are not replayed, though their batch is still there', async () => {
+  const log = new MemoryLog();
+  log.append(buildBatch({ records: [encoded('a', 1), encoded('b', 2), encoded('c', 3)] }));
+  log.startOffset = 2;
+  const world = await World.active(log);
+  assert.deepEqual([...world.machine.map.entries()], [['c', 3]]);
+});
+
 test('a log that cannot be read leaves the shard failed: NOT_COORDINATOR', async () => {
   const log = new MemoryLog();
   log.append(buildBatch({ records: [encoded('a', 1)] }));
