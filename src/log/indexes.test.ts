@@ -8,7 +8,10 @@ import { collectAborted, decodeAborted, encodeAborted } from './transaction-inde
 const BASE = 5_000_000_000;
 
 const rising = fc
-  .array(fc.record({ offset: fc.integer({ min: 1, max: 1000 }), step: fc.integer({ min: 1, max: 10_000 }) }), { maxLength: 60 })
+  .array(
+    fc.record({ offset: fc.integer({ min: 1, max: 1000 }), step: fc.integer({ min: 1, max: 10_000 }) }),
+    { maxLength: 60 },
+  )
   .map((steps) => {
     let offset = BASE;
     let position = 0;
@@ -34,7 +37,10 @@ test('the offset index finds the last entry that is not beyond, before and after
       assert.equal(index.implausibility(Infinity, bytes.length), undefined);
       check(new OffsetIndex(BASE, bytes), entries);
       index.truncateTo(BASE + cut);
-      check(index, entries.filter(({ offset }) => offset < BASE + cut));
+      check(
+        index,
+        entries.filter(({ offset }) => offset < BASE + cut),
+      );
       // And it grows again.
       index.append(BASE + 80_000, 700_000);
       assert.equal(index.positionFor(BASE + 80_000), 700_000);
@@ -53,7 +59,10 @@ test('an offset index that points beyond its log, or does not rise, is implausib
 });
 
 test('the time index keeps only rising timestamps and finds the last that is not larger', () => {
-  const stamp = fc.record({ timestamp: fc.integer({ min: 0, max: 2 ** 42 }), step: fc.integer({ min: 1, max: 50 }) });
+  const stamp = fc.record({
+    timestamp: fc.integer({ min: 0, max: 2 ** 42 }),
+    step: fc.integer({ min: 1, max: 50 }),
+  });
   fc.assert(
     fc.property(fc.array(stamp, { maxLength: 60 }), fc.nat({ max: 3000 }), (stamps, cut) => {
       const index = new TimeIndex(BASE);
@@ -79,7 +88,10 @@ test('the time index keeps only rising timestamps and finds the last that is not
       assert.equal(index.implausibility(bytes.length), undefined);
       check(new TimeIndex(BASE, bytes), model);
       index.truncateTo(BASE + cut);
-      check(index, model.filter((entry) => entry.offset < BASE + cut));
+      check(
+        index,
+        model.filter((entry) => entry.offset < BASE + cut),
+      );
     }),
   );
 });

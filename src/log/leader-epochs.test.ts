@@ -41,15 +41,21 @@ test('an epoch without records gives way to the next one', () => {
 test('an entry that contradicts later ones replaces them', () => {
   const epochs = cache([1, 0], [2, 10], [3, 20]);
   epochs.assign(2, 15);
-  assert.deepEqual(epochs.entries.map(({ epoch, startOffset }) => [epoch, startOffset]), [
-    [1, 0],
-    [2, 15],
-  ]);
+  assert.deepEqual(
+    epochs.entries.map(({ epoch, startOffset }) => [epoch, startOffset]),
+    [
+      [1, 0],
+      [2, 15],
+    ],
+  );
 });
 
 test('the epoch of an offset is that of the last start not above it', () => {
   const epochs = cache([2, 10], [4, 20]);
-  assert.deepEqual([9, 10, 19, 20, 99].map((offset) => epochs.epochFor(offset)), [undefined, 2, 2, 4, 4]);
+  assert.deepEqual(
+    [9, 10, 19, 20, 99].map((offset) => epochs.epochFor(offset)),
+    [undefined, 2, 2, 4, 4],
+  );
 });
 
 test('what a new start took away stays in the file until that start is durable', () => {
@@ -77,7 +83,11 @@ test('the file holds the entries, and one that is cut anywhere is refused', () =
 /** The model: the epoch of every offset, by one number each. */
 test('under appends and cuts the cache says what a list of the epochs of all offsets says', () => {
   const action = fc.oneof(
-    fc.record({ kind: fc.constant('append' as const), bump: fc.integer({ min: 0, max: 3 }), count: fc.integer({ min: 1, max: 4 }) }),
+    fc.record({
+      kind: fc.constant('append' as const),
+      bump: fc.integer({ min: 0, max: 3 }),
+      count: fc.integer({ min: 1, max: 4 }),
+    }),
     fc.record({ kind: fc.constant('cut' as const), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
   );
   fc.assert(

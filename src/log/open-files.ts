@@ -32,7 +32,7 @@ export class OpenFiles {
   add(file: OpenFile): void {
     file.wasUsed = true;
     this.#files.add(file);
-    if (this.#files.size > this.#max) this.#closeOne();
+    if (this.#files.size > this.#max) this.#closeOne(file);
   }
 
   /** `file` is closed. */
@@ -40,12 +40,12 @@ export class OpenFiles {
     this.#files.delete(file);
   }
 
-  /** Second chance: goes round once over those used lately; if all are pinned the limit gives way. */
-  #closeOne(): void {
+  /** Second chance: goes round once over those used lately; if all others are pinned the limit gives way. */
+  #closeOne(added: OpenFile): void {
     let looks = this.#files.size * 2;
     for (const file of this.#files) {
       if (looks-- === 0) return;
-      if (!file.isPinned && !file.wasUsed) {
+      if (!file.isPinned && !file.wasUsed && file !== added) {
         this.#files.delete(file);
         file.closeFile();
         return;

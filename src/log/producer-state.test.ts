@@ -22,18 +22,29 @@ class Leader {
     const last = sequence + count - 1;
     const lastSequence = last > INT32_MAX ? last - INT32_MAX - 1 : last;
     const original = this.state.findDuplicate(producerId, epoch, sequence, lastSequence);
-    if (origin === 'client' && original !== undefined) return `duplicate of ${original.lastOffset - original.offsetDelta}`;
+    if (origin === 'client' && original !== undefined)
+      return `duplicate of ${original.lastOffset - original.offsetDelta}`;
     const batch = { producerId, epoch, firstSequence: sequence, isTransactional };
     const refusal = this.state.check(batch, origin, options.startsAtZero ?? false);
     if (refusal !== undefined) return errorName(refusal.errorCode);
     const firstOffset = this.next;
     this.next += count;
-    const data: DataBatch = { ...batch, lastSequence, firstOffset, lastOffset: this.next - 1, timestamp: 1000 };
+    const data: DataBatch = {
+      ...batch,
+      lastSequence,
+      firstOffset,
+      lastOffset: this.next - 1,
+      timestamp: 1000,
+    };
     this.state.apply(data);
     return `at ${firstOffset}`;
   }
 
-  mark(producerId: number, epoch: number, options: { isAbort?: boolean; coordinatorEpoch?: number; version?: number } = {}): string {
+  mark(
+    producerId: number,
+    epoch: number,
+    options: { isAbort?: boolean; coordinatorEpoch?: number; version?: number } = {},
+  ): string {
     const { isAbort = false, coordinatorEpoch = 1, version = 1 } = options;
     const marker = { producerId, epoch, coordinatorEpoch, isAbort, offset: this.next, timestamp: 1000 };
     const refusal = this.state.checkMarker(marker, version);
@@ -47,13 +58,17 @@ class Leader {
 test('a producer without state may begin with any sequence, one of transactions v2 only with 0', () => {
   const leader = new Leader();
   assert.equal(leader.append(1, 0, 55), 'at 0');
-  assert.equal(leader.append(2, 0, 55, { transactional: true, startsAtZero: true }), 'OUT_OF_ORDER_SEQUENCE_NUMBER');
+  assert.equal(
+    leader.append(2, 0, 55, { transactional: true, startsAtZero: true }),
+    'OUT_OF_ORDER_SEQUENCE_NUMBER',
+  );
   assert.equal(leader.append(2, 0, 0, { transactional: true, startsAtZero: true }), 'at 1');
 });
 
 test('sequences go on without gap or repetition, and a retry of one of the last five batches gets its offset', () => {
   const leader = new Leader();
-  for (let sequence = 0; sequence < 7; sequence++) assert.equal(leader.append(1, 0, sequence), `at ${sequence}`);
+  for (let sequence = 0; sequence < 7; sequence++)
+    assert.equal(leader.append(1, 0, sequence), `at ${sequence}`);
   for (let sequence = 2; sequence < 7; sequence++) {
     assert.equal(leader.append(1, 0, sequence), `duplicate of ${sequence}`);
   }
@@ -139,7 +154,10 @@ test('producers expire after producer.id.expiration.ms, but not within a transac
   leader.state.removeExpired(1999, 1000);
   assert.equal(leader.state.count, 2);
   leader.state.removeExpired(2000, 1000);
-  assert.deepEqual([...leader.state.entries()].map(({ producerId }) => producerId), [2]);
+  assert.deepEqual(
+    [...leader.state.entries()].map(({ producerId }) => producerId),
+    [2],
+  );
 });
 
 /** One step of a producer that may retry, skip, begin an epoch anew, or end its transaction. */
@@ -184,7 +202,10 @@ test('a snapshot holds the state as DescribeProducers shows it, and damage to an
       }
       const bytes = encodeSnapshot(leader.state.entries());
       const entries = decodeSnapshot(bytes)!;
-      const lastOnly = [...leader.state.entries()].map((entry) => ({ ...entry, batches: entry.batches.slice(-1) }));
+      const lastOnly = [...leader.state.entries()].map((entry) => ({
+        ...entry,
+        batches: entry.batches.slice(-1),
+      }));
       assert.deepEqual(entries, lastOnly);
       const restored = new ProducerState();
       for (const entry of entries) restored.restore(entry);

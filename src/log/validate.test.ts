@@ -30,7 +30,11 @@ function validate(records: Buffer, change: Case = {}) {
 
 function batch(change: Partial<NewBatch> = {}): Buffer {
   const value = Buffer.from('value');
-  const records = [0, 1, 2].map((index) => ({ key: Buffer.from(`k${index}`), value, timestamp: NOW + index }));
+  const records = [0, 1, 2].map((index) => ({
+    key: Buffer.from(`k${index}`),
+    value,
+    timestamp: NOW + index,
+  }));
   return buildBatch({ records, ...change });
 }
 
@@ -152,7 +156,10 @@ test('max.decompressed.message.bytes limits each record of a compressed batch', 
 });
 
 test('zstd needs Produce version 7', () => {
-  assert.equal(refusal(batch({ compression: 'zstd' }), { produceVersion: 6 }), 'UNSUPPORTED_COMPRESSION_TYPE');
+  assert.equal(
+    refusal(batch({ compression: 'zstd' }), { produceVersion: 6 }),
+    'UNSUPPORTED_COMPRESSION_TYPE',
+  );
   accepted(batch({ compression: 'zstd' }), { produceVersion: 7 });
 });
 
@@ -207,7 +214,10 @@ test('with CreateTime the largest timestamp is computed anew where the producer 
 });
 
 test('with LogAppendTime all records get the time of the append', () => {
-  const result = accepted(batch({ compression: 'gzip' }), { settings: { timestampType: 'LogAppendTime' }, nowMs: NOW + 77 });
+  const result = accepted(batch({ compression: 'gzip' }), {
+    settings: { timestampType: 'LogAppendTime' },
+    nowMs: NOW + 77,
+  });
   assert.equal(header.hasLogAppendTime(result), true);
   const timestamps: number[] = [];
   forEachRecord(result, ({ timestamp }) => timestamps.push(timestamp), { maxDecompressedBytes: 1e6 });
@@ -217,9 +227,18 @@ test('with LogAppendTime all records get the time of the append', () => {
 for (const compressionType of ['uncompressed', 'gzip', 'snappy', 'lz4', 'zstd'] as const) {
   test(`compression.type ${compressionType} holds whatever the producer used, and keeps all else`, () => {
     for (const compression of header.COMPRESSION_TYPES) {
-      const source = batch({ compression, producerId: 8, producerEpoch: 2, baseSequence: 40, isTransactional: true });
+      const source = batch({
+        compression,
+        producerId: 8,
+        producerEpoch: 2,
+        baseSequence: 40,
+        isTransactional: true,
+      });
       const result = accepted(Buffer.from(source), { settings: { compressionType } });
-      assert.equal(header.compressionType(result), compressionType === 'uncompressed' ? 'none' : compressionType);
+      assert.equal(
+        header.compressionType(result),
+        compressionType === 'uncompressed' ? 'none' : compressionType,
+      );
       assert.deepEqual(contents(result), contents(source));
       const fields = [header.producerId(result), header.producerEpoch(result), header.baseSequence(result)];
       assert.deepEqual(fields, [8, 2, 40]);
@@ -233,7 +252,11 @@ for (const compressionType of ['uncompressed', 'gzip', 'snappy', 'lz4', 'zstd'] 
 function contents(bytes: Buffer): unknown[] {
   const found: unknown[] = [];
   const limits = { maxDecompressedBytes: 1e6 };
-  forEachRecord(bytes, ({ key, value, timestamp }) => found.push([String(key), String(value), timestamp]), limits);
+  forEachRecord(
+    bytes,
+    ({ key, value, timestamp }) => found.push([String(key), String(value), timestamp]),
+    limits,
+  );
   return found;
 }
 

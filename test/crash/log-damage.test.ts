@@ -141,7 +141,12 @@ for (const wasClean of [true, false]) {
   test(`a partition without one of its middle segments is offline after ${how}, others serve`, async () => {
     const world = await written(`missing ${how}`);
     const { settings } = world;
-    const other = world.directories.create({ topic: 'other', partition: 0, topicId: 'O'.repeat(16), settings });
+    const other = world.directories.create({
+      topic: 'other',
+      partition: 0,
+      topicId: 'O'.repeat(16),
+      settings,
+    });
     assert.equal(other.logEndOffset, 0);
     const middle = world.log.segmentBaseOffsets()[1];
     const remove = (): void => {
@@ -223,7 +228,10 @@ test('a leader epoch checkpoint that makes no sense is made anew from the batche
   const ends = [0, 1, 2, 3].map((epoch) => world.log.endOffsetForEpoch(epoch));
   await restartAfter(world, () => write(world, `${FOLDER}/leader-epoch-checkpoint`, 0, Buffer.from('???')));
   await world.check();
-  assert.deepEqual([0, 1, 2, 3].map((epoch) => world.log.endOffsetForEpoch(epoch)), ends);
+  assert.deepEqual(
+    [0, 1, 2, 3].map((epoch) => world.log.endOffsetForEpoch(epoch)),
+    ends,
+  );
 });
 
 test('leftovers of an interrupted compaction are finished or removed', async () => {
@@ -251,6 +259,9 @@ test('names that are no partition are left alone', async () => {
   await world.pass(5);
   await restartAfter(world, () => write(world, `${DIRECTORY}/backup.tar`, 0, Buffer.from('mine')));
   await world.check();
-  assert.deepEqual([...world.directories.logs()].map((log) => log.topic), ['topic']);
+  assert.deepEqual(
+    [...world.directories.logs()].map((log) => log.topic),
+    ['topic'],
+  );
   assert.ok(world.ports.disk.list(DIRECTORY).includes('notes-01'));
 });

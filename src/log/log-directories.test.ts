@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { errorName } from '../protocol/errors.ts';
+import { buildBatch } from '../protocol/records.ts';
+import type { SimulatedDiskOptions } from '../runtime/simulated-disk.ts';
+import { simulatedPorts, type SimulatedPorts } from '../runtime/simulated-ports.ts';
+import {
+  LogDirectories,
+  LogDirectoryError,
+  StorageError,
+  type LogDirectoriesOptions,
+} from './log-directories.ts';
+import type { Log } from './log.ts';
+import { DEFAULT_LOG_SETTINGS } from './settings.ts';
+
+const ID = 'I'.repeat(16);
+const settings = { ...DEFAULT_LOG_SETTINGS, segmentBytes: 500, fileDeleteDelayMs: 1000 };
+
+function open(ports: SimulatedPorts, change: Partial<LogDirectoriesOptions> = {}): Promise<LogDirectories> {
+  return ports.time.settle(
+    LogDirectories.open({
+      ports,
+      directories: ['/a', '/b'],
+      nodeId: 1,
+      clusterId: 'c',
+      settingsFor: () => settings,
+      ...change,
+    }),
+  );
+}
+
+function ports(disk: Partial<SimulatedDiskOptions> = {}): SimulatedPorts {
+  return simulatedPorts({ seed: 1, disk });
+}
+
+function append(log: Log, count: number, nowMs: number): void {
+  for (let left = count; left > 0; left--) {
+    const records = [{ key: null, value: Buffer.alloc(50), timestamp: nowMs }];
+    const result = log.appendAsLeader(buildBatch({ records }), { leaderEpoch: 0, origin: 'client', nowMs });
+    assert.equal(result.errorCode, 0, result.errorMessage ?? '');
+  }
+}
+
+test('new logs go where there are the fewest, or where they are told', async () => {
+  const p = ports();
+  const directories = await open(p);
+  const where = [0, 1, 2, 3].map((partition) => {
+    return directories.create({ topic: 't', partition, topicId: ID, settings }).directory;
+  });
+  assert.deepEqual(where, ['/a', '/b', '/a', '/b']);
+  const told = directories.create({ topic: 'u', partition: 0, topicId: ID, settings, directory: '/b' });
+  assert.equal(told.directory, '/b');
+  assert.throws(
+    () => directories.create({ topic: 'u', partition: 1, topicId: ID, settings, directory: '/x' }),
+    StorageError,
+  );
+});
+
+test('logs come back after a clean shutdown, with topic id, offsets and directory', async () => {
+  const p = ports();
+  const first = await open(p);
+  assert.equal(first.wasCleanShutdown, false);
+  const log = first.create({ topic: 'a-topic.with_dots', partition: 12, topicId: ID, settings });
+  append(log, 20, p.clock.nowMs());
+  log.deleteRecordsBefore(7);
+  await p.time.settle(first.shutdown());
+  const second = await open(p);
+  assert.equal(second.wasCleanShutdown, true);
+  const back = second.get({ topic: 'a-topic.with_dots', partition: 12 })!;
+  assert.deepEqual([back.topicId, back.logStartOffset, back.logEndOffset, back.directory], [ID, 7, 20, '/a']);
+  assert.deepEqual(second.directories(), first.directories());
+});
+
+test('a start after a clean shutdown opens no log file', async () => {
+  const opened: string[] = [];
+  const p = ports({
+    fault: ({ kind, path }) => {
+      if (kind === 'open' && path.endsWith('.log')) opened.push(path);
+      return undefined;
+    },
+  });
+  const first = await open(p);
+  for (let partition = 0; partition < 5; partition++) {
+    append(first.create({ topic: 't', partition, topicId: ID, settings }), 20, p.clock.nowMs());
+  }
+  await p.time.settle(first.shutdown());
+  opened.length = 0;
+  const second = await open(p);
+  assert.equal([...second.logs()].length, 5);
+  assert.deepEqual(opened, []);
+});
+
+test('a directory that is in use, of another cluster or of another broker is refused by name', async () => {
+  const p = ports();
+  const first = await open(p, { holder: 'process 4711 on host x' });
+  await assert.rejects(
+    open(p),
+    (error) => error instanceof LogDirectoryError && /process 4711 on host x/.test(error.message),
+  );
+  await p.time.settle(first.shutdown());
+  await assert.rejects(open(p, { clusterId: 'd' }), /belongs to cluster c, this is cluster d/);
+  await assert.rejects(open(p, { nodeId: 2 }), /belongs to broker 1, this is broker 2/);
+  await p.time.settle((await open(p)).shutdown());
+});
+
+test('a directory that fails takes its logs along, others go on', async () => {
+  let fails = false;
+  const p = ports({
+    fault: ({ kind, path }) => (fails && kind === 'sync' && path.startsWith('/a/') ? 'EIO' : undefined),
+  });
+  const directories = await open(p);
+  const failed: string[] = [];
+  directories.onDirectoryFailure = (path) => failed.push(path);
+  const a = directories.create({ topic: 't', partition: 0, topicId: ID, settings });
+  const b = directories.create({ topic: 't', partition: 1, topicId: ID, settings });
+  fails = true;
+  append(a, 1, p.clock.nowMs());
+  append(b, 1, p.clock.nowMs());
+  await p.time.advance(10);
+  assert.deepEqual([failed, a.durableEndOffset, b.durableEndOffset], [['/a'], 0, 1]);
+  assert.match(directories.offlineReason('t', 0) ?? '', /EIO/);
+  assert.equal(directories.offlineReason('t', 1), undefined);
+  assert.deepEqual(
+    directories
+      .describe()
+      .map(({ path, errorCode, totalBytes }) => [path, errorName(errorCode), totalBytes > 0]),
+    [
+      ['/a', 'KAFKA_STORAGE_ERROR', false],
+      ['/b', 'NONE', true],
+    ],
+  );
+  assert.throws(() => directories.create({ topic: 't', partition: 0, topicId: ID, settings }), StorageError);
+  assert.equal(directories.create({ topic: 't', partition: 2, topicId: ID, settings }).directory, '/b');
+  await p.time.settle(directories.shutdown());
+});
+
+test('a directory that cannot be opened is offline; if none can, the start is refused', async () => {
+  let broken = /^\/a/;
+  const p = ports({
+    fault: ({ kind, path }) => (kind === 'open' && broken.test(path) ? 'EACCES' : undefined),
+  });
+  const directories = await open(p);
+  assert.deepEqual(
+    directories.directories().map(({ isOnline }) => isOnline),
+    [false, true],
+  );
+  await p.time.settle(directories.shutdown());
+  broken = /./;
+  await assert.rejects(open(p), /No log directory is usable/);
+});
+
+test('a log that is removed is renamed at once and gone later; one of another topic id takes its place', async () => {
+  const p = ports();
+  const directories = await open(p, { directories: ['/a'] });
+  append(directories.create({ topic: 't', partition: 0, topicId: ID, settings }), 3, p.clock.nowMs());
+  const again = directories.create({ topic: 't', partition: 0, topicId: 'J'.repeat(16), settings });
+  assert.equal(again.logEndOffset, 0);
+  const marked = (): number => p.disk.list('/a').filter((name) => name.endsWith('-delete')).length;
+  assert.equal(marked(), 1);
+  await p.time.advance(1001);
+  assert.equal(marked(), 0);
+  directories.remove({ topic: 't', partition: 0 });
+  assert.equal(directories.get({ topic: 't', partition: 0 }), undefined);
+});
+
+test('a log moves to another directory while it is written to, and is the same object there', async () => {
+  const p = ports({ syncLatencyMs: 3, readLatencyMs: 2 });
+  const directories = await open(p);
+  const log = directories.create({ topic: 't', partition: 0, topicId: ID, settings });
+  append(log, 30, p.clock.nowMs());
+  await p.time.advance(50);
+  log.deleteRecordsBefore(4);
+  const moved: string[] = [];
+  directories.onMoved = (one) => moved.push(one.directory);
+  directories.moveTo({ topic: 't', partition: 0 }, '/b');
+  append(log, 5, p.clock.nowMs());
+  const future = directories.describe()[1].partitions.filter(({ isFuture }) => isFuture);
+  assert.deepEqual([future.length, future[0].offsetLag], [1, 31]);
+  await p.time.advance(200);
+  assert.deepEqual([moved, log.directory, log.logStartOffset, log.logEndOffset], [['/b'], '/b', 4, 35]);
+  assert.equal(directories.get({ topic: 't', partition: 0 }), log);
+  append(log, 5, p.clock.nowMs());
+  await p.time.advance(50);
+  assert.equal(log.durableEndOffset, 40);
+  const read = await p.time.settle(
+    Promise.resolve(log.read({ offset: 4, maxBytes: 1e6, upTo: 40, minOneMessage: true })),
+  );
+  assert.equal(read.firstOffset, 4);
+  await p.time.advance(2000);
+  assert.deepEqual(
+    p.disk.list('/a').filter((name) => name.startsWith('t-')),
+    [],
+  );
+  assert.deepEqual(
+    directories.describe().map(({ partitions }) => partitions.length),
+    [0, 1],
+  );
+  // And a kill finds it there.
+  p.kill();
+  const after = await open(p.restart('lose'));
+  const back = after.get({ topic: 't', partition: 0 })!;
+  assert.deepEqual([back.directory, back.logStartOffset, back.logEndOffset], ['/b', 4, 40]);
+});
+
+test('a move that is called back leaves the log where it was and no copy behind', async () => {
+  const p = ports({ syncLatencyMs: 3, readLatencyMs: 2 });
+  const directories = await open(p);
+  const log = directories.create({ topic: 't', partition: 0, topicId: ID, settings });
+  append(log, 30, p.clock.nowMs());
+  directories.moveTo({ topic: 't', partition: 0 }, '/b');
+  directories.moveTo({ topic: 't', partition: 0 }, '/a');
+  await p.time.advance(2000);
+  assert.equal(log.directory, '/a');
+  assert.deepEqual(
+    p.disk.list('/b').filter((name) => name.startsWith('t-')),
+    [],
+  );
+  append(log, 1, p.clock.nowMs());
+  await p.time.advance(50);
+  assert.equal(log.durableEndOffset, 31);
+});
+
+test('high watermarks are kept by directory and read back', async () => {
+  const p = ports();
+  const first = await open(p);
+  for (const partition of [0, 1])
+    append(first.create({ topic: 't', partition, topicId: ID, settings }), 9, p.clock.nowMs());
+  await p.time.settle(
+    first.checkpointHighWatermarks(
+      new Map([
+        ['t-0', 5],
+        ['t-1', 8],
+        ['gone-0', 1],
+      ]),
+    ),
+  );
+  await p.time.settle(first.shutdown());
+  const second = await open(p);
+  assert.deepEqual([...second.readHighWatermarks()].sort(([a], [b]) => (a < b ? -1 : 1)), [
+    ['t-0', 5],
+    ['t-1', 8],
+  ]);
+});
+
+test('descriptors of closed segments are limited and opened again', async () => {
+  const p = ports();
+  const directories = await open(p, { openFilesMax: 3, directories: ['/a'], cacheBytesMax: 0 });
+  const log = directories.create({ topic: 't', partition: 0, topicId: ID, settings });
+  append(log, 60, p.clock.nowMs());
+  await p.time.advance(50);
+  assert.ok(log.segmentCount > 5);
+  let count = 0;
+  for (let offset = 0; offset < 60;) {
+    const read = await p.time.settle(
+      Promise.resolve(log.read({ offset, maxBytes: 200, upTo: 60, minOneMessage: true })),
+    );
+    count += read.nextOffset - offset;
+    offset = read.nextOffset;
+  }
+  assert.equal(count, 60);
+});
