@@ -416,7 +416,7 @@ function endTransaction(log: MemoryLog, type: 0 | 1): void {
   );
 }
 
-test('item 23: an offset in an open transaction is invisible; who requires stable offsets gets UNSTABLE_OFFSET_COMMIT', async () => {
+test('item 23: an offset in an open transaction is invisible, and UNSTABLE_OFFSET_COMMIT when it must be stable', async () => {
   const scene = await Scene.begin({ log: logWithOpenTransaction() });
   const topics = [{ name: 't', topicId: ZERO_UUID, partitionIndexes: [0] }];
   const request = { groupId: 'g', memberId: null, memberEpoch: -1, topics };
