@@ -43,6 +43,7 @@ export async function startKafkajs(bootstrap: string): Promise<Peer> {
   const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, retry: { retries: 10 } });
   await admin.connect();
   await producer.connect();
+  const consumers: kafkajs.Consumer[] = [];
   let readers = 0;
 
   const offsetAt = async (topic: string, partition: number, timestamp: number): Promise<number> => {
@@ -129,6 +130,7 @@ export async function startKafkajs(bootstrap: string): Promise<Peer> {
         maxWaitTimeInMs: 100,
         retry: { retries: 20 },
       });
+      consumers.push(consumer);
       return joinKafkajs(consumer, topic);
     },
     commit: async (group, topic, offsets) => {
@@ -147,6 +149,8 @@ export async function startKafkajs(bootstrap: string): Promise<Peer> {
         .sort((one, other) => one.partition - other.partition);
     },
     close: async () => {
+      // those of a test that failed half way; a second time does nothing
+      for (const consumer of consumers) await consumer.disconnect();
       await producer.disconnect();
       await admin.disconnect();
     },

@@ -55,6 +55,7 @@ export function kcat(args: string[], options: { input?: string; output?: string 
 export async function startKcat(bootstrap: string): Promise<Peer> {
   const folder = mkdtempSync(join(tmpdir(), 'interop-kcat-'));
   const base = ['-b', bootstrap];
+  const members: Member[] = [];
   let inputs = 0;
   const no = async (): Promise<never> => {
     throw new Error('kcat lacks this');
@@ -136,8 +137,15 @@ export async function startKcat(bootstrap: string): Promise<Peer> {
         .map((line) => decode(JSON.parse(line)));
     },
     offsetAt,
-    join: async (group, topic) => joinKcat({ base, group, topic }),
-    close: async () => rmSync(folder, { recursive: true, force: true }),
+    join: async (group, topic) => {
+      const member = await joinKcat({ base, group, topic });
+      members.push(member);
+      return member;
+    },
+    close: async () => {
+      for (const member of members) await member.leave();
+      rmSync(folder, { recursive: true, force: true });
+    },
   };
 }
 
@@ -174,6 +182,7 @@ async function joinKcat({
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   let output = '';
   let errors = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
@@ -199,11 +208,10 @@ async function joinKcat({
           const [partition, offset, value] = line.split(' ');
           return { partition: Number(partition), offset: Number(offset), value: value! };
         }),
-    leave: () =>
-      new Promise((resolve) => {
-        child.once('close', () => resolve());
-        child.kill('SIGTERM');
-      }),
+    leave: () => {
+      child.kill('SIGTERM');
+      return ended;
+    },
   };
 }
 

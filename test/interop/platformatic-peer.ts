@@ -24,6 +24,7 @@ export async function startPlatformatic(bootstrap: string): Promise<Peer> {
   const base = { clientId: 'platformatic', bootstrapBrokers: [bootstrap], retries: 20, retryDelay: 200 };
   const admin = new Admin(base);
   const producer = new Producer({ ...base, idempotent: true });
+  const consumers: Consumer[] = [];
   let readers = 0;
 
   const describeTopic = async (topic: string): Promise<{ partitionsCount: number }> => {
@@ -99,7 +100,9 @@ export async function startPlatformatic(bootstrap: string): Promise<Peer> {
     offsetAt: (topic, partition, timestamp) => offsetsAt(topic, partition, BigInt(timestamp)),
     join: (group, topic, { protocol = 'classic' } = {}) => {
       const style = protocol === 'consumer' ? { groupProtocol: protocol } : CLASSIC;
-      return joinPlatformatic(new Consumer({ ...base, ...style, groupId: group }), topic);
+      const consumer = new Consumer({ ...base, ...style, groupId: group });
+      consumers.push(consumer);
+      return joinPlatformatic(consumer, topic);
     },
     commit: async (group, topic, offsets) => {
       const partitionOffsets = offsets.map(({ partition, offset }) => ({
@@ -121,6 +124,8 @@ export async function startPlatformatic(bootstrap: string): Promise<Peer> {
         .sort((one, other) => one.partition - other.partition);
     },
     close: async () => {
+      // those of a test that failed half way
+      for (const consumer of consumers) if (!consumer.closed) await consumer.close(true);
       await producer.close();
       await admin.close();
     },
