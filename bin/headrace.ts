@@ -2,7 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 
+setFlagsFromString('--external-memory-accounted-in-global-limit');
+setFlagsFromString('--initial-old-space-size=128');
 // Before anything large is imported: a start spends most of its time compiling.
 enableCompileCache(join(import.meta.dirname, '..', 'node_modules', '.headrace', 'compile-cache'));
 const { Command, InvalidArgumentError } = await import('commander');
@@ -13,6 +16,20 @@ interface StartFlags {
   readonly config?: string;
   readonly set: readonly string[];
 }
+
+// Whoever started us may have stopped reading; that ends neither the broker nor its logs.
+process.stdout.on('error', () => {});
+process.stderr.on('error', () => {});
+
+/** Kafka's levels in the logger's words. */
+const LEVELS = {
+  TRACE: 'debug',
+  DEBUG: 'debug',
+  INFO: 'info',
+  WARN: 'warn',
+  ERROR: 'error',
+  FATAL: 'error',
+} as const;
 
 const program = new Command('headrace').description('Event streaming that speaks the Kafka protocol.');
 program
@@ -36,12 +53,14 @@ function gather(one: string, before: readonly string[]): string[] {
 }
 
 async function start(flags: StartFlags): Promise<void> {
-  const [{ startBroker, ConfigurationError }, { realPorts }, { createLogger }, load] = await Promise.all([
-    import('../src/broker/broker.ts'),
-    import('../src/runtime/ports.ts'),
-    import('../src/runtime/logger.ts'),
-    import('../src/metadata/configs/load.ts'),
-  ]);
+  const [{ startBroker, ConfigurationError }, { logLevels }, { realPorts }, { createLogger }, load] =
+    await Promise.all([
+      import('../src/broker/broker.ts'),
+      import('../src/broker/log-levels.ts'),
+      import('../src/runtime/ports.ts'),
+      import('../src/runtime/logger.ts'),
+      import('../src/metadata/configs/load.ts'),
+    ]);
   const logger = createLogger({ destination: process.stderr });
   const path = flags.config ?? process.env['HEADRACE_CONFIG'];
   const loaded = load.mergeSettings(
@@ -52,15 +71,29 @@ async function start(flags: StartFlags): Promise<void> {
   );
   if (loaded.errors.length > 0) fail(loaded.errors);
   try {
-    const broker = await startBroker({ ports: realPorts({ logger }), configs: loaded.settings });
+    const broker = await startBroker({
+      ports: realPorts({ logger }),
+      configs: loaded.settings,
+      logLevels: logLevels('INFO', (level) => logger.setLevel(LEVELS[level])),
+    });
     stopOnSignal(broker.stop);
     const { host, port } = broker.address;
-    process.stdout.write(`headrace ready on ${host}:${port}\n`);
+    process.stdout.write(`headrace ready on ${host}:${port}\n${firstSteps(`${host}:${port}`)}`);
   } catch (error) {
     if (error instanceof ConfigurationError) fail(error.problems);
     logger.error({ error }, 'the broker could not start');
     fail([error instanceof Error ? error.message : String(error)]);
   }
+}
+
+/** What a newcomer can do next. */
+function firstSteps(address: string): string {
+  return `
+Three things to try:
+  echo hello | kcat -b ${address} -P -t greetings            write a record; the topic is made by it
+  kcat -b ${address} -C -t greetings -o beginning            read it, and wait for more (Ctrl-C ends it)
+  new Kafka({ brokers: ['${address}'] })                     or point the Kafka client that you have at it
+`;
 }
 
 /** --port and --data are other words for two settings. */
@@ -75,7 +108,9 @@ function readConfig(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    return fail([`--config: ${path} cannot be read (${error instanceof Error ? error.message : String(error)})`]);
+    return fail([
+      `--config: ${path} cannot be read (${error instanceof Error ? error.message : String(error)})`,
+    ]);
   }
 }
 

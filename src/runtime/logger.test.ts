@@ -64,3 +64,18 @@ test('fields named like secrets are not shown', () => {
   const fields = JSON.parse(lines[0]!) as Record<string, unknown>;
   assert.deepEqual([fields['password'], fields['user']], ['[secret]', { password: '[secret]', name: 'ann' }]);
 });
+
+test('a level that changes applies to the logger and to the children it already has', () => {
+  const lines: string[] = [];
+  const logger = createLogger({ format: 'json', destination: { write: (text) => lines.push(text) } });
+  const child = logger.child({ part: 'log' });
+  child.debug({}, 'unheard');
+  logger.setLevel('debug');
+  child.debug({}, 'heard');
+  logger.setLevel('silent');
+  child.error({}, 'unheard');
+  assert.deepEqual(
+    lines.map((line) => (JSON.parse(line) as { msg: string }).msg),
+    ['heard'],
+  );
+});

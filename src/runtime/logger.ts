@@ -34,7 +34,41 @@ const SECRET_FIELDS = ['password', 'secret', 'token', 'saltedPassword', 'saslPas
 const UNSAFE = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 const ANY_UNSAFE = new RegExp(UNSAFE.source, 'u');
 
-export function createLogger(options: LoggerOptions = {}): Logger {
+/** A logger whose level may change while it is in use; its children follow. */
+export interface AdjustableLogger extends Logger {
+  setLevel(level: LogLevel): void;
+}
+
+const SEVERITY: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3, silent: 4 };
+
+export function createLogger(options: LoggerOptions = {}): AdjustableLogger {
+  const threshold = { severity: SEVERITY[options.level ?? 'info'] };
+  const setLevel = (level: LogLevel): void => {
+    threshold.severity = SEVERITY[level];
+  };
+  return { ...leveled(createPino(options), threshold), setLevel };
+}
+
+/** Pino gives a child its own level; here all of a family share one. */
+function leveled(to: Logger, threshold: { readonly severity: number }): Logger {
+  return {
+    debug: (fields, message) => {
+      if (threshold.severity <= SEVERITY.debug) to.debug(fields, message);
+    },
+    info: (fields, message) => {
+      if (threshold.severity <= SEVERITY.info) to.info(fields, message);
+    },
+    warn: (fields, message) => {
+      if (threshold.severity <= SEVERITY.warn) to.warn(fields, message);
+    },
+    error: (fields, message) => {
+      if (threshold.severity <= SEVERITY.error) to.error(fields, message);
+    },
+    child: (fields) => leveled(to.child(fields), threshold),
+  };
+}
+
+function createPino(options: LoggerOptions): Logger {
   const destination = options.destination ?? standardOutput();
   const format = options.format ?? (destination.isTTY === true ? 'line' : 'json');
   const write =
@@ -43,7 +77,7 @@ export function createLogger(options: LoggerOptions = {}): Logger {
       : (line: string) => destination.write(toHumanLine(line));
   return pino(
     {
-      level: options.level ?? 'info',
+      level: 'debug',
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
