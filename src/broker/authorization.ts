@@ -19,8 +19,11 @@ export interface Requirement {
   readonly when?: string;
 }
 
-const needs = (operation: keyof typeof Operations, resource: keyof typeof Resources, when?: string): Requirement =>
-  when === undefined ? { operation, resource } : { operation, resource, when };
+const needs = (
+  operation: keyof typeof Operations,
+  resource: keyof typeof Resources,
+  when?: string,
+): Requirement => (when === undefined ? { operation, resource } : { operation, resource, when });
 
 const CLUSTER_ACTION = [needs('CLUSTER_ACTION', 'CLUSTER')];
 const DESCRIBE_CLUSTER = [needs('DESCRIBE', 'CLUSTER')];
@@ -52,7 +55,10 @@ export const AUTHORIZATION: Readonly<Record<number, readonly Requirement[]>> = {
   13: READ_GROUP,
   14: READ_GROUP,
   15: DESCRIBE_GROUP,
-  16: [needs('DESCRIBE', 'CLUSTER'), needs('DESCRIBE', 'GROUP', 'for each group, where the cluster is denied')],
+  16: [
+    needs('DESCRIBE', 'CLUSTER'),
+    needs('DESCRIBE', 'GROUP', 'for each group, where the cluster is denied'),
+  ],
   17: NOTHING,
   18: NOTHING,
   19: [

@@ -103,7 +103,15 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
   undo.push(() => follower.stop());
   const configSources = (): BrokerConfigSources => brokerConfigSources(image, nodeId, statics);
   const { random, clock } = ports;
-  const controller = new Controller({ store, image, nodeId, random, clock, logger, brokerConfigs: configSources });
+  const controller = new Controller({
+    store,
+    image,
+    nodeId,
+    random,
+    clock,
+    logger,
+    brokerConfigs: configSources,
+  });
   const clusterId = await controller.createCluster();
   const current = new CurrentSettings(settings, image, () => readSettings(configSources(), ports));
 
@@ -114,6 +122,10 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     nodeId,
     clusterId,
     settingsFor: settingsOf,
+    checkpointIntervalMs: settings.log.flushOffsetCheckpointIntervalMs,
+    retentionIntervalMs: settings.log.retentionCheckIntervalMs,
+    producerIdExpirationMs: settings.log.producerIdExpirationMs,
+    highWatermarkOf: (log) => partitions.get(log.topic, log.partition)?.highWatermark ?? log.durableEndOffset,
   });
   undo.push(() => logDirectories.shutdown());
 
@@ -154,14 +166,22 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     logDirectories,
     partitions,
     deadlines,
-    fetchSessions: new FetchSessions({ clock, random, slots: () => current.value.fetch.maxIncrementalSessionCacheSlots }),
+    fetchSessions: new FetchSessions({
+      clock,
+      random,
+      slots: () => current.value.fetch.maxIncrementalSessionCacheSlots,
+    }),
     delayedFetches: new DelayedFetches(ports.timers),
     authorizer: allowAll,
     apiVersions: advertisedRanges(HANDLERS.map(({ api }) => api)),
   };
 
   const gate = new StartGate<ConnectionState>();
-  const server = new Server<ConnectionState>({ ports, sink: gate, limits: serverLimits(settings, options.limits) });
+  const server = new Server<ConnectionState>({
+    ports,
+    sink: gate,
+    limits: serverLimits(settings, options.limits),
+  });
   undo.push(() => server.stop(0));
   const addresses = await listen(server, listeners, settings);
   const session = await store.session(SESSION_TTL_MS);
@@ -180,7 +200,10 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
   partitions.start();
   coordinate(services);
   gate.open(new Dispatcher(services, HANDLERS));
-  logger.info({ nodeId, clusterId, listeners: addresses, incarnation: printUuid(registration.incarnationId) }, 'broker started');
+  logger.info(
+    { nodeId, clusterId, listeners: addresses, incarnation: printUuid(registration.incarnationId) },
+    'broker started',
+  );
 
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {

@@ -40,7 +40,12 @@ test('item 1: ApiVersions advertises what has a handler, Produce from 0, and nei
 
 test('S07: ApiVersions in a version to come is answered in version 0 with its range, and the connection goes on', async () => {
   const { client, world } = await testWorld();
-  const request = encodeRequest(apiOf(18)!, { version: 3, correlationId: 99, clientId: 'new', body: SOFTWARE });
+  const request = encodeRequest(apiOf(18)!, {
+    version: 3,
+    correlationId: 99,
+    clientId: 'new',
+    body: SOFTWARE,
+  });
   const bytes = Buffer.concat(request);
   bytes.writeInt16BE(77, 6);
   const frames: Buffer[] = [];
@@ -54,7 +59,10 @@ test('S07: ApiVersions in a version to come is answered in version 0 with its ra
   assert.equal(body.errorCode, Errors.UNSUPPORTED_VERSION);
   assert.deepEqual(body.apiKeys, [{ apiKey: 18, minVersion: 0, maxVersion: 5 }]);
   client.connection.onData = onData;
-  assert.equal((await client.request(ApiVersionsRequest, ApiVersionsResponse, 3, SOFTWARE)).errorCode, Errors.NONE);
+  assert.equal(
+    (await client.request(ApiVersionsRequest, ApiVersionsResponse, 3, SOFTWARE)).errorCode,
+    Errors.NONE,
+  );
   await world.stop();
 });
 
@@ -69,22 +77,48 @@ test('S07: other unknown keys and versions, and what cannot be read, end the con
     return bytes;
   };
   const short = Buffer.from([0, 0, 0, 3, 1, 2, 3]);
-  for (const bytes of [header(999, 0), header(-1, 0), header(52, 0), header(0, 2), header(1, 99), header(3, -1), header(1, 12), short]) {
+  for (const bytes of [
+    header(999, 0),
+    header(-1, 0),
+    header(52, 0),
+    header(0, 2),
+    header(1, 99),
+    header(3, -1),
+    header(1, 12),
+    short,
+  ]) {
     const other = await world.connect();
     other.connection.write([bytes]);
     await world.ports.time.advance(10);
     assert.equal(other.isClosed, true, bytes.toString('hex'));
   }
-  assert.equal((await client.request(ApiVersionsRequest, ApiVersionsResponse, 3, SOFTWARE)).errorCode, Errors.NONE);
+  assert.equal(
+    (await client.request(ApiVersionsRequest, ApiVersionsResponse, 3, SOFTWARE)).errorCode,
+    Errors.NONE,
+  );
   await world.stop();
 });
 
 test('item 3: software names are checked and remembered', async () => {
   const { client, world } = await testWorld();
   const ask = (name: string, version: string) =>
-    client.request(ApiVersionsRequest, ApiVersionsResponse, 3, { clientSoftwareName: name, clientSoftwareVersion: version });
-  for (const [name, version] of [['', '1'], ['-a', '1'], ['a-', '1'], ['a b', '1'], ['a', ''], ['a\n', '1']] as const) {
-    assert.equal((await ask(name, version)).errorCode, Errors.INVALID_REQUEST, JSON.stringify([name, version]));
+    client.request(ApiVersionsRequest, ApiVersionsResponse, 3, {
+      clientSoftwareName: name,
+      clientSoftwareVersion: version,
+    });
+  for (const [name, version] of [
+    ['', '1'],
+    ['-a', '1'],
+    ['a-', '1'],
+    ['a b', '1'],
+    ['a', ''],
+    ['a\n', '1'],
+  ] as const) {
+    assert.equal(
+      (await ask(name, version)).errorCode,
+      Errors.INVALID_REQUEST,
+      JSON.stringify([name, version]),
+    );
   }
   assert.equal((await ask('apache-kafka.java', '4.4.0')).errorCode, Errors.NONE);
   await world.stop();
@@ -135,7 +169,10 @@ test('every handler that throws gives an answer with the error in it, in every v
       const decoded = codec(api.response, version).read(new Reader(answer.toBuffer()));
       const found = errorCodes(decoded).includes(Errors.UNKNOWN_SERVER_ERROR);
       // DescribeLogDirs has a place for an error of the whole request from version 3 on.
-      assert.ok(found || (api.key === 35 && version < 3), `${api.name} ${version}: ${JSON.stringify(decoded)}`);
+      assert.ok(
+        found || (api.key === 35 && version < 3),
+        `${api.name} ${version}: ${JSON.stringify(decoded)}`,
+      );
     }
   }
 });
@@ -159,7 +196,11 @@ test('a listener beyond loopback, or with a protocol there is not, stops the sta
       ports: simulatedPorts({ seed: 1 }),
       configs: new Map(Object.entries({ listeners, ...more })),
     });
-  for (const listeners of ['PLAINTEXT://0.0.0.0:9092', 'PLAINTEXT://192.168.1.5:9092', 'PLAINTEXT://example:9092']) {
+  for (const listeners of [
+    'PLAINTEXT://0.0.0.0:9092',
+    'PLAINTEXT://192.168.1.5:9092',
+    'PLAINTEXT://example:9092',
+  ]) {
     const advertised = { 'advertised.listeners': 'PLAINTEXT://example:9092' };
     await assert.rejects(start(listeners, advertised), (error: unknown) => {
       assert.ok(error instanceof ConfigurationError);
@@ -173,13 +214,18 @@ test('a listener beyond loopback, or with a protocol there is not, stops the sta
 test('every byte of a request may be the last that arrives', async () => {
   const { client, world } = await testWorld();
   const body = { ...SOFTWARE };
-  const bytes = Buffer.concat(encodeRequest(apiOf(18)!, { version: 3, correlationId: 1, clientId: 'x', body }));
+  const bytes = Buffer.concat(
+    encodeRequest(apiOf(18)!, { version: 3, correlationId: 1, clientId: 'x', body }),
+  );
   for (let at = 0; at < bytes.length; at++) {
     const other = await world.connect();
     other.connection.write([bytes.subarray(0, at)]);
     other.connection.end();
     await world.ports.time.advance(2);
   }
-  assert.equal((await client.request(ApiVersionsRequest, ApiVersionsResponse, 3, SOFTWARE)).errorCode, Errors.NONE);
+  assert.equal(
+    (await client.request(ApiVersionsRequest, ApiVersionsResponse, 3, SOFTWARE)).errorCode,
+    Errors.NONE,
+  );
   await world.stop();
 });

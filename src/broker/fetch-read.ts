@@ -158,7 +158,12 @@ function readTarget(
   };
   try {
     const { maxBytes, minOneMessage } = limits;
-    const read = log.read({ offset: wanted.fetchOffset, maxBytes: Math.max(0, maxBytes), upTo, minOneMessage });
+    const read = log.read({
+      offset: wanted.fetchOffset,
+      maxBytes: Math.max(0, maxBytes),
+      upTo,
+      minOneMessage,
+    });
     if (!(read instanceof Promise)) return finish(read);
     return read.then(finish).catch((error: unknown) => readFailure(error, partition, limits.isolation));
   } catch (error) {

@@ -32,7 +32,12 @@ function marker(world: TestWorld, kind: 'commit' | 'abort', producerId: number):
 function transactional(world: TestWorld, producerId: number, baseSequence: number): void {
   const batch = batchOf(['x'], { producerId, producerEpoch: 0, baseSequence, isTransactional: true });
   const partition = world.broker.services.partitions.get('t', 0)!;
-  const result = partition.append(batch, { acks: -1, origin: 'client', nowMs: START_MS, transactionVersion: 0 });
+  const result = partition.append(batch, {
+    acks: -1,
+    origin: 'client',
+    nowMs: START_MS,
+    transactionVersion: 0,
+  });
   assert.equal(result.errorCode, Errors.NONE);
 }
 
@@ -103,11 +108,19 @@ test('item 28: a session is told of what changed only, and partitions take turns
   const full = { ...first, sessionEpoch: 0, topics: [{ ...first.topics[0]!, partitions }] };
   const granted = await client.request(FetchRequest, FetchResponse, 12, full);
   assert.ok(granted.sessionId > 0);
-  assert.deepEqual(granted.responses[0]!.partitions.map(({ partitionIndex }) => partitionIndex), [0, 1, 2]);
+  assert.deepEqual(
+    granted.responses[0]!.partitions.map(({ partitionIndex }) => partitionIndex),
+    [0, 1, 2],
+  );
   let epoch = 0;
   const next = async (maxBytes = 1 << 20) => {
     epoch += 1;
-    const body = { ...fetchBody('t', 0, { maxBytes }), sessionId: granted.sessionId, sessionEpoch: epoch, topics: [] };
+    const body = {
+      ...fetchBody('t', 0, { maxBytes }),
+      sessionId: granted.sessionId,
+      sessionEpoch: epoch,
+      topics: [],
+    };
     const answer = await client.request(FetchRequest, FetchResponse, 12, body);
     assert.equal(answer.errorCode, Errors.NONE);
     return answer.responses.flatMap((topic) => topic.partitions.map(({ partitionIndex }) => partitionIndex));
@@ -144,7 +157,10 @@ test('item 29: session errors are those of KIP-227, and an empty answer still mo
 
 test('item 29: forgotten partitions leave the session, and a session without any ends', async () => {
   const { client, world } = await withTopic();
-  const { sessionId } = await client.request(FetchRequest, FetchResponse, 12, { ...fetchBody('t', 0), sessionEpoch: 0 });
+  const { sessionId } = await client.request(FetchRequest, FetchResponse, 12, {
+    ...fetchBody('t', 0),
+    sessionEpoch: 0,
+  });
   const forgottenTopicsData = [{ topic: 't', topicId: '\0'.repeat(16), partitions: [0] }];
   const body = { ...fetchBody('t', 0), topics: [], sessionId, sessionEpoch: 1, forgottenTopicsData };
   const answer = await client.request(FetchRequest, FetchResponse, 12, body);
@@ -161,7 +177,10 @@ test('item 29: no more sessions than slots are granted', async () => {
     const body = { ...fetchBody('t', 0), sessionEpoch: 0 };
     ids.push((await client.request(FetchRequest, FetchResponse, 12, body)).sessionId);
   }
-  assert.deepEqual(ids.map((id) => id > 0), [true, true, false]);
+  assert.deepEqual(
+    ids.map((id) => id > 0),
+    [true, true, false],
+  );
   await world.ports.time.advance(121_000);
   const body = { ...fetchBody('t', 0), sessionEpoch: 0 };
   assert.ok((await client.request(FetchRequest, FetchResponse, 12, body)).sessionId > 0);
@@ -210,7 +229,11 @@ test('item 30: deletion of the topic wakes a waiting fetch', async () => {
   const waiting = poll(consumer, fetchBody('t', 0, { maxWaitMs: 60_000 }));
   await world.ports.time.advance(10);
   const topics = [{ name: 't', topicId: '\0'.repeat(16) }];
-  await client.request(DeleteTopicsRequest, DeleteTopicsResponse, 6, { topics, topicNames: [], timeoutMs: 1000 });
+  await client.request(DeleteTopicsRequest, DeleteTopicsResponse, 6, {
+    topics,
+    topicNames: [],
+    timeoutMs: 1000,
+  });
   await world.ports.time.advance(20);
   assert.equal(waiting.answer!.responses[0]!.partitions[0]!.errorCode, Errors.UNKNOWN_TOPIC_OR_PARTITION);
   await world.stop();
@@ -225,7 +248,12 @@ test('item 30: a change of leadership or epoch wakes a waiting fetch', async () 
     const waiting = poll(consumer, fetchBody('t', 0, options));
     await world.ports.time.advance(10);
     const { state } = partition;
-    partition.apply({ ...state, leader, leaderEpoch: state.leaderEpoch + 1, partitionEpoch: state.partitionEpoch + 1 });
+    partition.apply({
+      ...state,
+      leader,
+      leaderEpoch: state.leaderEpoch + 1,
+      partitionEpoch: state.partitionEpoch + 1,
+    });
     await world.ports.time.advance(20);
     assert.equal(waiting.answer!.responses[0]!.partitions[0]!.errorCode, Errors.FENCED_LEADER_EPOCH);
   }
@@ -262,7 +290,11 @@ test('item 31: an offset out of range has high watermark and log start with its 
   for (const offset of [3, 100, -1]) {
     const answer = await client.fetch('t', offset);
     const { errorCode, highWatermark, logStartOffset } = answer;
-    assert.deepEqual([errorCode, highWatermark, logStartOffset], [Errors.OFFSET_OUT_OF_RANGE, 2, 0], String(offset));
+    assert.deepEqual(
+      [errorCode, highWatermark, logStartOffset],
+      [Errors.OFFSET_OUT_OF_RANGE, 2, 0],
+      String(offset),
+    );
   }
   const atEnd = await client.fetch('t', 2);
   assert.deepEqual([atEnd.errorCode, batches(atEnd)], [Errors.NONE, []]);
@@ -331,7 +363,10 @@ test('S12: a partition that is named twice is answered once', async () => {
   const body = fetchBody('t', 0);
   const [topic] = body.topics;
   const partitions = [...topic!.partitions, ...topic!.partitions];
-  const answer = await client.request(FetchRequest, FetchResponse, 12, { ...body, topics: [{ ...topic!, partitions }] });
+  const answer = await client.request(FetchRequest, FetchResponse, 12, {
+    ...body,
+    topics: [{ ...topic!, partitions }],
+  });
   assert.equal(answer.responses.flatMap((one) => one.partitions).length, 1);
   await world.stop();
 });
@@ -343,7 +378,10 @@ test('item 21: read_committed ends at the last stable offset and lists the abort
   await client.produce('t', batchOf(['plain'])); // 2
   await world.ports.time.advance(10);
   const open = await client.fetch('t', 0, { isolationLevel: 1 });
-  assert.deepEqual([batches(open), open.lastStableOffset, open.highWatermark, open.abortedTransactions], [[], 0, 3, []]);
+  assert.deepEqual(
+    [batches(open), open.lastStableOffset, open.highWatermark, open.abortedTransactions],
+    [[], 0, 3, []],
+  );
   const uncommitted = await client.fetch('t', 0);
   assert.deepEqual([batches(uncommitted), uncommitted.abortedTransactions], [[0, 1, 2], null]);
   marker(world, 'abort', 10); // 3

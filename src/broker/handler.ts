@@ -26,6 +26,9 @@ export function handler<Q, QW, PR, P>(
   handle: (request: Q, context: RequestContext, services: Services) => Reply<P>,
 ): Handler {
   const api = apiOf(request.key);
-  assert(api !== undefined && api.response === response, `${request.name} and ${response.name} belong together`);
+  assert(
+    api !== undefined && api.response === response,
+    `${request.name} and ${response.name} belong together`,
+  );
   return { api, handle: (body, context, services) => handle(body as Q, context, services) };
 }

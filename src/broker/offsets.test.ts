@@ -11,8 +11,14 @@ import {
   AlterReplicaLogDirsRequest,
   AlterReplicaLogDirsResponse,
 } from '../protocol/messages/34-alter-replica-log-dirs.ts';
-import { DescribeLogDirsRequest, DescribeLogDirsResponse } from '../protocol/messages/35-describe-log-dirs.ts';
-import { DescribeProducersRequest, DescribeProducersResponse } from '../protocol/messages/61-describe-producers.ts';
+import {
+  DescribeLogDirsRequest,
+  DescribeLogDirsResponse,
+} from '../protocol/messages/35-describe-log-dirs.ts';
+import {
+  DescribeProducersRequest,
+  DescribeProducersResponse,
+} from '../protocol/messages/61-describe-producers.ts';
 import { buildBatch } from '../protocol/records.ts';
 import { batchOf, START_MS, testWorld, type TestClient, type TestWorld } from './test-client.ts';
 
@@ -45,7 +51,16 @@ function elect(world: TestWorld, leaderEpoch: number, leader = 1): void {
 
 test('item 36: special timestamps exist from their version on, everything else negative is UNSUPPORTED_VERSION', async () => {
   const { client, world } = await withTopic();
-  const first = new Map([[-1, 1], [-2, 1], [-3, 7], [-4, 8], [-5, 9], [-6, 11], [-7, 99], [-100, 99]]);
+  const first = new Map([
+    [-1, 1],
+    [-2, 1],
+    [-3, 7],
+    [-4, 8],
+    [-5, 9],
+    [-6, 11],
+    [-7, 99],
+    [-100, 99],
+  ]);
   for (const [timestamp, versionMin] of first) {
     for (let version = 1; version <= 11; version++) {
       const { errorCode } = await client.listOffset('t', timestamp, { version });
@@ -85,7 +100,11 @@ test('item 36: MAX_TIMESTAMP gives offset and timestamp of the newest record, -1
 test('item 37: a search by time finds the first record at or after it, also inside a compressed batch', async () => {
   const { client, world } = await withTopic();
   for (const compression of ['none', 'gzip'] as const) {
-    const records = [10, 20, 30].map((ms) => ({ key: null, value: Buffer.from('x'), timestamp: START_MS + ms }));
+    const records = [10, 20, 30].map((ms) => ({
+      key: null,
+      value: Buffer.from('x'),
+      timestamp: START_MS + ms,
+    }));
     await client.produce('t', buildBatch({ records, compression }));
   }
   const at = async (ms: number) => {
@@ -164,7 +183,11 @@ test('item 40: an older decision of the cluster does not take the epoch back', a
 test('item 41: DeleteRecords moves the start, -1 means the watermark, and producing goes on', async () => {
   const { client, world } = await withTopic();
   for (const value of ['a', 'b', 'c']) await client.produce('t', batchOf([value]));
-  assert.deepEqual(await deleteBefore(client, 2), { partitionIndex: 0, lowWatermark: 2, errorCode: Errors.NONE });
+  assert.deepEqual(await deleteBefore(client, 2), {
+    partitionIndex: 0,
+    lowWatermark: 2,
+    errorCode: Errors.NONE,
+  });
   assert.equal((await client.listOffset('t', -2)).offset, 2);
   assert.equal((await client.fetch('t', 1)).errorCode, Errors.OFFSET_OUT_OF_RANGE);
   assert.equal((await deleteBefore(client, 4)).errorCode, Errors.OFFSET_OUT_OF_RANGE);
@@ -184,7 +207,10 @@ test('item 41: records of a topic that is only compacted, or internal, cannot be
   const { client, world } = await withTopic({ 'cleanup.policy': 'compact' });
   assert.equal((await deleteBefore(client, -1)).errorCode, Errors.POLICY_VIOLATION);
   await client.createTopic('__consumer_offsets');
-  assert.equal((await deleteBefore(client, -1, '__consumer_offsets')).errorCode, Errors.INVALID_TOPIC_EXCEPTION);
+  assert.equal(
+    (await deleteBefore(client, -1, '__consumer_offsets')).errorCode,
+    Errors.INVALID_TOPIC_EXCEPTION,
+  );
   await world.stop();
 });
 
@@ -193,15 +219,23 @@ test('DescribeLogDirs lists directories with sizes in every version, whole or fo
   await client.createTopic('u', { numPartitions: 3 });
   await client.produce('t', batchOf(['x'.repeat(500)]));
   for (let version = 1; version <= 5; version++) {
-    const all = await client.request(DescribeLogDirsRequest, DescribeLogDirsResponse, version, { topics: null });
+    const all = await client.request(DescribeLogDirsRequest, DescribeLogDirsResponse, version, {
+      topics: null,
+    });
     const [directory] = all.results;
     assert.equal(directory!.errorCode, Errors.NONE);
     const sizes = new Map(directory!.topics.map(({ name, partitions }) => [name, partitions.length]));
-    assert.deepEqual([...sizes].sort(), [['t', 1], ['u', 3]]);
+    assert.deepEqual([...sizes].sort(), [
+      ['t', 1],
+      ['u', 3],
+    ]);
     assert.ok(directory!.topics.find(({ name }) => name === 't')!.partitions[0]!.partitionSize > 500);
     const topics = [{ topic: 'u', partitions: [1] }];
     const some = await client.request(DescribeLogDirsRequest, DescribeLogDirsResponse, version, { topics });
-    const named = some.results[0]!.topics.map(({ name, partitions }) => [name, partitions[0]!.partitionIndex]);
+    const named = some.results[0]!.topics.map(({ name, partitions }) => [
+      name,
+      partitions[0]!.partitionIndex,
+    ]);
     assert.deepEqual(named, [['u', 1]]);
   }
   await world.stop();

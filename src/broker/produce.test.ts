@@ -61,7 +61,11 @@ test('S13: magic 0 and 1, control batches, damage, lying counts and sequences wi
     ['checksum', changed(60, 9, true), Errors.CORRUPT_MESSAGE],
     ['count', changed(60, 9), Errors.INVALID_RECORD],
     ['base offset', batchOf(['a'], { baseOffset: 5 }), Errors.INVALID_RECORD],
-    ['negative sequence', batchOf(['a'], { producerId: 9, producerEpoch: 0, baseSequence: -1 }), Errors.INVALID_RECORD],
+    [
+      'negative sequence',
+      batchOf(['a'], { producerId: 9, producerEpoch: 0, baseSequence: -1 }),
+      Errors.INVALID_RECORD,
+    ],
     ['unknown codec', changed(22, 7), Errors.INVALID_RECORD],
   ];
   for (const [name, records, errorCode] of cases) {
@@ -115,7 +119,10 @@ test('item 9: records without a key are refused one by one on a compacted topic'
   await client.createTopic('t', { configs: { 'cleanup.policy': 'compact' } });
   const answer = await client.produce('t', batchOf(['a', 'b']));
   assert.equal(answer.errorCode, Errors.INVALID_RECORD);
-  assert.deepEqual(answer.recordErrors.map(({ batchIndex }) => batchIndex), [0, 1]);
+  assert.deepEqual(
+    answer.recordErrors.map(({ batchIndex }) => batchIndex),
+    [0, 1],
+  );
   await world.stop();
 });
 
@@ -124,7 +131,10 @@ test('item 9: a timestamp out of bounds is INVALID_TIMESTAMP with the record tha
   await client.createTopic('t');
   const answer = await client.produce('t', batchOf(['a'], { timestamp: START_MS + 7_200_000 }));
   assert.equal(answer.errorCode, Errors.INVALID_TIMESTAMP);
-  assert.deepEqual(answer.recordErrors.map(({ batchIndex }) => batchIndex), [0]);
+  assert.deepEqual(
+    answer.recordErrors.map(({ batchIndex }) => batchIndex),
+    [0],
+  );
   await world.stop();
 });
 
@@ -132,7 +142,10 @@ test('item 10: zstd needs Produce 7', async () => {
   const { client, world } = await testWorld();
   await client.createTopic('t');
   const batch = batchOf(['aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'], { compression: 'zstd' });
-  assert.equal((await client.produce('t', batch, { version: 6 })).errorCode, Errors.UNSUPPORTED_COMPRESSION_TYPE);
+  assert.equal(
+    (await client.produce('t', batch, { version: 6 })).errorCode,
+    Errors.UNSUPPORTED_COMPRESSION_TYPE,
+  );
   assert.equal((await client.produce('t', batch, { version: 7 })).errorCode, Errors.NONE);
   await world.stop();
 });
@@ -149,7 +162,10 @@ test('item 10: a topic with a compression type of its own stores every batch in 
 test('item 12: unknown names, ids and partitions have errors of their own', async () => {
   const { client, world } = await testWorld();
   const topicId = await client.createTopic('t');
-  assert.equal((await client.produce('nowhere', batchOf(['a']))).errorCode, Errors.UNKNOWN_TOPIC_OR_PARTITION);
+  assert.equal(
+    (await client.produce('nowhere', batchOf(['a']))).errorCode,
+    Errors.UNKNOWN_TOPIC_OR_PARTITION,
+  );
   const byIndex = await client.produce('t', batchOf(['a']), { partition: 7 });
   assert.equal(byIndex.errorCode, Errors.UNKNOWN_TOPIC_OR_PARTITION);
   const body = produceBody('', [[0, batchOf(['a'])]]);
@@ -166,7 +182,10 @@ test('item 12: unknown names, ids and partitions have errors of their own', asyn
 test('item 13: internal topics take no records but from the admin client', async () => {
   const { client, world } = await testWorld();
   await client.createTopic('__consumer_offsets');
-  assert.equal((await client.produce('__consumer_offsets', batchOf(['a']))).errorCode, Errors.INVALID_TOPIC_EXCEPTION);
+  assert.equal(
+    (await client.produce('__consumer_offsets', batchOf(['a']))).errorCode,
+    Errors.INVALID_TOPIC_EXCEPTION,
+  );
   await world.stop();
 });
 
@@ -175,22 +194,41 @@ test('item 14: base offsets follow each other without a gap, also within one req
   await client.createTopic('t', { numPartitions: 2 });
   const answers = [];
   for (let n = 0; n < 5; n++) {
-    const body = produceBody('t', [[0, batchOf(['a', 'b', 'c'])], [1, batchOf(['d'])]]);
+    const body = produceBody('t', [
+      [0, batchOf(['a', 'b', 'c'])],
+      [1, batchOf(['d'])],
+    ]);
     answers.push(client.send(ProduceRequest, ProduceResponse, 9, body).answer);
   }
   const offsets = [];
   for (const answer of answers) {
     const { partitionResponses } = (await world.ports.time.settle(answer)).responses[0]!;
-    offsets.push(partitionResponses.map(({ errorCode, baseOffset, logAppendTimeMs }) => [errorCode, baseOffset, logAppendTimeMs]));
+    offsets.push(
+      partitionResponses.map(({ errorCode, baseOffset, logAppendTimeMs }) => [
+        errorCode,
+        baseOffset,
+        logAppendTimeMs,
+      ]),
+    );
   }
-  assert.deepEqual(offsets, [0, 1, 2, 3, 4].map((n) => [[0, 3 * n, -1], [0, n, -1]]));
+  assert.deepEqual(
+    offsets,
+    [0, 1, 2, 3, 4].map((n) => [
+      [0, 3 * n, -1],
+      [0, n, -1],
+    ]),
+  );
   await world.stop();
 });
 
 test('S12: partitions that are named twice in one request are INVALID_REQUEST, the others are served', async () => {
   const { client, world } = await testWorld();
   await client.createTopic('t', { numPartitions: 2 });
-  const body = produceBody('t', [[0, batchOf(['a'])], [1, batchOf(['b'])], [0, batchOf(['c'])]]);
+  const body = produceBody('t', [
+    [0, batchOf(['a'])],
+    [1, batchOf(['b'])],
+    [0, batchOf(['c'])],
+  ]);
   const answer = await client.request(ProduceRequest, ProduceResponse, 9, body);
   const codes = answer.responses[0]!.partitionResponses.map(({ errorCode }) => errorCode);
   assert.deepEqual(codes, [Errors.INVALID_REQUEST, Errors.NONE, Errors.INVALID_REQUEST]);
@@ -217,7 +255,8 @@ test('item 15: the last five batches of a producer are recognised and get their 
 test('item 15: producer state outlives a clean restart and a crash', async () => {
   const { client, world } = await testWorld();
   await client.createTopic('t');
-  const batch = (sequence: number) => batchOf(['a'], { producerId: 9, producerEpoch: 0, baseSequence: sequence });
+  const batch = (sequence: number) =>
+    batchOf(['a'], { producerId: 9, producerEpoch: 0, baseSequence: sequence });
   await client.produce('t', batch(0));
   for (const kill of [false, true]) {
     await world.restart({ kill });

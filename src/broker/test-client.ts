@@ -90,7 +90,8 @@ export class TestClient {
       timeoutMs: 10_000,
       validateOnly: false,
     });
-    if (topics[0]!.errorCode !== Errors.NONE) throw new Error(`${topics[0]!.errorCode} ${topics[0]!.errorMessage}`);
+    if (topics[0]!.errorCode !== Errors.NONE)
+      throw new Error(`${topics[0]!.errorCode} ${topics[0]!.errorMessage}`);
     return topics[0]!.topicId;
   }
 
@@ -100,7 +101,12 @@ export class TestClient {
     options: { readonly partition?: number; readonly acks?: number; readonly version?: number } = {},
   ): Promise<ProduceResponse['responses'][number]['partitionResponses'][number]> {
     const { partition = 0, acks = -1, version = 12 } = options;
-    const answer = await this.request(ProduceRequest, ProduceResponse, version, produceBody(topic, [[partition, records]], acks));
+    const answer = await this.request(
+      ProduceRequest,
+      ProduceResponse,
+      version,
+      produceBody(topic, [[partition, records]], acks),
+    );
     return answer.responses[0]!.partitionResponses[0]!;
   }
 
@@ -109,14 +115,23 @@ export class TestClient {
     fetchOffset: number,
     options: Partial<FetchOptions> = {},
   ): Promise<FetchResponse['responses'][number]['partitions'][number]> {
-    const answer = await this.request(FetchRequest, FetchResponse, options.version ?? 12, fetchBody(topic, fetchOffset, options));
+    const answer = await this.request(
+      FetchRequest,
+      FetchResponse,
+      options.version ?? 12,
+      fetchBody(topic, fetchOffset, options),
+    );
     return answer.responses[0]!.partitions[0]!;
   }
 
   async listOffset(
     topic: string,
     timestamp: number,
-    options: { readonly version?: number; readonly isolationLevel?: number; readonly currentLeaderEpoch?: number } = {},
+    options: {
+      readonly version?: number;
+      readonly isolationLevel?: number;
+      readonly currentLeaderEpoch?: number;
+    } = {},
   ): Promise<ListOffsetsResponse['topics'][number]['partitions'][number]> {
     const { version = 8, isolationLevel = 0, currentLeaderEpoch = -1 } = options;
     const answer = await this.request(ListOffsetsRequest, ListOffsetsResponse, version, {
@@ -147,7 +162,12 @@ export function fetchBody(
   fetchOffset: number,
   options: Partial<FetchOptions> = {},
 ): Write<typeof FetchRequest> {
-  const { partition = 0, currentLeaderEpoch = -1, lastFetchedEpoch = -1, partitionMaxBytes = 1 << 20 } = options;
+  const {
+    partition = 0,
+    currentLeaderEpoch = -1,
+    lastFetchedEpoch = -1,
+    partitionMaxBytes = 1 << 20,
+  } = options;
   return {
     replicaId: options.replicaId ?? -1,
     maxWaitMs: options.maxWaitMs ?? 0,
@@ -185,7 +205,10 @@ export function produceBody(
 }
 
 /** One batch with these values, all with one timestamp. */
-export function batchOf(values: readonly string[], options: Partial<NewBatch> & { timestamp?: number } = {}): Buffer {
+export function batchOf(
+  values: readonly string[],
+  options: Partial<NewBatch> & { timestamp?: number } = {},
+): Buffer {
   const { timestamp = START_MS, ...rest } = options;
   return buildBatch({
     records: values.map((value) => ({ key: null, value: Buffer.from(value), timestamp })),

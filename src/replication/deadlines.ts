@@ -66,7 +66,8 @@ export class Deadlines {
   stop(): void {
     this.#timer?.cancel();
     this.#timerDueMs = Infinity;
-    for (const bucket of this.#buckets.values()) for (const entry of bucket.entries) entry.callback = undefined;
+    for (const bucket of this.#buckets.values())
+      for (const entry of bucket.entries) entry.callback = undefined;
     this.#buckets.clear();
     this.#order.length = 0;
   }

@@ -156,7 +156,10 @@ export class Partition {
   }
 
   /** NONE when this broker leads the partition, at the epoch that the client expects (-1: any; KIP-320). */
-  check(currentLeaderEpoch: number, options: { readonly leaderOnly: boolean } = { leaderOnly: true }): ErrorCode {
+  check(
+    currentLeaderEpoch: number,
+    options: { readonly leaderOnly: boolean } = { leaderOnly: true },
+  ): ErrorCode {
     if (this.#isDeleted) return Errors.UNKNOWN_TOPIC_OR_PARTITION;
     if (currentLeaderEpoch >= 0) {
       if (currentLeaderEpoch < this.state.leaderEpoch) return Errors.FENCED_LEADER_EPOCH;

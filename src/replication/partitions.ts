@@ -217,7 +217,7 @@ export class Partitions {
 
   /** Logs of topics that were deleted while this broker was away. The directories' cluster id has been checked before. */
   #removeStrays(): void {
-    for (const log of [...this.#logDirectories.logs()]) {
+    for (const log of this.#logDirectories.logs()) {
       const { topic, partition } = log.topicPartition;
       const image = this.#image.topics.get(topic);
       const replicas = image?.id === log.topicId ? image.partitions[partition]?.replicas : undefined;

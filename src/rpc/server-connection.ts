@@ -183,7 +183,7 @@ export class ServerConnection<S> implements Peer<S> {
     this.#isPumping = true;
     try {
       // All three, each time around: an answer that leaves lets the next request begin.
-      for (let moved = true; moved; ) {
+      for (let moved = true; moved;) {
         moved = this.#readAhead();
         moved = this.#begin() || moved;
         moved = this.#takeAnswers() || moved;

@@ -31,7 +31,7 @@ class Client {
   answers(): string[] {
     const received = Buffer.concat(this.chunks);
     const answers: string[] = [];
-    for (let at = 0; at + 4 <= received.length; ) {
+    for (let at = 0; at + 4 <= received.length;) {
       const size = received.readInt32BE(at);
       if (at + 4 + size > received.length) break;
       answers.push(received.toString('latin1', at + 4, at + 4 + size));
@@ -247,7 +247,10 @@ test('more connections than allowed, in all or from one host, are refused', asyn
   const perHost = await world(echo, { connectionsPerHostMax: 2, connectionsPerHostOverrides: overrides });
   const clients = [await perHost.connect(), await perHost.connect(), await perHost.connect()];
   await perHost.ports.time.advance(10);
-  assert.deepEqual(clients.map(({ isClosed }) => isClosed), [false, false, true]);
+  assert.deepEqual(
+    clients.map(({ isClosed }) => isClosed),
+    [false, false, true],
+  );
   clients[0]!.connection.destroy();
   await perHost.ports.time.advance(10);
   const next = await perHost.connect();
@@ -271,7 +274,10 @@ test('a request split at every byte is understood', async () => {
     await ports.time.advance(1);
   }
   await ports.time.advance(10);
-  assert.deepEqual(client.answers(), Array.from({ length: bytes.length - 1 }, () => ['hello', 'world']).flat());
+  assert.deepEqual(
+    client.answers(),
+    Array.from({ length: bytes.length - 1 }, () => ['hello', 'world']).flat(),
+  );
 });
 
 test('a connection closed at every byte of a request leaves nothing behind', async () => {

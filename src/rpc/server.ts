@@ -3,12 +3,7 @@
  * which are idle or whose peer does not read. What requests mean is the sink's matter.
  */
 import type { Connection, Listener, ListenOptions, Logger, Ports, Timer } from '../base/ports.ts';
-import {
-  ServerConnection,
-  type ConnectionLimits,
-  type Peer,
-  type RequestSink,
-} from './server-connection.ts';
+import { ServerConnection, type ConnectionLimits, type Peer, type RequestSink } from './server-connection.ts';
 import { SlabPool } from './slab-pool.ts';
 
 export interface ServerLimits extends ConnectionLimits {
@@ -34,7 +29,10 @@ export const SERVER_LIMITS: ServerLimits = {
   bytesAheadMax: 4 * 1024 * 1024,
   connectionsMax: 10_000,
   connectionsPerHostMax: 1_000,
-  connectionsPerHostOverrides: new Map([['127.0.0.1', Infinity], ['::1', Infinity]]),
+  connectionsPerHostOverrides: new Map([
+    ['127.0.0.1', Infinity],
+    ['::1', Infinity],
+  ]),
   idleMsMax: 10 * 60 * 1000,
   stalledBytesMin: 64 * 1024,
   stalledMsMax: 30_000,
