@@ -236,10 +236,13 @@ test('high watermarks are kept by directory and read back', async () => {
   );
   await p.time.settle(first.shutdown());
   const second = await open(p);
-  assert.deepEqual([...second.readHighWatermarks()].sort(([a], [b]) => (a < b ? -1 : 1)), [
-    ['t-0', 5],
-    ['t-1', 8],
-  ]);
+  assert.deepEqual(
+    [...second.readHighWatermarks()].sort(([a], [b]) => (a < b ? -1 : 1)),
+    [
+      ['t-0', 5],
+      ['t-1', 8],
+    ],
+  );
 });
 
 test('descriptors of closed segments are limited and opened again', async () => {

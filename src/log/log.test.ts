@@ -516,3 +516,17 @@ test('a follower takes batches as they are and refuses damaged, overlapping and 
   assert.equal(append(at(6), at(7).subarray(0, 40)), 'NONE');
   assert.equal(f.log.logEndOffset, 7);
 });
+
+test('a cut while a sync is under way takes back what that sync would have made durable', async () => {
+  const f = await fixture({}, { disk: { syncLatencyMs: 10 } });
+  for (let count = 0; count < 5; count++) f.append();
+  await f.pass(5);
+  f.log.truncateTo(2);
+  f.append({ epoch: 1 });
+  await f.pass(6);
+  assert.equal(f.log.durableEndOffset, 0);
+  const told: number[] = [];
+  f.log.onDurable = (end) => told.push(end);
+  await f.pass(30);
+  assert.deepEqual([f.log.durableEndOffset, told], [3, [3]]);
+});
