@@ -2,11 +2,12 @@
 import type { Clock, Disk, Logger, Random, Timers } from '../base/ports.ts';
 import { BatchCache } from './batch-cache.ts';
 import { LoadedIndexes, OpenFiles } from './open-files.ts';
+import { OwnTimers } from './own-timers.ts';
 import { RecordWalker } from './record-walker.ts';
 
 export interface LogEnvironment {
   readonly clock: Clock;
-  readonly timers: Timers;
+  readonly timers: OwnTimers;
   readonly random: Random;
   readonly disk: Disk;
   readonly logger: Logger;
@@ -38,7 +39,7 @@ const PRODUCER_ID_EXPIRATION_MS = 86_400_000;
 export function logEnvironment(ports: LogPorts, limits: LogLimits = {}): LogEnvironment {
   return {
     clock: ports.clock,
-    timers: ports.timers,
+    timers: new OwnTimers(ports.timers),
     random: ports.random,
     disk: ports.disk,
     logger: ports.logger,

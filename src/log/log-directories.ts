@@ -4,7 +4,6 @@
  * producers.
  */
 import { DiskError } from '../base/ports.ts';
-import type { Timer } from '../base/ports.ts';
 import { ZERO_UUID } from '../base/uuid.ts';
 import { readSmallFile, type PartitionOffset } from './checkpoint-file.ts';
 import { Errors, type ErrorCode } from '../protocol/errors.ts';
@@ -94,7 +93,6 @@ export class LogDirectories {
   /** Partitions whose files are there but damaged, or in a directory that failed: by name, why. */
   readonly #offline = new Map<string, string>();
   readonly #moves = new Map<string, Move>();
-  #timers: Timer[] = [];
   #wasClean = true;
   #isClosed = false;
 
@@ -144,14 +142,10 @@ export class LogDirectories {
   }
 
   #every(intervalMs: number, action: () => void | Promise<unknown>): void {
-    const slot = this.#timers.length;
-    const arm = (): void => {
-      this.#timers[slot] = this.#environment.timers.after(intervalMs, () => {
-        arm();
-        void action();
-      });
-    };
-    arm();
+    this.#environment.timers.after(intervalMs, () => {
+      this.#every(intervalMs, action);
+      void action();
+    });
   }
 
   // --- Loading
@@ -205,6 +199,9 @@ export class LogDirectories {
       if (error instanceof DiskError && error.code === 'ENOTDIR') return undefined;
       throw error;
     }
+    // Somebody else's folder, or one that a crash left empty.
+    if (metadata === undefined && listFolder(this.#environment.disk, path).logs.length === 0)
+      return undefined;
     return {
       topic,
       partition,
@@ -687,7 +684,6 @@ export class LogDirectories {
 
   #stop(): void {
     this.#isClosed = true;
-    for (const timer of this.#timers) timer.cancel();
-    this.#timers = [];
+    this.#environment.timers.cancelAll();
   }
 }

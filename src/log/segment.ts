@@ -14,6 +14,7 @@ import { OFFSET_ENTRY_BYTES, OffsetIndex } from './offset-index.ts';
 import type { LoadedIndex, OpenFile } from './open-files.ts';
 import { scanBatches } from './scan.ts';
 import { TIME_ENTRY_BYTES, TimeIndex } from './time-index.ts';
+import { StorageError } from './storage-error.ts';
 import { decodeAborted, encodeAborted, type AbortedTransaction } from './transaction-index.ts';
 
 /** Offsets in a segment are stored as int32 differences from its base offset. */
@@ -351,7 +352,9 @@ export class Segment implements OpenFile, LoadedIndex {
     if (this.#aborted !== undefined) return this.#aborted;
     const bytes = readSmallFile(this.#environment.disk, this.path(names.TRANSACTION_INDEX_SUFFIX));
     const entries = bytes === undefined ? [] : decodeAborted(bytes, this.baseOffset);
-    if (entries === undefined) throw new DiskError('EIO', this.path(names.TRANSACTION_INDEX_SUFFIX));
+    // Of this log alone: others in the directory are none the worse for it.
+    if (entries === undefined)
+      throw new StorageError(`${this.path(names.TRANSACTION_INDEX_SUFFIX)} is damaged`);
     this.#aborted = entries;
     return entries;
   }

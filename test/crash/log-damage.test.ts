@@ -265,3 +265,49 @@ test('names that are no partition are left alone', async () => {
   );
   assert.ok(world.ports.disk.list(DIRECTORY).includes('notes-01'));
 });
+
+test('a folder that only looks like a partition is not made one', async () => {
+  const world = new World('photos');
+  await world.open();
+  world.ports.disk.makeDirectory(`${DIRECTORY}/photos-2020`);
+  await restartAfter(world, () => write(world, `${DIRECTORY}/photos-2020/beach.jpg`, 0, Buffer.from('jpg')));
+  assert.deepEqual([...world.directories.logs()], []);
+  assert.deepEqual(world.ports.disk.list(`${DIRECTORY}/photos-2020`), ['beach.jpg']);
+});
+
+test('a clean shutdown by Kafka, which notes nothing of the logs, is believed', async () => {
+  const world = await written('kafka');
+  const end = world.log.logEndOffset;
+  const producers = world.log.activeProducers();
+  await world.ports.time.settle(world.directories.shutdown());
+  truncate(world, `${DIRECTORY}/.kafka_cleanshutdown`, 0);
+  write(world, `${DIRECTORY}/.kafka_cleanshutdown`, 0, Buffer.from('{"version":0,"brokerEpoch":12}'));
+  await world.open();
+  assert.equal(world.directories.wasCleanShutdown, true);
+  assert.deepEqual([world.log.logEndOffset, world.log.activeProducers()], [end, producers]);
+  assert.equal(world.append('after').baseOffset, end);
+  await world.pass(100);
+  await world.restart('lose');
+  await world.check();
+});
+
+test('a shutdown leaves no timer behind', async () => {
+  const world = await written('timers');
+  world.log.deleteRecordsBefore(8);
+  await world.ports.time.settle(world.directories.deleteOldSegments());
+  await world.ports.time.settle(world.directories.shutdown());
+  assert.equal(world.ports.time.pendingEvents(), 0);
+});
+
+test('a damaged transaction index fails committed reads of its partition and nothing else', async () => {
+  const world = new World('txnindex');
+  await world.open();
+  const who = producer(4, true);
+  world.append('t', { producer: who });
+  world.mark(who, true);
+  await world.ports.time.settle(world.directories.shutdown());
+  write(world, file(0, '.txnindex'), 0, Buffer.of(9));
+  await world.open();
+  assert.throws(() => world.log.abortedTransactions(0, 2), /txnindex is damaged/);
+  assert.equal(world.append('still works').errorCode, 0);
+});
