@@ -20,7 +20,7 @@ import { ProducerIds } from '../metadata/producer-ids.ts';
 import { Deadlines } from '../replication/deadlines.ts';
 import { Partitions } from '../replication/partitions.ts';
 import { Server, SERVER_LIMITS, type ServerLimits } from '../rpc/server.ts';
-import { allowAll } from '../security/authorizer.ts';
+import { allowAll, type Authorizer } from '../security/authorizer.ts';
 import { ALLOW_INSECURE_LISTENERS, permitListeners, type PermittedListener } from '../security/listeners.ts';
 import { advertisedRanges } from './api-versions.ts';
 import { ANONYMOUS, UNKNOWN_SOFTWARE, type ConnectionState } from './context.ts';
@@ -41,6 +41,8 @@ export interface BrokerOptions {
   /** Without it, the embedded store in the first log directory. The broker closes either when it stops. */
   readonly store?: MetadataStore;
   readonly limits?: Partial<ServerLimits>;
+  /** Without it, everybody may do everything. */
+  readonly authorizer?: Authorizer;
   /** What clients see and set of the process's logger. */
   readonly logLevels?: LogLevels;
 }
@@ -172,7 +174,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
       slots: () => current.value.fetch.maxIncrementalSessionCacheSlots,
     }),
     delayedFetches: new DelayedFetches(ports.timers),
-    authorizer: allowAll,
+    authorizer: options.authorizer ?? allowAll,
     apiVersions: advertisedRanges(HANDLERS.map(({ api }) => api)),
   };
 
@@ -207,8 +209,11 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
 
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
-    await server.stop(STOP_GRACE_MS);
+    const served = server.stop(STOP_GRACE_MS);
+    // Whoever waits for data or for a group would only hold up the end.
+    services.delayedFetches.stop();
     groups.shutdown();
+    await served;
     await partitions.stop();
     deadlines.stop();
     await session.close();

@@ -8,15 +8,31 @@ import type { Timers } from '../base/ports.ts';
 export interface WaitingFetch {
   /** Answers the request if enough is there; called only between `wakeSoon` and `forget`. */
   reconsider(): void;
+  /** Answers the request as things are. */
+  finish(): void;
 }
 
 export class DelayedFetches {
   readonly #timers: Timers;
+  readonly #waiting = new Set<WaitingFetch>();
   #woken = new Set<WaitingFetch>();
   #isScheduled = false;
+  #isStopped = false;
 
   constructor(timers: Timers) {
     this.#timers = timers;
+  }
+
+  /** False: the broker stops, nobody may wait any more. */
+  add(waiting: WaitingFetch): boolean {
+    if (!this.#isStopped) this.#waiting.add(waiting);
+    return !this.#isStopped;
+  }
+
+  /** Answers all of them now, and whoever comes later at once. */
+  stop(): void {
+    this.#isStopped = true;
+    for (const waiting of this.#waiting) waiting.finish();
   }
 
   wakeSoon(waiting: WaitingFetch): void {
@@ -27,6 +43,7 @@ export class DelayedFetches {
   }
 
   forget(waiting: WaitingFetch): void {
+    this.#waiting.delete(waiting);
     this.#woken.delete(waiting);
   }
 

@@ -72,6 +72,11 @@ class FetchWait implements WaitingFetch {
     });
     this.#deadline = services.deadlines.after(options.maxWaitMs, () => this.#end(true));
     this.#forgetConnection = context.onDisconnect(() => this.#end(false));
+    if (!services.delayedFetches.add(this)) this.finish();
+  }
+
+  finish(): void {
+    this.#end(true);
   }
 
   wake(): void {

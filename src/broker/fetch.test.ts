@@ -422,3 +422,14 @@ test('item 22: ListOffsets in read_committed ends at the last stable offset', as
   assert.equal((await client.listOffset('t', -1, { isolationLevel: 1 })).offset, 3);
   await world.stop();
 });
+
+test('a broker that stops answers whoever waits for data, and does not wait for them', async () => {
+  const { client, world } = await withTopic();
+  const waiting = poll(client, fetchBody('t', 0, { maxWaitMs: 60_000 }));
+  await world.ports.time.advance(10);
+  const before = world.ports.clock.monotonicMs();
+  await world.stop();
+  assert.ok(world.ports.clock.monotonicMs() - before < 1_000);
+  await world.ports.time.advance(10);
+  assert.equal(waiting.answer!.errorCode, Errors.NONE);
+});

@@ -84,6 +84,18 @@ test('S13: a transactional batch without a transactional id is refused', async (
   await world.stop();
 });
 
+test('S13: a transactional batch of no transaction is INVALID_TXN_STATE and does not hold up readers', async () => {
+  const { client, world } = await testWorld();
+  await client.createTopic('t');
+  const batch = batchOf(['a'], { producerId: 9, producerEpoch: 0, baseSequence: 0, isTransactional: true });
+  const body = { ...produceBody('t', [[0, batch]]), transactionalId: 'mine' };
+  const answer = await client.request(ProduceRequest, ProduceResponse, 11, body);
+  assert.equal(answer.responses[0]!.partitionResponses[0]!.errorCode, Errors.INVALID_TXN_STATE);
+  await client.produce('t', batchOf(['b']));
+  assert.equal((await client.listOffset('t', -1, { isolationLevel: 1 })).offset, 1);
+  await world.stop();
+});
+
 test('item 7: the maximum timestamp is computed anew, so a search by time finds the record', async () => {
   const { client, world } = await testWorld();
   await client.createTopic('t');

@@ -14,6 +14,7 @@ import type { Message, Write } from '../protocol/schema.ts';
 import type { Connection } from '../base/ports.ts';
 import { FrameCutter } from '../rpc/frame-cutter.ts';
 import { simulatedPorts, type SimulatedPorts } from '../runtime/simulated-ports.ts';
+import type { Authorizer } from '../security/authorizer.ts';
 import { startBroker, type Broker } from './broker.ts';
 
 const FRAME_BYTES_MAX = 256 * 1024 * 1024;
@@ -222,6 +223,8 @@ export const START_MS = Date.UTC(2026, 0, 1);
 export class TestWorld {
   ports: SimulatedPorts;
   broker!: Broker;
+  /** Taken at the next start. */
+  authorizer: Authorizer | undefined;
   readonly configs: ReadonlyMap<string, string>;
   #clients = 0;
 
@@ -231,7 +234,13 @@ export class TestWorld {
   }
 
   async start(): Promise<void> {
-    this.broker = await this.ports.time.settle(startBroker({ ports: this.ports, configs: this.configs }));
+    this.broker = await this.ports.time.settle(
+      startBroker({
+        ports: this.ports,
+        configs: this.configs,
+        ...(this.authorizer === undefined ? undefined : { authorizer: this.authorizer }),
+      }),
+    );
   }
 
   async connect(): Promise<TestClient> {

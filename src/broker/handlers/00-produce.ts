@@ -129,6 +129,10 @@ class ProduceRun {
     }
     const invalid = checkRecords(records, this.#context.apiVersion);
     if (invalid !== undefined) return this.#error(index, invalid.errorCode, topic, invalid.message);
+    if (isTransactional(records!)) {
+      // Nobody coordinates transactions here yet: one that nobody ends would hide all that follows it.
+      return this.#error(index, Errors.INVALID_TXN_STATE, topic, 'The partition is not part of a transaction');
+    }
     const { acks } = this.#request;
     const result = partition.append(records!, {
       acks,
