@@ -40,8 +40,8 @@ export interface Peer<S> {
   onGone(callback: () => void): () => void;
 }
 
-/** Answers are handed to the connection at the end of a turn, or when they are this many bytes. */
-const WRITE_BYTES_MAX = 64 * 1024;
+/** Answers are handed to the connection in slices of at most this size. */
+const SLICE_BYTES_MAX = 512 * 1024;
 
 interface Entry {
   readonly frame: Frame;
@@ -74,12 +74,14 @@ export class ServerConnection<S> implements Peer<S> {
   /** Answers of this turn, which leave together. */
   #out: Buffer[] = [];
   #outBytes = 0;
+  /** Ever handed to the connection. */
+  #writtenBytes = 0;
   #isPaused = false;
   #isBlocked = false;
   #isPumping = false;
   #isEnding = false;
   #isGone = false;
-  #pendingBytesBefore = 0;
+  #sentBytesBefore = 0;
   readonly #goneListeners = new Set<() => void>();
 
   constructor(options: {
@@ -144,7 +146,7 @@ export class ServerConnection<S> implements Peer<S> {
 
   /** Answers that have not left for the kernel yet. */
   pendingBytes(): number {
-    return this.#connection.pendingBytes();
+    return this.#connection.pendingBytes() + this.#outBytes;
   }
 
   /** Closes now. */
@@ -157,19 +159,17 @@ export class ServerConnection<S> implements Peer<S> {
     this.#isEnding = true;
     this.#pause();
     this.#queue.length = this.#begun;
-    if (this.#queue.length === 0) this.#connection.end();
+    if (this.#queue.length === 0 && this.#out.length === 0) this.#connection.end();
   }
 
   /** Called from time to time: notes whether answers leave. Ms of no progress while any wait, else 0. */
   stalledMs(nowMs: number): number {
-    const pending = this.#connection.pendingBytes();
-    if (pending === 0 || pending < this.#pendingBytesBefore) {
-      this.stalledSinceMs = undefined;
-      if (this.#pendingBytesBefore > 0) this.activeAtMs = nowMs;
-    } else {
-      this.stalledSinceMs ??= nowMs;
-    }
-    this.#pendingBytesBefore = pending;
+    const sentBytes = this.#writtenBytes - this.#connection.pendingBytes();
+    const isMoving = sentBytes > this.#sentBytesBefore;
+    this.#sentBytesBefore = sentBytes;
+    if (isMoving) this.activeAtMs = nowMs;
+    if (isMoving || this.pendingBytes() === 0) this.stalledSinceMs = undefined;
+    else this.stalledSinceMs ??= nowMs;
     return this.stalledSinceMs === undefined ? 0 : nowMs - this.stalledSinceMs;
   }
 
@@ -191,7 +191,7 @@ export class ServerConnection<S> implements Peer<S> {
       }
       this.#write();
       if (this.#isGone) return;
-      if (this.#isEnding && this.#queue.length === 0) {
+      if (this.#isEnding && this.#queue.length === 0 && this.#out.length === 0) {
         this.#connection.end();
       } else if (this.#mayReadMore()) {
         this.#resume();
@@ -272,17 +272,39 @@ export class ServerConnection<S> implements Peer<S> {
         this.#out.push(buffer);
         this.#outBytes += buffer.length;
       }
-      if (this.#outBytes >= WRITE_BYTES_MAX) this.#write();
+      if (this.#outBytes >= SLICE_BYTES_MAX) this.#write();
     }
     return isAny;
   }
 
+  /** Hands answers over in slices, as the peer takes them: a response of 50 MB to a slow reader stays views of the log. */
   #write(): void {
-    if (this.#out.length === 0) return;
+    while (this.#out.length > 0 && !this.#isBlocked) {
+      const slice = this.#takeSlice();
+      if (!this.#connection.write(slice)) this.#isBlocked = true;
+      if (this.#isGone) return;
+    }
+  }
+
+  #takeSlice(): Buffer[] {
     const out = this.#out;
-    this.#out = [];
-    this.#outBytes = 0;
-    if (!this.#connection.write(out)) this.#isBlocked = true;
+    let count = 0;
+    let size = 0;
+    while (count < out.length && size + out[count]!.length <= SLICE_BYTES_MAX) size += out[count++]!.length;
+    let slice: Buffer[];
+    if (count === out.length) {
+      slice = out;
+      this.#out = [];
+    } else if (count > 0) {
+      slice = out.splice(0, count);
+    } else {
+      size = SLICE_BYTES_MAX;
+      slice = [out[0]!.subarray(0, size)];
+      out[0] = out[0]!.subarray(size);
+    }
+    this.#outBytes -= size;
+    this.#writtenBytes += size;
+    return slice;
   }
 
   #pause(): void {

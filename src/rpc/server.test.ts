@@ -338,3 +338,40 @@ test('stop ends what does not finish within its grace', async () => {
   await ports.time.settle(server.stop(1_000));
   assert.equal(server.connectionCount(), 0);
 });
+
+test('a large answer leaves in slices as the peer takes them, and a slow peer that goes on reading is kept', async () => {
+  const big = Buffer.alloc(20_000_000, 'x');
+  const { connect, ports, server } = await world(() => [big]);
+  const client = await connect();
+  client.send('big');
+  let received = 0;
+  client.connection.onData = (chunk) => {
+    received += chunk.length;
+    client.connection.pause();
+  };
+  for (let n = 0; n < 200; n++) {
+    await ports.time.advance(1_000);
+    client.connection.resume();
+    assert.equal(server.connectionCount(), 1);
+  }
+  assert.ok(received > 1_000_000 && received < 20_000_000, String(received));
+  client.connection.onData = (chunk) => {
+    received += chunk.length;
+  };
+  client.connection.resume();
+  await ports.time.advance(5_000);
+  assert.equal(received, 20_000_000);
+});
+
+test('the last answer before a close arrives whole', async () => {
+  const big = Buffer.alloc(5_000_000, 'x');
+  const { connect, ports } = await world((text) => (text === 'end' ? CLOSE : [big]));
+  const client = await connect();
+  client.send('big', 'end');
+  await ports.time.advance(5_000);
+  assert.equal(client.isClosed, true);
+  assert.equal(
+    client.chunks.reduce((size, { length }) => size + length, 0),
+    5_000_000,
+  );
+});
