@@ -1,0 +1,89 @@
+/** What the actors of a simulated world share: time, chance, the broker's address, the history, and when to stop. */
+import { Errors, errorName } from '../../src/protocol/errors.ts';
+import { SimulatedProcess, type SimulatedTime } from '../../src/runtime/simulated-clock.ts';
+import type { SimulatedNetwork } from '../../src/runtime/simulated-network.ts';
+import type { SimulatedRandom } from '../../src/runtime/simulated-random.ts';
+import { SimClient, UnknownOutcome } from './client.ts';
+import type { History, SimTopic } from './history.ts';
+
+export const BROKER_HOST = 'broker';
+export const BROKER_PORT = 19_092;
+/** After an unknown outcome: whatever is still on its way has arrived by then, or never will. */
+export const SETTLING_MS = 20_000;
+
+/** `faults`: everything may happen. `drain`: nothing new, and what was begun is brought to its end. */
+export type Phase = 'faults' | 'drain' | 'over';
+
+export class Stage {
+  readonly time: SimulatedTime;
+  readonly network: SimulatedNetwork;
+  readonly random: SimulatedRandom;
+  readonly history: History;
+  /** Topics that clients may write to and read. */
+  readonly topics: SimTopic[] = [];
+  phase: Phase = 'faults';
+  /** Counts answers by their errors, and the outcomes that stayed unknown. */
+  readonly answers = new Map<string, number>();
+  /** Every producer id that was given out. */
+  readonly producerIds = new Set<number>();
+  /** Every topic id that was given out. */
+  readonly topicIds = new Set<string>();
+  /** Topics whose partitions are shared out once and for all. */
+  readonly #fixed = new Set<SimTopic>();
+  /** The wall clock at virtual time 0. */
+  readonly startMs = Date.UTC(2026, 0, 1);
+  #clients = 0;
+
+  constructor(parts: Pick<Stage, 'time' | 'network' | 'random' | 'history'>) {
+    this.time = parts.time;
+    this.network = parts.network;
+    this.random = parts.random;
+    this.history = parts.history;
+  }
+
+  /** On a host of its own. */
+  client(name: string): SimClient {
+    this.#clients += 1;
+    const host = `client${this.#clients}`;
+    const network = this.network.port(host, new SimulatedProcess(this.time));
+    return new SimClient({ name, time: this.time, network, host: BROKER_HOST, port: BROKER_PORT });
+  }
+
+  fix(topic: SimTopic): void {
+    this.#fixed.add(topic);
+  }
+
+  isFixed(topic: SimTopic): boolean {
+    return this.#fixed.has(topic);
+  }
+
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.time.schedule(ms, resolve));
+  }
+
+  /** Notes an answer for the statistics. */
+  note(what: string, errorCode: number): void {
+    const name = `${what} ${errorName(errorCode)}`;
+    this.answers.set(name, (this.answers.get(name) ?? 0) + 1);
+  }
+
+  /** Tries until there is an answer that is no error, or the world is over. */
+  async until<T>(what: string, random: SimulatedRandom, attempt: () => Promise<T | undefined>): Promise<T | undefined> {
+    while (this.phase !== 'over') {
+      try {
+        const result = await attempt();
+        if (result !== undefined) return result;
+      } catch (error) {
+        this.unknown(what, error);
+      }
+      await this.sleep(random.between(10, 400));
+    }
+    return undefined;
+  }
+
+  /** For catch clauses: an unknown outcome is counted, anything else is a fault of the test. */
+  unknown(what: string, error: unknown): void {
+    if (!(error instanceof UnknownOutcome)) throw error;
+    this.note(`${what} unknown:`, Errors.NONE);
+  }
+}
