@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LogDirectories } from '../../src/log/log-directories.ts';
-import type { LogRead } from '../../src/log/log.ts';
+import type { Log, LogRead, ReadOptions } from '../../src/log/log.ts';
 import { DEFAULT_LOG_SETTINGS } from '../../src/log/settings.ts';
 import { buildBatch } from '../../src/protocol/records.ts';
 import { simulatedPorts, type SimulatedPorts } from '../../src/runtime/simulated-ports.ts';
@@ -69,14 +69,14 @@ test('a crash at any disk operation of a move leaves one whole log', async () =>
       const next = ports.restart(unsynced);
       const directories = await open(next);
       assert.equal(directories.offlineReason('topic', 0), undefined, where);
-      const log = directories.get(OF);
+      const log: Log | undefined = directories.get(OF);
       if (told.durableEnd === 0 && log === undefined) continue;
       assert.ok(log !== undefined, where);
       assert.ok(log.logEndOffset >= told.durableEnd, `${where}: ${log.logEndOffset} of ${told.durableEnd}`);
       homes.add(log.directory);
       if (told.durableEnd > 0) assert.equal(log.logStartOffset, 0, where);
       for (let offset = log.logStartOffset; offset < log.logEndOffset; offset++) {
-        const options = { offset, maxBytes: 1, upTo: log.logEndOffset, minOneMessage: true };
+        const options: ReadOptions = { offset, maxBytes: 1, upTo: log.logEndOffset, minOneMessage: true };
         const { buffers }: LogRead = await next.time.settle(Promise.resolve(log.read(options)));
         assert.ok(buffers[0].includes(`value ${offset} `), where);
       }

@@ -178,3 +178,28 @@ test('a topic that is deleted and made again never inherits anything, wherever i
     }
   }
 });
+
+test('in relaxed mode a dying process loses nothing, and a power cut leaves a whole log', async () => {
+  const settings = { ...SETTINGS, durability: 'relaxed', flushMessages: 7 } as const;
+  const probe = new World('relaxed', { settings });
+  await probe.open();
+  await appendAndRoll(probe);
+  const { operations } = probe.ports.disk;
+  for (let crashAt = 1; crashAt <= operations; crashAt++) {
+    for (const unsynced of KINDS) {
+      const world = new World(`relaxed ${crashAt}`, { settings, disk: { crashAt } });
+      try {
+        await runUntilCrash(world, appendAndRoll);
+        if (unsynced !== 'keep') world.history.durableEnd = 0;
+        // What was rolled before the power went may have outlived what came before it.
+        world.history.startMax = unsynced === 'keep' ? 0 : Infinity;
+        await world.restart(unsynced);
+        await world.check();
+      } catch (error) {
+        throw new Error(`crash at operation ${crashAt} of ${operations}, unsynced: ${unsynced}`, {
+          cause: error,
+        });
+      }
+    }
+  }
+});
