@@ -299,3 +299,52 @@ test('what was acknowledged with acks=all is there after a crash', async () => {
   assert.equal((await again.produce('t', batchOf(['next']))).baseOffset, 1);
   await world.stop();
 });
+
+test('a batch that is not committed in time is REQUEST_TIMED_OUT, and acks=1 does not wait for it', async () => {
+  const { client, world } = await testWorld();
+  await client.createTopic('t');
+  const partition = world.broker.services.partitions.get('t', 0)!;
+  partition.log!.onDurable = () => {};
+  const before = world.ports.clock.monotonicMs();
+  assert.equal((await client.produce('t', batchOf(['a']), { acks: 1 })).errorCode, Errors.NONE);
+  assert.ok(world.ports.clock.monotonicMs() - before < 1_000);
+  partition.log!.onDurable = () => {};
+  assert.equal((await client.produce('t', batchOf(['b']))).errorCode, Errors.REQUEST_TIMED_OUT);
+  const waitedMs = world.ports.clock.monotonicMs() - before;
+  assert.ok(waitedMs >= 10_000 && waitedMs < 11_000, String(waitedMs));
+  await world.stop();
+});
+
+test('item 11: who waits when the leader changes is told who leads now and where', async () => {
+  const { client, world } = await testWorld();
+  await client.createTopic('t');
+  const partition = world.broker.services.partitions.get('t', 0)!;
+  partition.log!.onDurable = () => {};
+  const { answer } = client.send(
+    ProduceRequest,
+    ProduceResponse,
+    10,
+    produceBody('t', [[0, batchOf(['a'])]]),
+  );
+  await world.ports.time.advance(100);
+  const { state } = partition;
+  const { leaderEpoch, partitionEpoch } = state;
+  partition.apply({ ...state, leader: 2, leaderEpoch: leaderEpoch + 1, partitionEpoch: partitionEpoch + 1 });
+  const { responses, nodeEndpoints } = await world.ports.time.settle(answer);
+  const [one] = responses[0]!.partitionResponses;
+  assert.equal(one!.errorCode, Errors.NOT_LEADER_OR_FOLLOWER);
+  assert.equal(one!.currentLeader.leaderId, 1);
+  assert.deepEqual(nodeEndpoints, [{ nodeId: 1, host: '127.0.0.1', port: 19092, rack: null }]);
+  await world.stop();
+});
+
+test('acks=all needs min.insync.replicas, as far as there are replicas', async () => {
+  const { client, world } = await testWorld();
+  await client.createTopic('t', { configs: { 'min.insync.replicas': '2' } });
+  assert.equal((await client.produce('t', batchOf(['a']))).errorCode, Errors.NONE);
+  const partition = world.broker.services.partitions.get('t', 0)!;
+  partition.state = { ...partition.state, replicas: [1, 2] };
+  assert.equal((await client.produce('t', batchOf(['b']))).errorCode, Errors.NOT_ENOUGH_REPLICAS);
+  assert.equal((await client.produce('t', batchOf(['b']), { acks: 1 })).errorCode, Errors.NONE);
+  await world.stop();
+});
