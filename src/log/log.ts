@@ -684,13 +684,13 @@ export class Log {
       return true;
     }
     this.#guard(() => {
-      this.#durability.cutting(offset, this);
       const index = this.#segments.floorIndex(offset);
+      const end = this.#segments.list[index].batchStart(offset);
+      this.#durability.cutting(end, this);
       const removed = this.#segments.removeFrom(index + 1);
       this.#removeFiles([...removed].reverse());
-      const active = this.#segments.active;
-      active.truncateTo(offset);
-      this.#cutAt(Math.min(offset, active.endOffset()), removed);
+      this.#segments.active.truncateTo(end);
+      this.#cutAt(end, removed);
     });
     return true;
   }

@@ -373,6 +373,18 @@ export class Segment implements OpenFile, LoadedIndex {
     return found;
   }
 
+  /** `offset`, or the base offset of the batch that begins before it and holds it. */
+  batchStart(offset: number): number {
+    let start = offset;
+    const from = this.offsetIndex().positionFor(offset);
+    scanBatches(this.file(), { from, to: this.sizeBytes }, (buffer, at) => {
+      if (header.lastOffset(buffer, at) < offset) return true;
+      start = Math.min(offset, header.baseOffset(buffer, at));
+      return false;
+    });
+    return start;
+  }
+
   /** The offset after the last batch; the base offset when there is none. */
   endOffset(): number {
     const offsets = this.offsetIndex();

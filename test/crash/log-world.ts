@@ -99,14 +99,16 @@ export class World {
     return this.#append(batch, 'client', options.epoch ?? 0);
   }
 
-  mark(producer: Producer, isAbort: boolean): AppendResult {
+  mark(producer: Producer, isAbort: boolean, epoch = 0): AppendResult {
     const timestamp = this.ports.clock.nowMs();
-    const { id: producerId, epoch } = producer;
-    return this.#append(
-      buildMarker({ producerId, epoch, coordinatorEpoch: 1, isAbort, timestamp }),
-      'marker',
-      0,
-    );
+    const marker = {
+      producerId: producer.id,
+      epoch: producer.epoch,
+      coordinatorEpoch: 1,
+      isAbort,
+      timestamp,
+    };
+    return this.#append(buildMarker(marker), 'marker', epoch);
   }
 
   #append(batch: Buffer, origin: 'client' | 'marker', leaderEpoch: number): AppendResult {
@@ -155,16 +157,21 @@ export class World {
       history.appended.set(header.baseOffset(batch), [Buffer.from(batch)]);
     history.cutAt = Infinity;
     history.durableEnd = log.durableEndOffset;
+    history.startMax = Math.max(history.startMax, log.logStartOffset);
   }
 
-  /** Everything that must hold after a crash, whatever was going on. */
-  async check(): Promise<void> {
+  /**
+   * Everything that must hold after a crash, whatever was going on. `indexes`: no clean restart has added entries to the
+   * time index of a segment that was written on.
+   */
+  async check(options: { readonly indexes: boolean } = { indexes: true }): Promise<void> {
     const { history } = this;
     assert.equal(this.directories.offlineReason('topic', 0), undefined);
     const log = this.log;
     const durableEnd = Math.min(history.durableEnd, history.cutAt);
     assert.ok(log.logEndOffset >= durableEnd, `ends at ${log.logEndOffset}, ${durableEnd} was durable`);
-    assert.ok(log.logStartOffset <= history.startMax, `begins at ${log.logStartOffset}`);
+    // Before anything is durable the first segment's name may be lost and a later one's not: Kafka begins there, too.
+    if (durableEnd > 0) assert.ok(log.logStartOffset <= history.startMax, `begins at ${log.logStartOffset}`);
     assert.equal(log.durableEndOffset, log.logEndOffset);
     const batches = await this.readAll(log);
     let next = batches.length === 0 ? log.logEndOffset : header.baseOffset(batches[0]);
@@ -181,7 +188,7 @@ export class World {
     }
     assert.equal(next, log.logEndOffset);
     this.#checkEpochs(log, batches);
-    this.#checkIndexes(log);
+    if (options.indexes) this.#checkIndexes(log);
   }
 
   #checkEpochs(log: Log, batches: readonly Buffer[]): void {
