@@ -17,6 +17,8 @@ const START_MS_MAX = 90_000;
 const CLUSTER_ID = 'aGVhZHJhY2UtY29uZm9ybQ';
 
 export interface KafkaBroker {
+  /** On 127.0.0.1, for tests that need connections of their own. */
+  readonly port: number;
   /** The decoded answer. Requests go one after the other. */
   ask(key: number, version: number, body: object): Promise<unknown>;
   stop(): Promise<void>;
@@ -71,6 +73,7 @@ export async function startKafka(settings: Readonly<Record<string, string>> = {}
   try {
     const socket = await connected(port, child, () => readFileSync(join(folder, 'out'), 'utf8'));
     return {
+      port,
       ask: client(socket),
       async stop() {
         socket.destroy();
