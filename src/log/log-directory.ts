@@ -209,9 +209,9 @@ export class LogDirectory implements LogHome {
     try {
       await this.#rewrite(names.RECOVERY_POINT_CHECKPOINT, this.#recoveryPoints());
       const starts = this.#logStarts();
-      const isChanged = await this.#rewrite(names.LOG_START_CHECKPOINT, starts);
-      if (this.failure !== undefined) return;
-      if (isChanged) this.#environment.disk.syncDirectory(this.path);
+      const rewrite = await this.#rewrite(names.LOG_START_CHECKPOINT, starts);
+      if (this.failure !== undefined || rewrite === 'superseded') return;
+      if (rewrite === 'written') this.#environment.disk.syncDirectory(this.path);
       const durable = new Map(
         starts.map(({ topic, partition, offset }) => [names.partitionName(topic, partition), offset]),
       );
@@ -271,17 +271,18 @@ export class LogDirectory implements LogHome {
     }
   }
 
-  async #rewrite(name: string, offsets: readonly PartitionOffset[]): Promise<boolean> {
+  /** Of several that are under way for one file the last one counts: the others wrote into its temporary file. */
+  async #rewrite(name: string, offsets: readonly PartitionOffset[]): Promise<Rewrite> {
     const content = formatOffsetCheckpoint(offsets);
-    if (this.#written.get(name)?.equals(content)) return false;
-    const generation = this.#generations.get(name) ?? 0;
-    const isCurrent = (): boolean =>
-      (this.#generations.get(name) ?? 0) === generation && this.failure === undefined;
+    if (this.#written.get(name)?.equals(content)) return 'unchanged';
+    const generation = (this.#generations.get(name) ?? 0) + 1;
+    this.#generations.set(name, generation);
+    const isCurrent = (): boolean => this.#generations.get(name) === generation && this.failure === undefined;
     await replaceFile(this.#environment.disk, this.pathOf(name), content, isCurrent);
-    if (!isCurrent()) return false;
+    if (!isCurrent()) return 'superseded';
     this.#written.set(name, content);
     this.#named.set(name, namesIn(offsets));
-    return true;
+    return 'written';
   }
 
   #rewriteNow(name: string, offsets: readonly PartitionOffset[]): void {
@@ -329,6 +330,8 @@ export class LogDirectory implements LogHome {
     this.unlock();
   }
 }
+
+type Rewrite = 'written' | 'unchanged' | 'superseded';
 
 function namesIn(offsets: readonly PartitionOffset[]): Set<string> {
   return new Set(offsets.map(({ topic, partition }) => names.partitionName(topic, partition)));
