@@ -25,6 +25,8 @@ export class BrokerHost {
   slowness = 1;
   lives = 0;
   readonly endings: Ending[] = [];
+  /** In this life a write found no room: a clean stop cannot promise anything then. */
+  #wasFull = false;
   /** A later call to restart is that of another life. */
   #isDown = true;
   #deathAt: { operation: number; how: Ending } | undefined;
@@ -110,7 +112,8 @@ export class BrokerHost {
     this.stage.time.trace(`broker ${how}`);
     this.ports.kill({ powerCut: isCut });
     this.stage.time.schedule(Math.max(PAUSE_MS_MIN, pauseMs), () => {
-      if (how === 'stop' || how === 'stop and cut') this.stage.history.stopped();
+      if ((how === 'stop' || how === 'stop and cut') && !this.#wasFull) this.stage.history.stopped();
+      this.#wasFull = false;
       if (isCut) this.stage.history.powerCut();
       const left = !isCut ? 'keep' : this.#random.chance(0.5) ? 'lose' : 'random';
       this.ports = this.ports.restart(left, this.#diskOptions());
@@ -147,7 +150,9 @@ export class BrokerHost {
       if (operation.kind === 'write') return 'EIO';
       throw new SimulatedCrash(operation);
     }
-    return this.isFull && needsRoom(operation) ? 'ENOSPC' : undefined;
+    if (!this.isFull || !needsRoom(operation)) return undefined;
+    this.#wasFull = true;
+    return 'ENOSPC';
   }
 }
 

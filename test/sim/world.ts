@@ -104,7 +104,7 @@ function planTopic(random: SimulatedRandom, index: number): TopicPlan {
     'index.interval.bytes': String(random.between(0, 1_000)),
     'message.timestamp.type': random.chance(0.2) ? 'LogAppendTime' : 'CreateTime',
   };
-  if (random.chance(0.8)) configs['internal.segment.bytes'] = String(random.between(500, 20_000));
+  if (random.chance(0.8)) configs['internal.segment.bytes'] = String(random.between(1_500, 20_000));
   if (random.chance(0.2)) configs['segment.ms'] = String(random.between(500, 5_000));
   if (random.chance(0.2)) configs['flush.messages'] = String(random.between(1, 20));
   if (trimming === 'by retention') {
