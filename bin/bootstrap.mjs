@@ -29,7 +29,9 @@ if (args.length > 0) run(args);
 
 /** Installs unless the stamp says that this lockfile is already installed, with the development tools if wanted. */
 function install(withDev) {
-  const lock = createHash('sha256').update(readFileSync(path.join(root, 'package-lock.json'))).digest('hex');
+  const lock = createHash('sha256')
+    .update(readFileSync(path.join(root, 'package-lock.json')))
+    .digest('hex');
   const isReady = () => {
     if (!existsSync(stampFile) || nodeBinary() === undefined) return false;
     const [installed, scope] = readFileSync(stampFile, 'utf8').split(' ');
@@ -46,13 +48,17 @@ function install(withDev) {
   try {
     if (isReady()) return; // another process did it while this one waited
     process.stderr.write('headrace: installing Node and the dependencies (once, about 20 seconds)...\n');
-    const npm = spawnSync('npm', ['ci', ...(withDev ? ['--include=dev'] : ['--omit=dev']), '--loglevel=error'], {
-      cwd: root,
-      stdio: ['ignore', 2, 2],
-      shell: process.platform === 'win32',
-      // An npm above this one hands its own settings down; NODE_ENV=production would leave out the tools.
-      env: { ...process.env, NODE_ENV: withDev ? 'development' : 'production' },
-    });
+    const npm = spawnSync(
+      'npm',
+      ['ci', ...(withDev ? ['--include=dev'] : ['--omit=dev']), '--loglevel=error'],
+      {
+        cwd: root,
+        stdio: ['ignore', 2, 2],
+        shell: process.platform === 'win32',
+        // An npm above this one hands its own settings down; NODE_ENV=production would leave out the tools.
+        env: { ...process.env, NODE_ENV: withDev ? 'development' : 'production' },
+      },
+    );
     if (npm.error !== undefined || npm.status !== 0) {
       const why = npm.error === undefined ? `it ended with ${npm.status ?? npm.signal}` : npm.error.message;
       fail(`"npm ci" failed (${why}). Check that npm reaches its registry, then run the command again.`);
@@ -75,7 +81,9 @@ function linkNode() {
   const isNewEnough = major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]);
   const binary = existsSync(pinned) ? pinned : isNewEnough ? process.execPath : undefined;
   if (binary === undefined) {
-    fail(`no Node ${OLDEST_NODE.join('.')} or newer for ${platform} in the registry; install one and run again.`);
+    fail(
+      `no Node ${OLDEST_NODE.join('.')} or newer for ${platform} in the registry; install one and run again.`,
+    );
   }
   rmSync(nodeLink, { force: true });
   if (process.platform === 'win32') writeFileSync(nodeLink, binary);
@@ -113,7 +121,10 @@ function takeLock(folder) {
 /** Runs a script with the pinned Node; signals and the exit code pass through. */
 function run([script, ...rest]) {
   const binary = nodeBinary();
-  const env = { ...process.env, PATH: `${path.dirname(realNode(binary))}${path.delimiter}${process.env.PATH}` };
+  const env = {
+    ...process.env,
+    PATH: `${path.dirname(realNode(binary))}${path.delimiter}${process.env.PATH}`,
+  };
   const child = spawn(binary, [path.resolve(root, script), ...rest], { stdio: 'inherit', env });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => fail(error.message));

@@ -38,6 +38,14 @@ if (process.platform === 'linux') {
   });
 }
 
+if (process.platform === 'linux') {
+  test('a folder that the system will not make is refused, at any depth', () => {
+    const refused = { name: 'DiskError' };
+    assert.throws(() => realDisk().makeDirectory('/proc/headrace'), refused);
+    assert.throws(() => realDisk().makeDirectory('/proc/headrace/deeper'), refused);
+  });
+}
+
 test('a lock of another process holds, and is free at once after that process was killed', async () => {
   const path = join(emptyFolder(), '.lock');
   const program = `

@@ -4,6 +4,7 @@
  * that the system has given away again would otherwise be read, or synced, in another file's place.
  */
 import * as fs from 'node:fs';
+import { dirname } from 'node:path';
 import { DiskError } from '../base/ports.ts';
 import type { Disk, DiskFile, FileStat, OpenMode } from '../base/ports.ts';
 import { lockFile } from './disk-lock.ts';
@@ -22,9 +23,7 @@ export function realDisk(): Disk {
     open: (path, mode) => attempt(path, () => new RealFile(path, mode)),
     list: (path) => attempt(path, () => fs.readdirSync(path).sort()),
     stat: statOrUndefined,
-    makeDirectory: (path) => {
-      attempt(path, () => fs.mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE }));
-    },
+    makeDirectory: (path) => attempt(path, () => makeDirectory(path)),
     rename: (from, to) => attempt(from, () => fs.renameSync(from, to)),
     remove: (path) => unlessMissing(path, () => fs.unlinkSync(path)),
     removeDirectory: (path) => unlessMissing(path, () => fs.rmSync(path, { recursive: true, force: true })),
@@ -36,6 +35,22 @@ export function realDisk(): Disk {
         return { totalBytes: volume.blocks * volume.bsize, usableBytes: volume.bavail * volume.bsize };
       }),
   };
+}
+
+/** Not Node's `recursive`: it never returns where a parent exists and the system still says ENOENT, as below /proc. */
+function makeDirectory(path: string): void {
+  if (fs.existsSync(path)) {
+    if (!fs.statSync(path).isDirectory()) throw new DiskError('ENOTDIR', path);
+    return;
+  }
+  const parent = dirname(path);
+  if (parent !== path) makeDirectory(parent);
+  try {
+    fs.mkdirSync(path, DIRECTORY_MODE);
+  } catch (error) {
+    // Somebody else made it in between.
+    if ((error as { code?: unknown }).code !== 'EEXIST') throw error;
+  }
 }
 
 function statOrUndefined(path: string): FileStat | undefined {
