@@ -23,7 +23,6 @@ export class BrokerHost {
   isFull = false;
   /** Syncs and reads take this many times as long. */
   slowness = 1;
-  lives = 0;
   readonly endings: Ending[] = [];
   /** In this life a write found no room: a clean stop cannot promise anything then. */
   #wasFull = false;
@@ -51,7 +50,7 @@ export class BrokerHost {
   }
 
   start(): void {
-    this.lives += 1;
+    this.stage.life += 1;
     this.#isDown = false;
     const { ports } = this;
     startBroker({ ports, configs: this.#configs }).then(

@@ -22,6 +22,8 @@ export class Stage {
   /** Topics that clients may write to and read. */
   readonly topics: SimTopic[] = [];
   phase: Phase = 'faults';
+  /** How often the broker was started. */
+  life = 0;
   /** Counts answers by their errors, and the outcomes that stayed unknown. */
   readonly answers = new Map<string, number>();
   /** Every producer id that was given out. */

@@ -191,7 +191,7 @@ class World {
   }
 
   report(): Report {
-    const { host, stage, plan } = this;
+    const { stage, plan } = this;
     const relaxed = plan.topics.filter(({ durability }) => durability === 'relaxed').length;
     return {
       seed: this.seed,
@@ -199,7 +199,7 @@ class World {
       anomalies: stage.history.anomalies,
       plan: `${plan.topics.length} topics (${relaxed} relaxed), broker ${plan.configs.get('durability')}, ${plan.faults.join('+')}`,
       virtualMs: this.time.nowMs(),
-      lives: host.lives,
+      lives: stage.life,
       faults: this.faults,
       counts: stage.history.counts,
       answers: stage.answers,
