@@ -31,6 +31,7 @@ import { FetchSessions } from './fetch-session.ts';
 import { HANDLERS } from './handlers.ts';
 import { logLevels, type LogLevels } from './log-levels.ts';
 import { StartGate } from './start-gate.ts';
+import { startProblem } from './start-problem.ts';
 import type { Services } from './services.ts';
 import { TopicCreation } from './topic-creation.ts';
 
@@ -65,8 +66,8 @@ export interface Broker {
 /** A configuration that a broker cannot start with; each problem names the setting and what to write instead. */
 export class ConfigurationError extends Error {
   readonly problems: readonly string[];
-  constructor(problems: readonly string[]) {
-    super(problems.join('\n'));
+  constructor(problems: readonly string[], options?: { cause?: unknown }) {
+    super(problems.join('\n'), options);
     this.name = 'ConfigurationError';
     this.problems = problems;
   }
@@ -86,7 +87,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     return await start(options, undo);
   } catch (error) {
     for (const step of undo.reverse()) await Promise.resolve(step()).catch(() => {});
-    throw error;
+    const problem = startProblem(error);
+    throw problem === undefined ? error : new ConfigurationError([problem], { cause: error });
   }
 }
 

@@ -50,7 +50,7 @@ test('on the real disk too', async () => {
     rewriteBytesMin: 2000,
   };
   const store = openFileStore(options);
-  assert.throws(() => openFileStore(options), { code: 'failed', message: /in use/ });
+  assert.throws(() => openFileStore(options), { code: 'inUse', message: /in use/ });
   await Promise.all(
     Array.from({ length: 200 }, (_, index) => store.txn([], [put(`k${index}`, 'x'.repeat(index))])),
   );

@@ -74,7 +74,7 @@ export function openFileStore(options: FileStoreOptions): MetadataStore {
   makeDirectoryDurably(disk, dirname(path));
   const lock = disk.lock(`${path}.lock`);
   if (lock === undefined) {
-    throw new MetadataStoreError('failed', `the metadata store ${path} is in use by another process`);
+    throw new MetadataStoreError('inUse', `the metadata store ${path} is in use by another process`);
   }
   try {
     disk.remove(`${path}.tmp`);
