@@ -4,6 +4,9 @@
  */
 import { test } from 'node:test';
 
+import { fetchScenarios } from './data-path/fetch.ts';
+import { framingScenarios } from './data-path/framing.ts';
+import { offsetScenarios } from './data-path/offsets.ts';
 import { produceScenarios } from './data-path/produce.ts';
 import { orSkip } from './kafka-jars.ts';
 import { TwoBrokers } from './two-brokers.ts';
@@ -24,5 +27,8 @@ test('producers and consumers are answered as Kafka answers them', async (t) => 
   const both = started.have;
   t.after(() => both.stop());
   await produceScenarios(t, both);
+  await fetchScenarios(t, both);
+  await offsetScenarios(t, both);
+  await framingScenarios(t, both);
   t.diagnostic(`${both.compared} answers compared`);
 });

@@ -82,11 +82,11 @@ export function fetchBody(topic: string, wanted: readonly Wanted[], more: object
   });
 }
 
-export function listBody(topic: string, timestamps: readonly number[], more: object = {}): object {
+export function listBody(topic: string, timestamp: number, more: object = {}, partition: object = {}): object {
   return {
     replicaId: -1,
     timeoutMs: 1000,
-    topics: timestamps.map((timestamp) => ({ name: topic, partitions: [{ partitionIndex: 0, timestamp }] })),
+    topics: [{ name: topic, partitions: [{ partitionIndex: 0, timestamp, ...partition }] }],
     ...more,
   };
 }
