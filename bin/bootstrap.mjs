@@ -50,7 +50,9 @@ function install(withDev) {
     process.stderr.write('headrace: installing Node and the dependencies (once, about 20 seconds)...\n');
     const npm = spawnSync(
       'npm',
-      ['ci', ...(withDev ? ['--include=dev'] : ['--omit=dev']), '--loglevel=error'],
+      // Not `ci`: it refuses to work where a registry lacks some other platform's optional package. The lockfile
+      // decides on versions here too, and is not written.
+      ['install', '--no-save', withDev ? '--include=dev' : '--omit=dev', '--loglevel=error'],
       {
         cwd: root,
         stdio: ['ignore', 2, 2],
@@ -61,7 +63,7 @@ function install(withDev) {
     );
     if (npm.error !== undefined || npm.status !== 0) {
       const why = npm.error === undefined ? `it ended with ${npm.status ?? npm.signal}` : npm.error.message;
-      fail(`"npm ci" failed (${why}). Check that npm reaches its registry, then run the command again.`);
+      fail(`"npm install" failed (${why}). Check that npm reaches its registry, then run the command again.`);
     }
     mkdirSync(state, { recursive: true });
     linkNode();
