@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { MetadataStore, Ports } from '../base/ports.ts';
 import { printUuid, randomUuid } from '../base/uuid.ts';
 import { GroupCoordinator } from '../groups/group-coordinator.ts';
+import type { LogLimits } from '../log/environment.ts';
 import { LogDirectories } from '../log/log-directories.ts';
 import { brokerConfigSources } from '../metadata/broker-sources.ts';
 import { brokerSettings, type BrokerSettings } from '../metadata/configs/broker-settings.ts';
@@ -42,6 +43,8 @@ export interface BrokerOptions {
   /** Without it, the embedded store in the first log directory. The broker closes either when it stops. */
   readonly store?: MetadataStore;
   readonly limits?: Partial<ServerLimits>;
+  /** What the logs together may keep in memory and open. */
+  readonly logLimits?: Omit<LogLimits, 'producerIdExpirationMs'>;
   /** Without it, everybody may do everything. */
   readonly authorizer?: Authorizer;
   /** What clients see and set of the process's logger. */
@@ -121,6 +124,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
 
   const settingsOf = (topic: string) => topicSettings(image.configs('TOPIC', topic), configSources());
   const logDirectories = await LogDirectories.open({
+    ...options.logLimits,
     ports,
     directories: settings.log.dirs,
     nodeId,

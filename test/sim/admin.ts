@@ -10,6 +10,10 @@ import { CreateTopicsRequest, CreateTopicsResponse } from '../../src/protocol/me
 import { DeleteTopicsRequest, DeleteTopicsResponse } from '../../src/protocol/messages/20-delete-topics.ts';
 import { DeleteRecordsRequest, DeleteRecordsResponse } from '../../src/protocol/messages/21-delete-records.ts';
 import { DescribeConfigsRequest, DescribeConfigsResponse } from '../../src/protocol/messages/32-describe-configs.ts';
+import {
+  AlterReplicaLogDirsRequest,
+  AlterReplicaLogDirsResponse,
+} from '../../src/protocol/messages/34-alter-replica-log-dirs.ts';
 import { CreatePartitionsRequest, CreatePartitionsResponse } from '../../src/protocol/messages/37-create-partitions.ts';
 import {
   IncrementalAlterConfigsRequest,
@@ -177,7 +181,11 @@ export async function runChanges(stage: Stage, actor: Actor, topic: SimTopic): P
       value = await changeConfig(stage, actor, { topic, value: String(1_000_000 + number) });
     } else if (dice < 0.25 && topic.partitionCount < PARTITIONS_MAX && !stage.isFixed(topic)) {
       await addPartition(stage, actor, topic);
-    } else if (dice < 0.5 && topic.trimming === 'on request') {
+    } else if (dice < 0.35 && stage.directories.length > 1) {
+      await moveReplica(stage, actor, topic);
+    } else if (dice < 0.4) {
+      await shrinkOffsetsSegments(stage, actor);
+    } else if (dice < 0.6 && topic.trimming === 'on request') {
       await deleteRecords(stage, actor, topic);
     }
   }
@@ -247,6 +255,40 @@ async function addPartition(stage: Stage, actor: Actor, topic: SimTopic): Promis
   await stage.sleep(SETTLING_MS);
   const found = await stage.until('Metadata', actor.random, () => describe(stage, client, topic.name));
   topic.partitionCount = found?.partitions.length ?? topic.partitionCount;
+}
+
+/** To another log directory; it goes on in the background. */
+async function moveReplica(stage: Stage, { client, random }: Actor, topic: SimTopic): Promise<void> {
+  const path = stage.directories[random.integer(stage.directories.length)]!;
+  const partition = random.integer(topic.partitionCount);
+  try {
+    const answer = await client.request(AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, 2, {
+      dirs: [{ path, topics: [{ name: topic.name, partitions: [partition] }] }],
+    });
+    stage.note('AlterReplicaLogDirs', answer.results[0]!.partitions[0]!.errorCode);
+  } catch (error) {
+    stage.unknown('AlterReplicaLogDirs', error);
+  }
+}
+
+/** So that the group's own log rolls as well. */
+async function shrinkOffsetsSegments(stage: Stage, { client, random }: Actor): Promise<void> {
+  const value = String(random.between(1_000, 20_000));
+  try {
+    const { responses } = await client.request(IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, 1, {
+      resources: [
+        {
+          resourceType: TOPIC_RESOURCE,
+          resourceName: '__consumer_offsets',
+          configs: [{ name: 'internal.segment.bytes', configOperation: SET, value }],
+        },
+      ],
+      validateOnly: false,
+    });
+    stage.note('IncrementalAlterConfigs (offsets)', responses[0]!.errorCode);
+  } catch (error) {
+    stage.unknown('IncrementalAlterConfigs', error);
+  }
 }
 
 async function deleteRecords(stage: Stage, { client, random }: Actor, topic: SimTopic): Promise<void> {

@@ -1,5 +1,5 @@
 /** The machine that the simulated broker runs on: its disk and its process, how they fail, and how it comes back. */
-import { startBroker, type Broker } from '../../src/broker/broker.ts';
+import { startBroker, type Broker, type BrokerOptions } from '../../src/broker/broker.ts';
 import type { Logger } from '../../src/base/ports.ts';
 import { SimulatedCrash, type DiskOperation, type SimulatedDiskOptions } from '../../src/runtime/simulated-disk.ts';
 import { simulatedPorts, type SimulatedPorts } from '../../src/runtime/simulated-ports.ts';
@@ -10,28 +10,47 @@ import { BROKER_HOST, type Stage } from './stage.ts';
 export type Ending = 'kill' | 'power cut' | 'stop' | 'stop and cut';
 
 const STOP_LIMIT_MS = 60_000;
+type LogLimits = NonNullable<BrokerOptions['logLimits']>;
+
 /** Longer than anything takes on the network: what the dead process had sent has arrived by then. */
 const PAUSE_MS_MIN = 100;
+
+export interface BrokerHostOptions {
+  readonly seed: string;
+  readonly random: SimulatedRandom;
+  readonly configs: ReadonlyMap<string, string>;
+  readonly logLimits: LogLimits;
+  readonly relapses: readonly Ending[];
+  readonly logger?: Logger;
+}
 
 export class BrokerHost {
   readonly stage: Stage;
   readonly #random: SimulatedRandom;
   readonly #configs: ReadonlyMap<string, string>;
+  readonly #logLimits: LogLimits;
+  /** How it may die again while it starts. */
+  readonly #relapses: readonly Ending[];
   ports: SimulatedPorts;
   broker: Broker | undefined;
   /** Writes find no room. */
   isFull = false;
+  /** Syncs fail. */
+  isBroken = false;
   /** Syncs and reads take this many times as long. */
   slowness = 1;
   readonly endings: Ending[] = [];
-  /** In this life a write found no room: a clean stop cannot promise anything then. */
-  #wasFull = false;
+  /** In this life a write or a sync failed: a clean stop cannot promise anything then. */
+  #wasSick = false;
+  #hasDroppedPages = false;
   /** A later call to restart is that of another life. */
   #isDown = true;
   #deathAt: { operation: number; how: Ending } | undefined;
 
-  constructor(stage: Stage, options: { seed: string; random: SimulatedRandom; configs: ReadonlyMap<string, string>; logger?: Logger }) {
+  constructor(stage: Stage, options: BrokerHostOptions) {
     this.stage = stage;
+    this.#logLimits = options.logLimits;
+    this.#relapses = options.relapses;
     this.#random = options.random;
     this.#configs = options.configs;
     const { seed, logger } = options;
@@ -53,13 +72,13 @@ export class BrokerHost {
     this.stage.life += 1;
     this.#isDown = false;
     const { ports } = this;
-    startBroker({ ports, configs: this.#configs }).then(
+    startBroker({ ports, configs: this.#configs, logLimits: this.#logLimits }).then(
       (broker) => {
         if (this.ports === ports) this.broker = broker;
       },
       (error: unknown) => {
         if (this.ports !== ports || this.#isDown || error instanceof SimulatedCrash) return;
-        if (!this.isFull) this.stage.history.anomaly('broker does not start', String((error as Error).stack));
+        if (!this.#isSick) this.stage.history.anomaly('broker does not start', String((error as Error).stack));
         this.end('kill', this.#random.between(PAUSE_MS_MIN, 3_000));
       },
     );
@@ -68,6 +87,10 @@ export class BrokerHost {
   /** Dies at the n-th change of its disk from now on. */
   dieAtOperation(count: number, how: Ending): void {
     this.#deathAt = { operation: this.ports.disk.operations + count, how };
+  }
+
+  get #isSick(): boolean {
+    return this.isFull || this.isBroken;
   }
 
   cancelDeath(): void {
@@ -85,7 +108,7 @@ export class BrokerHost {
     const { ports } = this;
     const late = this.stage.time.schedule(STOP_LIMIT_MS, () => {
       if (this.ports !== ports || this.#isDown) return;
-      if (!this.isFull && this.slowness === 1) this.stage.history.anomaly('broker does not stop', how);
+      if (!this.#isSick && this.slowness === 1) this.stage.history.anomaly('broker does not stop', how);
       this.#die('kill', pauseMs);
     });
     broker.stop().then(
@@ -96,13 +119,16 @@ export class BrokerHost {
       (error: unknown) => {
         late.cancel();
         if (this.ports !== ports || this.#isDown) return;
-        if (!this.isFull) this.stage.history.anomaly('broker does not stop', String((error as Error).stack));
+        if (!this.#isSick) this.stage.history.anomaly('broker does not stop', String((error as Error).stack));
         this.#die('kill', pauseMs);
       },
     );
   }
 
-  #die(how: Ending, pauseMs: number): void {
+  #die(asked: Ending, pauseMs: number): void {
+    // What a failed sync dropped is shown by the page cache until the power goes: nobody could tell, so it goes now.
+    const how = this.#hasDroppedPages ? 'power cut' : asked;
+    this.#hasDroppedPages = false;
     this.#isDown = true;
     this.broker = undefined;
     this.#deathAt = undefined;
@@ -111,12 +137,17 @@ export class BrokerHost {
     this.stage.time.trace(`broker ${how}`);
     this.ports.kill({ powerCut: isCut });
     this.stage.time.schedule(Math.max(PAUSE_MS_MIN, pauseMs), () => {
-      if ((how === 'stop' || how === 'stop and cut') && !this.#wasFull) this.stage.history.stopped();
-      this.#wasFull = false;
+      if ((how === 'stop' || how === 'stop and cut') && !this.#wasSick) this.stage.history.stopped();
+      this.#wasSick = false;
       if (isCut) this.stage.history.powerCut();
       const left = !isCut ? 'keep' : this.#random.chance(0.5) ? 'lose' : 'random';
+      this.isBroken = false;
       this.ports = this.ports.restart(left, this.#diskOptions());
       this.start();
+      const relapse = this.#relapses[this.#random.integer(2 * this.#relapses.length || 1)];
+      if (relapse !== undefined && this.stage.phase === 'faults') {
+        this.dieAtOperation(this.#random.between(1, 100), relapse);
+      }
     });
   }
 
@@ -149,8 +180,13 @@ export class BrokerHost {
       if (operation.kind === 'write') return 'EIO';
       throw new SimulatedCrash(operation);
     }
+    if (this.isBroken && operation.kind === 'sync') {
+      this.#wasSick = true;
+      this.#hasDroppedPages = true;
+      return 'EIO';
+    }
     if (!this.isFull || !needsRoom(operation)) return undefined;
-    this.#wasFull = true;
+    this.#wasSick = true;
     return 'ENOSPC';
   }
 }

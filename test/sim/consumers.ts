@@ -1,7 +1,7 @@
 /** A consumer that reads some topics from their start and follows their ends, and the scan that ends every world. */
 import type { SimulatedRandom } from '../../src/runtime/simulated-random.ts';
 import type { PartitionHistory } from './history.ts';
-import { fetchOnce, LATEST, listOffset, positionAtStart, type Position } from './fetching.ts';
+import { FetchSession, fetchOnce, LATEST, listOffset, positionAtStart, type Position } from './fetching.ts';
 import type { Stage } from './stage.ts';
 
 export async function runConsumer(
@@ -10,6 +10,7 @@ export async function runConsumer(
 ): Promise<void> {
   const client = stage.client(name);
   let positions = new Map<PartitionHistory, Position>();
+  const session = random.chance(0.6) ? new FetchSession() : undefined;
   while (stage.phase === 'faults') {
     // Now and then somebody new, who starts from the beginning.
     if (random.chance(0.02)) positions = new Map();
@@ -21,9 +22,10 @@ export async function runConsumer(
       }
     }
     try {
-      await fetchOnce(stage, client, [...positions.values()], random);
+      await fetchOnce(stage, client, [...positions.values()], random, session);
     } catch (error) {
       stage.unknown('Fetch', error);
+      session?.reset();
     }
     if (random.chance(0.01)) client.disconnect();
     await stage.sleep(random.between(1, 200));

@@ -33,12 +33,42 @@ export function positionAtStart(partition: PartitionHistory): Position {
   return { partition, offset: undefined, epoch: -1, highWatermark: -1 };
 }
 
+/** An incremental fetch session (KIP-227): what the broker remembers, as the consumer believes it. */
+export class FetchSession {
+  id = 0;
+  epoch = 0;
+  readonly remembered = new Map<PartitionHistory, number>();
+
+  reset(): void {
+    this.id = 0;
+    this.epoch = 0;
+    this.remembered.clear();
+  }
+
+  /** Those that the broker does not remember so, and those that it is to forget. */
+  changes(ready: readonly Position[]) {
+    const changed = ready.filter(({ partition, offset }) => this.remembered.get(partition) !== offset);
+    const wanted = new Set(ready.map(({ partition }) => partition));
+    const forgotten = [...this.remembered.keys()].filter((partition) => !wanted.has(partition));
+    for (const partition of forgotten) this.remembered.delete(partition);
+    for (const { partition, offset } of changed) this.remembered.set(partition, offset!);
+    return { changed, forgotten };
+  }
+
+  answered(id: number): void {
+    this.id = id;
+    this.epoch = id === 0 ? 0 : this.epoch + 1;
+    if (id === 0) this.remembered.clear();
+  }
+}
+
 /** One fetch of all positions. The number of records that came. */
 export async function fetchOnce(
   stage: Stage,
   client: SimClient,
   positions: readonly Position[],
   random: SimulatedRandom,
+  session?: FetchSession,
 ): Promise<number> {
   for (const position of positions) {
     if (position.offset === undefined) await startOver(stage, client, position);
@@ -46,12 +76,14 @@ export async function fetchOnce(
   const ready = positions.filter(({ offset }) => offset !== undefined);
   if (ready.length === 0) return 0;
   const askedFrom = new Map(ready.map((position) => [position, position.offset!]));
+  const { changed, forgotten } = session?.changes(ready) ?? { changed: ready, forgotten: [] };
   const answer = await client.request(FetchRequest, FetchResponse, 13 + random.integer(5), {
+    ...(session === undefined ? {} : { sessionId: session.id, sessionEpoch: session.epoch }),
     maxWaitMs: random.between(0, 500),
     minBytes: random.between(0, 2),
     maxBytes: random.chance(0.3) ? random.between(1, 2_000) : 1 << 22,
     isolationLevel: random.integer(2),
-    topics: ready.map((position) => ({
+    topics: changed.map((position) => ({
       topic: '',
       topicId: position.partition.topic.id,
       partitions: [
@@ -62,9 +94,15 @@ export async function fetchOnce(
         },
       ],
     })),
-    forgottenTopicsData: [],
+    forgottenTopicsData: forgotten.map(({ topic, partition }) => ({
+      topic: '',
+      topicId: topic.id,
+      partitions: [partition],
+    })),
   });
   stage.note('Fetch', answer.errorCode);
+  if (answer.errorCode === Errors.NONE) session?.answered(answer.sessionId);
+  else session?.reset();
   let count = 0;
   for (const { topicId, partitions } of answer.responses) {
     for (const data of partitions) {

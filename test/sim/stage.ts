@@ -21,6 +21,8 @@ export class Stage {
   readonly history: History;
   /** Topics that clients may write to and read. */
   readonly topics: SimTopic[] = [];
+  /** The broker's log.dirs. */
+  directories: readonly string[] = [];
   phase: Phase = 'faults';
   /** How often the broker was started. */
   life = 0;

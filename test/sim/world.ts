@@ -4,6 +4,7 @@
  * over everything must work again within a bounded time, and everything that was promised must be there.
  */
 import type { Logger } from '../../src/base/ports.ts';
+import type { BrokerOptions } from '../../src/broker/broker.ts';
 import { SimulatedTime } from '../../src/runtime/simulated-clock.ts';
 import { SimulatedNetwork } from '../../src/runtime/simulated-network.ts';
 import { SimulatedRandom } from '../../src/runtime/simulated-random.ts';
@@ -33,9 +34,7 @@ export interface Report {
   readonly answers: ReadonlyMap<string, number>;
 }
 
-type FaultKind = 'kill' | 'power' | 'stop' | 'kill at operation' | 'power at operation' | 'reset' | 'slow' | 'full' | 'clock' | 'pause' | 'block';
-
-const FAULT_KINDS: readonly FaultKind[] = [
+const FAULT_KINDS = [
   'kill',
   'power',
   'stop',
@@ -44,16 +43,20 @@ const FAULT_KINDS: readonly FaultKind[] = [
   'reset',
   'slow',
   'full',
+  'broken',
   'clock',
   'pause',
   'block',
-];
+] as const;
+type FaultKind = (typeof FAULT_KINDS)[number];
 
 interface Plan {
   readonly faults: readonly FaultKind[];
   readonly faultsMs: number;
   readonly faultPauseMs: number;
   readonly configs: ReadonlyMap<string, string>;
+  readonly logLimits: NonNullable<BrokerOptions['logLimits']>;
+  readonly relapses: readonly Ending[];
   readonly topics: readonly TopicPlan[];
   readonly churn: number;
   readonly idempotent: number;
@@ -87,6 +90,17 @@ function makePlan(random: SimulatedRandom): Plan {
     faultsMs: random.between(10_000, 40_000),
     faultPauseMs: random.between(500, 6_000),
     configs,
+    logLimits: random.chance(0.5)
+      ? {}
+      : {
+          cacheBytesMax: random.between(0, 5_000),
+          openFilesMax: random.between(1, 10),
+          loadedIndexBytesMax: random.between(0, 500),
+        },
+    relapses: [
+      ...(faults.includes('kill at operation') ? (['kill'] as const) : []),
+      ...(faults.includes('power at operation') ? (['power cut'] as const) : []),
+    ],
     topics,
     churn: random.between(0, 2),
     idempotent: random.between(1, 3),
@@ -157,10 +171,13 @@ class World {
     const network = new SimulatedNetwork({ time: this.time, seed, latencyMs, chunkBytesMax });
     const history = new History(() => this.time.nowMs());
     this.stage = new Stage({ time: this.time, network, random, history });
+    this.stage.directories = this.plan.configs.get('log.dirs')!.split(',');
     this.host = new BrokerHost(this.stage, {
       seed,
       random: random.fork('host'),
       configs: this.plan.configs,
+      logLimits: this.plan.logLimits,
+      relapses: this.plan.relapses,
       ...(logger === undefined ? {} : { logger }),
     });
   }
@@ -306,6 +323,9 @@ class World {
         host.isFull = false;
         later(random.between(0, 1_000), () => this.#operatorRestarts(random));
       });
+    } else if (kind === 'broken') {
+      host.isBroken = true;
+      later(random.between(50, 3_000), () => host.end('power cut', pauseMs));
     } else if (kind === 'clock') {
       host.ports.process.jumpWallClock(random.between(-CLOCK_JUMP_MS_MAX, CLOCK_JUMP_MS_MAX));
     } else if (kind === 'pause') {
