@@ -9,6 +9,8 @@ import { BROKER_HOST, type Stage } from './stage.ts';
 /** `stop`: a clean one. `stop and cut`: after it, the power goes as well. */
 export type Ending = 'kill' | 'power cut' | 'stop' | 'stop and cut';
 
+/** The slowest sync. */
+const DISK_MS_MAX = 5_000;
 const STOP_LIMIT_MS = 60_000;
 type LogLimits = NonNullable<BrokerOptions['logLimits']>;
 
@@ -158,7 +160,7 @@ export class BrokerHost {
       syncLatencyMs: random.chance(0.2) ? random.between(20, 200) : 1 + random.float() * 8,
       readLatencyMs: random.float() * 2,
       timers: {
-        after: (delayMs, callback) => time.schedule(delayMs * this.slowness, callback, this.ports.process),
+        after: (delayMs, callback) => time.schedule(Math.min(delayMs * this.slowness, DISK_MS_MAX), callback, this.ports.process),
         soon: (callback) => time.soon(callback, this.ports.process),
       },
       onOperation: (operation) => this.#onOperation(operation),

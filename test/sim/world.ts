@@ -87,7 +87,7 @@ function makePlan(random: SimulatedRandom): Plan {
   const topics = Array.from({ length: random.between(1, 4) }, (_, index) => planTopic(random, index));
   return {
     faults,
-    faultsMs: random.between(10_000, 40_000),
+    faultsMs: random.between(15_000, 60_000),
     faultPauseMs: random.between(500, 6_000),
     configs,
     logLimits: random.chance(0.5)
@@ -292,6 +292,8 @@ class World {
   async #injectFaults(): Promise<void> {
     const { stage, plan } = this;
     const random = this.random.fork('faults');
+    // In most worlds the topics are there before the first fault.
+    if (random.chance(0.7)) await stage.sleep(2_000);
     while (this.#isFaulty && plan.faults.length > 0) {
       await stage.sleep(random.between(10, 2 * plan.faultPauseMs));
       if (!this.#isFaulty) return;
