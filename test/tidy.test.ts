@@ -57,7 +57,8 @@ const read = (globs: string[]): Source[] =>
   globSync(globs).map((file) => ({ file, text: readFileSync(file, 'utf8') }));
 const all = read(['{src,bin,test,scripts,bench}/**/*.ts']);
 const source = all.filter(({ file }) => file.startsWith('src'));
-const isTest = (file: string): boolean => file.endsWith('.test.ts') || file.endsWith('-contract.ts');
+/** Tests, and what only tests import: contracts that several implementations pass, clients for tests. */
+const isTest = (file: string): boolean => /\.test\.ts$|-contract\.ts$|(^|[\\/])test-[^\\/]*\.ts$/.test(file);
 const layerOf = (file: string): string => file.split(path.sep)[1];
 /** Comments may mention what code may not do. */
 const codeOf = (text: string): string => text.replace(/\/\*[^]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '');

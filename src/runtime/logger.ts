@@ -129,8 +129,8 @@ function escapeCharacter(character: string): string {
  * it.
  */
 function toHumanLine(json: string): string {
-  const { time, level, msg, error, err, ...fields } = JSON.parse(json) as Record<string, unknown>;
-  let line = `${String(time).slice(11, 23)} ${String(level).padEnd(5)} ${oneLine(String(msg ?? ''))}`;
+  const { time, level, msg, error, err, ...fields } = JSON.parse(json) as LogLine;
+  let line = `${time.slice(11, 23)} ${level.padEnd(5)} ${oneLine(msg ?? '')}`;
   for (const [name, value] of Object.entries(fields)) line += ` ${oneLine(name)}=${readable(value)}`;
   const failure = (error ?? err) as { message?: string; stack?: string } | undefined;
   if (failure?.stack === undefined) {
@@ -140,6 +140,14 @@ function toHumanLine(json: string): string {
   line += ` error=${readable(failure.message)}\n`;
   for (const stackLine of failure.stack.split('\n').slice(1)) line += `    ${oneLine(stackLine.trim())}\n`;
   return line;
+}
+
+/** What pino makes of a call of ours. */
+interface LogLine {
+  readonly time: string;
+  readonly level: string;
+  readonly msg?: string;
+  readonly [field: string]: unknown;
 }
 
 function readable(value: unknown): string {
