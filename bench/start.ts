@@ -1,7 +1,8 @@
 /**
  * How long from the start of the process to the first acknowledged produce, and what the broker then holds: resident
- * memory and file descriptors. `node bench/start.ts [--partitions 1000] [--connections 1000] [--rounds 5]`. The data folder is made
- * first (topics, one record each) and stopped cleanly; every round starts on it.
+ * memory and file descriptors; and how long it takes to stop. `node bench/start.ts [--partitions 1000] [--connections 1000]
+ * [--rounds 5] [--kill]`. The data folder is made first (topics, one record each); every round starts on it, writes one
+ * record to each partition, and stops: with SIGTERM, or with `--kill` by SIGKILL, so that the next start recovers.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -21,6 +22,7 @@ const { values } = parseArgs({
     connections: { type: 'string', default: '0' },
     rounds: { type: 'string', default: '5' },
     durability: { type: 'string', default: 'fsync' },
+    kill: { type: 'boolean', default: false },
   },
 });
 const partitions = Number(values.partitions);
@@ -60,10 +62,13 @@ async function start(dataDir: string, port: number): Promise<Broker> {
   return { process: child, port: Number(line.split(':').at(-1)), readyMs, startedAt };
 }
 
-async function stop(broker: Broker): Promise<void> {
+/** Milliseconds from the signal until the process is gone. */
+async function stop(broker: Broker): Promise<number> {
   const gone = new Promise((resolve) => broker.process.once('exit', resolve));
-  broker.process.kill('SIGTERM');
+  const startedAt = performance.now();
+  broker.process.kill(values.kill ? 'SIGKILL' : 'SIGTERM');
   await gone;
+  return performance.now() - startedAt;
 }
 
 async function produce(client: WireClient, topic: string, partition: number): Promise<void> {
@@ -116,6 +121,7 @@ try {
 
   const ready: number[] = [];
   const acknowledged: number[] = [];
+  const stopped: number[] = [];
   const used: { residentMiB: number; descriptors: number }[] = [];
   for (let round = 0; round < Number(values.rounds); round++) {
     const broker = await start(dataDir, 0);
@@ -149,11 +155,12 @@ try {
     if (now !== undefined) used.push(now);
     for (const socket of idle) socket.destroy();
     probe.close();
-    await stop(broker);
+    stopped.push(await stop(broker));
   }
   console.log(`${partitions} partitions, ${connections} idle connections, durability=${values.durability}`);
   console.log(`process start to ready, ms:                 ${spread(ready)}`);
   console.log(`process start to first acked produce, ms:   ${spread(acknowledged)}`);
+  console.log(`${values.kill ? 'SIGKILL' : 'SIGTERM'} to gone, ms:                        ${spread(stopped)}`);
   if (used.length > 0) {
     console.log(`resident after a produce to each, MiB:      ${spread(used.map((one) => one.residentMiB))}`);
     console.log(`open file descriptors:                      ${spread(used.map((one) => one.descriptors))}`);

@@ -44,7 +44,7 @@ export interface FileStat {
 }
 
 /**
- * Files. Calls are synchronous except those that may wait for the device for long (`sync`, `readAsync`), because a
+ * Files. Calls are synchronous except those that may wait for the device for long (`sync` and the ...Async ones), because a
  * write into the page cache costs microseconds and a log that appends in one step is simple to reason about. Failures
  * throw (or reject with) `DiskError`. Paths are absolute or relative to the process, with the platform's separators.
  */
@@ -64,6 +64,8 @@ export interface Disk {
   removeDirectory(path: string): void;
   /** Makes creations, renames and removals directly in this folder durable. A no-op where the platform has none. */
   syncDirectory(path: string): void;
+  /** As `syncDirectory`, without blocking, for what was changed before the call. */
+  syncDirectoryAsync(path: string): Promise<void>;
   /** Takes an exclusive advisory lock for this process's life, or until `release`. Undefined: another process has it. */
   lock(path: string): DiskLock | undefined;
   /** Bytes of the volume that holds `path`. */

@@ -1,7 +1,6 @@
 /** What an append is told and what it answers. */
 import type { AppendOrigin, BatchMetadata } from './producer-state.ts';
 import type { RecordError } from './record-walker.ts';
-import type { LogSettings } from './settings.ts';
 
 export interface AppendOptions {
   readonly leaderEpoch: number;
@@ -48,7 +47,6 @@ export function refusal(
 /** The answer to a retry: where the original is. */
 export function duplicate(
   original: BatchMetadata,
-  settings: LogSettings,
   logStartOffset: number,
 ): AppendResult {
   return {
@@ -56,7 +54,8 @@ export function duplicate(
     recordErrors: NO_RECORD_ERRORS,
     baseOffset: original.lastOffset - original.offsetDelta,
     lastOffset: original.lastOffset,
-    logAppendTimeMs: settings.timestampType === 'LogAppendTime' ? original.timestamp : -1,
+    // Whatever the topic's type of timestamps: the retry learns the original's.
+    logAppendTimeMs: original.timestamp,
     logStartOffset,
     duplicate: true,
   };

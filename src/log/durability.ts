@@ -209,13 +209,28 @@ export class Durability implements Syncable {
   }
 
   /** Syncable */
-  finishSync(begun: unknown): void {
+  syncNames(begun: unknown, syncs: Promise<unknown>[]): void {
     const round = begun as Round | undefined;
     if (round === undefined) return;
     for (const file of round.files) file.close();
     if (round !== this.#round) return;
+    const { disk } = this.#environment;
+    const { folder } = this.#log;
+    if (round.epochsFile !== undefined) {
+      const path = `${folder}/${names.LEADER_EPOCH_CHECKPOINT}`;
+      disk.rename(`${path}.tmp`, path);
+      round.areNamesChanged = true;
+    }
+    if (!round.areNamesChanged) return;
+    syncs.push(disk.syncDirectoryAsync(folder));
+    this.#home.syncNames(syncs);
+  }
+
+  /** Syncable */
+  finishSync(begun: unknown): void {
+    const round = begun as Round | undefined;
+    if (round === undefined || round !== this.#round) return;
     this.#round = undefined;
-    this.#settleNames(round);
     if (round.cuts !== this.#cuts) {
       // What was cut off meanwhile was covered, what was written in its place was not.
       if (round.sealTo !== undefined) this.#mustSeal = true;
@@ -233,18 +248,6 @@ export class Durability implements Syncable {
     if (durable === this.#told) return;
     this.#told = durable;
     this.#log.onDurable(durable);
-  }
-
-  #settleNames(round: Round): void {
-    const { disk } = this.#environment;
-    if (round.epochsFile !== undefined) {
-      const path = `${this.#log.folder}/${names.LEADER_EPOCH_CHECKPOINT}`;
-      disk.rename(`${path}.tmp`, path);
-      round.areNamesChanged = true;
-    }
-    if (!round.areNamesChanged) return;
-    disk.syncDirectory(this.#log.folder);
-    this.#home.syncNames();
   }
 
   /**

@@ -33,7 +33,7 @@ const RETENTION_INTERVAL_MS = 300_000;
 /** producer.id.expiration.check.interval.ms */
 const PRODUCER_EXPIRY_INTERVAL_MS = 600_000;
 /** Logs whose recovery goes on at the same time, in each directory: while one waits for the disk another computes. */
-const RECOVERIES_AT_ONCE = 2;
+const RECOVERIES_AT_ONCE = 8;
 
 export interface LogDirectoriesOptions extends LogLimits {
   readonly ports: LogPorts;
@@ -469,8 +469,7 @@ export class LogDirectories {
     const path = directory.pathOf(names.markedFolderName(parsed, this.#uniqueMark(), 'delete'));
     try {
       this.#environment.disk.rename(folder, path);
-      directory.namesChanged();
-      directory.syncNames();
+      this.#environment.disk.syncDirectory(directory.path);
     } catch (error) {
       directory.fail(error);
       return;

@@ -172,10 +172,10 @@ export class LogDirectory implements LogHome {
     this.#areNamesDirty = true;
   }
 
-  syncNames(): void {
+  syncNames(syncs: Promise<unknown>[]): void {
     if (!this.#areNamesDirty) return;
     this.#areNamesDirty = false;
-    this.#environment.disk.syncDirectory(this.path);
+    syncs.push(this.#environment.disk.syncDirectoryAsync(this.path));
   }
 
   lowerRecoveryPoint(log: names.TopicPartition, offset: number): void {

@@ -12,6 +12,6 @@ export interface LogHome {
   lowerRecoveryPoint(log: { readonly topic: string; readonly partition: number }, offset: number): void;
   /** The folder's own name became visible in the directory and is not durable yet. */
   namesChanged(): void;
-  /** Makes the directory's names durable if they changed. */
-  syncNames(): void;
+  /** Adds the sync of the directory's own names, if they changed. */
+  syncNames(syncs: Promise<unknown>[]): void;
 }

@@ -297,7 +297,7 @@ export class Log {
       if (options.origin === 'client') {
         const lastSequence = header.lastSequence(batch);
         const original = state.findDuplicate(producerId, epoch, firstSequence, lastSequence);
-        if (original !== undefined) return duplicate(original, this.#settings, this.#logStartOffset);
+        if (original !== undefined) return duplicate(original, this.#logStartOffset);
       }
       const isTransactional = header.isTransactional(batch);
       refusal = state.check(

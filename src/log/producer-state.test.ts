@@ -97,6 +97,11 @@ test('a new epoch begins at 0, an older one is INVALID_PRODUCER_EPOCH', () => {
   assert.equal(leader.append(1, 3, 1, { origin: 'coordinator' }), 'INVALID_PRODUCER_EPOCH');
 });
 
+test('an epoch below -1 is INVALID_PRODUCER_EPOCH, also of a producer without state', () => {
+  const leader = new Leader();
+  assert.equal(leader.append(1, -2, 0), 'INVALID_PRODUCER_EPOCH');
+});
+
 test('what a coordinator writes has no sequences, what is replicated is not checked', () => {
   const leader = new Leader();
   leader.append(1, 3, 0);

@@ -157,6 +157,7 @@ export class ProducerState {
     if (origin === 'replication') return undefined;
     const entry = this.#producers.get(batch.producerId);
     if (entry === undefined) {
+      if (batch.epoch < NO_PRODUCER_EPOCH) return staleEpoch(batch, { epoch: NO_PRODUCER_EPOCH });
       return origin === 'client' && mustStartAtZero && batch.firstSequence !== 0
         ? outOfOrder(batch, 'expected 0 of a producer without state')
         : undefined;
@@ -360,7 +361,7 @@ function outOfOrder(
 
 function staleEpoch(
   batch: { readonly producerId: number; readonly epoch: number },
-  entry: ProducerEntry,
+  entry: Pick<ProducerEntry, 'epoch'>,
 ): Refusal {
   return {
     errorCode: Errors.INVALID_PRODUCER_EPOCH,

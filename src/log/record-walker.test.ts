@@ -22,7 +22,6 @@ function walk(walker: RecordWalker, batch: Buffer): string | undefined {
     keyRequired: false,
     timestampMin: -Infinity,
     timestampMax: Infinity,
-    refuseEachTimestamp: false,
   });
 }
 

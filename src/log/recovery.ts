@@ -397,7 +397,7 @@ class Recovery {
     this.#removeStraySnapshots(endOffset);
     this.#producers.endOffset = endOffset;
     await this.#makeDurable();
-    disk.syncDirectory(this.#folder.path);
+    await disk.syncDirectoryAsync(this.#folder.path);
     return {
       topic: this.#options.topic,
       partition: this.#options.partition,

@@ -1,6 +1,7 @@
 /**
  * Group commit for one log directory: all logs that were written to in a tick are synced together, and while that goes
- * on the next ones gather. At most one round is outstanding. A failed sync is final: nobody knows any more what the
+ * on the next ones gather. First the files, then the folders in which names have changed, so that no name becomes durable
+ * before what it stands for. At most one round is outstanding. A failed sync is final: nobody knows any more what the
  * device holds, so the directory is given up and never asked again.
  */
 import type { Timers } from '../base/ports.ts';
@@ -8,7 +9,9 @@ import type { Timers } from '../base/ports.ts';
 export interface Syncable {
   /** Adds the syncs of all that must become durable now, and returns what `finishSync` is to be called with. */
   beginSync(syncs: Promise<unknown>[]): unknown;
-  /** All of them succeeded. */
+  /** All of them succeeded: adds the syncs of the folders whose names must become durable now. */
+  syncNames(begun: unknown, syncs: Promise<unknown>[]): void;
+  /** And these as well. */
   finishSync(begun: unknown): void;
 }
 
@@ -48,10 +51,30 @@ export class SyncRounds {
     if (this.#isStopped) return;
     const round = this.#waiting;
     this.#waiting = [];
-    const syncs: Promise<unknown>[] = [];
     const begun: unknown[] = [];
+    this.#isRunning = true;
+    this.#step(
+      (syncs) => {
+        for (const log of round) begun.push(log.beginSync(syncs));
+      },
+      () => this.#syncNames(round, begun),
+    );
+  }
+
+  #syncNames(round: readonly Syncable[], begun: readonly unknown[]): void {
+    this.#step(
+      (syncs) => {
+        for (let index = 0; index < round.length; index++) round[index].syncNames(begun[index], syncs);
+      },
+      () => this.#finish(round, begun),
+    );
+  }
+
+  /** Goes on when what `begin` has begun is done: at once if that is nothing. */
+  #step(begin: (syncs: Promise<unknown>[]) => void, next: () => void): void {
+    const syncs: Promise<unknown>[] = [];
     try {
-      for (const log of round) begun.push(log.beginSync(syncs));
+      begin(syncs);
     } catch (error) {
       // Those that were begun are of no interest any more, but must not be taken for unnoticed failures.
       for (const sync of syncs) sync.catch(() => {});
@@ -59,19 +82,20 @@ export class SyncRounds {
       return;
     }
     if (syncs.length === 0) {
-      this.#finish(round, begun);
+      next();
       return;
     }
-    this.#isRunning = true;
     Promise.all(syncs).then(
-      () => this.#finish(round, begun),
+      () => {
+        if (this.#isStopped) this.#isRunning = false;
+        else next();
+      },
       (error: unknown) => this.#fail(error),
     );
   }
 
   #finish(round: readonly Syncable[], begun: readonly unknown[]): void {
     this.#isRunning = false;
-    if (this.#isStopped) return;
     try {
       for (let index = 0; index < round.length; index++) round[index].finishSync(begun[index]);
     } catch (error) {

@@ -200,10 +200,11 @@ test('timestamps outside of the bounds are INVALID_TIMESTAMP with record errors,
   accepted(of(NOW - 99_999, NOW + 99_999), { settings: { ...settings, timestampType: 'LogAppendTime' } });
 });
 
-test('a producer may not claim LogAppendTime', () => {
-  assert.equal(refusal(batch({ hasLogAppendTime: true })), 'INVALID_TIMESTAMP');
+test('a producer that claims LogAppendTime gets the type of the topic, and keeps its maximum timestamp', () => {
+  const result = accepted(batch({ hasLogAppendTime: true, maxTimestamp: NOW + 9 }));
+  assert.deepEqual([header.hasLogAppendTime(result), header.maxTimestamp(result)], [false, NOW + 9]);
   const settings = { timestampType: 'LogAppendTime' } as const;
-  assert.equal(refusal(batch({ hasLogAppendTime: true }), { settings }), 'INVALID_TIMESTAMP');
+  assert.equal(header.hasLogAppendTime(accepted(batch({ hasLogAppendTime: true }), { settings })), true);
 });
 
 test('with CreateTime the largest timestamp is computed anew where the producer left it out', () => {

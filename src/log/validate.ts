@@ -175,7 +175,6 @@ function checkRecords(
     timestampMax: isCreateTime
       ? Math.min(nowMs + settings.timestampAfterMaxMs, Number.MAX_SAFE_INTEGER)
       : Infinity,
-    refuseEachTimestamp: header.hasLogAppendTime(batch),
   });
   if (problem !== undefined) return invalid(Errors.INVALID_RECORD, `Invalid record batch: ${problem}`);
   if (walker.errorCode !== Errors.NONE) return recordsRefused(walker);
@@ -185,7 +184,7 @@ function checkRecords(
     (context.origin === 'client' && !walker.areOffsetsContiguous);
   return mustRebuild
     ? rebuild(batch, targetCompression, context)
-    : patch(batch, context, walker.maxTimestamp);
+    : patch(batch, context, header.hasLogAppendTime(batch) ? header.maxTimestamp(batch) : walker.maxTimestamp);
 }
 
 function recordsRefused(walker: RecordWalker): InvalidBatch {

@@ -96,7 +96,7 @@ export function testDiskContract(name: string, make: () => { disk: Disk; folder:
     throws('ENOENT', () => disk.rename(`${folder}/a`, `${folder}/c`));
   });
 
-  check('folders are made with their parents, renamed and removed with their content', (disk, folder) => {
+  check('folders are made with their parents, renamed and removed with their content', async (disk, folder) => {
     disk.makeDirectory(`${folder}/x/y`);
     disk.makeDirectory(`${folder}/x/y`);
     put(disk, `${folder}/x/y/file`, 'abc');
@@ -105,6 +105,8 @@ export function testDiskContract(name: string, make: () => { disk: Disk; folder:
     assert.equal(get(disk, `${folder}/z/y/file`), 'abc');
     disk.syncDirectory(`${folder}/z`);
     disk.syncDirectory(folder);
+    await disk.syncDirectoryAsync(`${folder}/z`);
+    await assert.rejects(disk.syncDirectoryAsync(`${folder}/x`), { name: 'DiskError', code: 'ENOENT' });
     disk.removeDirectory(`${folder}/z`);
     disk.removeDirectory(`${folder}/z`);
     assert.deepEqual(disk.list(folder), []);

@@ -28,6 +28,7 @@ export function realDisk(): Disk {
     remove: (path) => unlessMissing(path, () => fs.unlinkSync(path)),
     removeDirectory: (path) => unlessMissing(path, () => fs.rmSync(path, { recursive: true, force: true })),
     syncDirectory,
+    syncDirectoryAsync,
     lock: lockFile,
     space: (path) =>
       attempt(path, () => {
@@ -71,6 +72,19 @@ function syncDirectory(path: string): void {
       fs.closeSync(descriptor);
     }
   });
+}
+
+async function syncDirectoryAsync(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  // Opening and closing take microseconds; only the sync may wait for the device.
+  const descriptor = attempt(path, () => fs.openSync(path, O_RDONLY));
+  try {
+    await new Promise<void>((resolve, reject) => {
+      fs.fsync(descriptor, (error) => (error === null ? resolve() : reject(toDiskError(error, path))));
+    });
+  } finally {
+    fs.closeSync(descriptor);
+  }
 }
 
 function attempt<T>(path: string, call: () => T): T {

@@ -70,6 +70,9 @@ export function memoryDisk(options: { readonly clock: Clock; readonly capacityBy
     syncDirectory(path) {
       tree.folder(path);
     },
+    async syncDirectoryAsync(path) {
+      tree.folder(path);
+    },
     lock(path) {
       const name = whole(path);
       if (locks.has(name)) return undefined;

@@ -220,3 +220,22 @@ test('damage shows in what is read, also after a restart', () => {
   assert.equal(get(disk, '/a'), 'aXc');
   assert.equal(get(disk.restart('lose'), '/a'), 'aXc');
 });
+
+test('a folder synced in the background holds what was changed before the call, whichever ends first', async () => {
+  const disk = makeDisk();
+  putDurably(disk, 'a', '1');
+  disk.rename('/a', '/b');
+  const synced = disk.syncDirectoryAsync('/');
+  disk.rename('/b', '/c');
+  await synced;
+  const names = [disk.restart('lose').list('/')];
+  const other = makeDisk();
+  putDurably(other, 'a', '1');
+  other.rename('/a', '/b');
+  const slow = other.syncDirectoryAsync('/');
+  other.rename('/b', '/c');
+  other.syncDirectory('/');
+  await slow;
+  names.push(other.restart('lose').list('/'));
+  assert.deepEqual(names, [['b'], ['c']]);
+});

@@ -186,6 +186,16 @@ export class SimulatedDisk implements Disk {
     names.pending = [];
   }
 
+  async syncDirectoryAsync(path: string): Promise<void> {
+    this.#step('syncDirectory', path);
+    const names = namesOf(this.#names, this.#tree.folder(path));
+    const covered = new Set(names.pending);
+    await this.#device().wait('sync');
+    // One that began later may have been faster.
+    for (const change of names.pending) if (covered.has(change)) applyChange(names.entries, change);
+    names.pending = names.pending.filter((change) => !covered.has(change));
+  }
+
   lock(path: string): DiskLock | undefined {
     this.#step('read', path, false);
     const name = whole(path);
