@@ -108,15 +108,17 @@ export function readTargets(
 ): PartitionRead[] | Promise<PartitionRead[]> {
   const reads: PartitionRead[] = [];
   let bytesLeft = limits.maxBytes;
+  let minOneMessage = true;
   const take = (read: PartitionRead): void => {
     reads.push(read);
+    if (read.sizeBytes > 0) minOneMessage = false;
     bytesLeft = Math.max(0, bytesLeft - read.sizeBytes);
   };
   const readFrom = (index: number): PartitionRead[] | Promise<PartitionRead[]> => {
     for (let at = index; at < targets.length; at++) {
       const target = targets[at]!;
       const maxBytes = Math.min(target.wanted.maxBytes, bytesLeft);
-      const read = readTarget(target, { ...limits, maxBytes, minOneMessage: bytesLeft === limits.maxBytes });
+      const read = readTarget(target, { ...limits, maxBytes, minOneMessage });
       if (!(read instanceof Promise)) {
         take(read);
         continue;
@@ -136,16 +138,19 @@ function readTarget(
   limits: FetchLimits & { readonly minOneMessage: boolean },
 ): PartitionRead | Promise<PartitionRead> {
   const { wanted, partition } = target;
-  if (partition === undefined) return failed(target.errorCode);
+  if (partition === undefined) {
+    const { errorCode } = target;
+    // Kafka's list is empty, not null, where no partition was asked.
+    return { ...failed(errorCode), abortedTransactions: errorCode === Errors.NOT_LEADER_OR_FOLLOWER ? null : [] };
+  }
   const errorCode = partition.check(wanted.currentLeaderEpoch, limits);
   if (errorCode !== Errors.NONE) return failed(errorCode);
   const log = partition.log!;
   const diverging = divergence(wanted, partition);
-  if (diverging === 'out of range' || isOutOfRange(wanted.fetchOffset, partition)) {
-    return { ...empty(partition, limits.isolation), errorCode: Errors.OFFSET_OUT_OF_RANGE };
-  }
+  if (diverging === 'out of range') return failed(Errors.OFFSET_OUT_OF_RANGE);
   const before = empty(partition, limits.isolation);
   if (diverging !== undefined) return { ...before, divergingEpoch: diverging };
+  if (isOutOfRange(wanted.fetchOffset, partition)) return failed(Errors.OFFSET_OUT_OF_RANGE);
   const upTo = partition.endOffset(limits.isolation);
   if (wanted.fetchOffset >= upTo || (limits.maxBytes <= 0 && !limits.minOneMessage)) return before;
   const finish = (read: LogRead): PartitionRead => {
@@ -165,17 +170,15 @@ function readTarget(
       minOneMessage,
     });
     if (!(read instanceof Promise)) return finish(read);
-    return read.then(finish).catch((error: unknown) => readFailure(error, partition, limits.isolation));
+    return read.then(finish).catch(readFailure);
   } catch (error) {
-    return readFailure(error, partition, limits.isolation);
+    return readFailure(error);
   }
 }
 
 /** Retention may have moved the start, or the disk may have failed, between the check and the read. */
-function readFailure(error: unknown, partition: Partition, isolation: Isolation): PartitionRead {
-  if (error instanceof OffsetOutOfRange) {
-    return { ...empty(partition, isolation), errorCode: Errors.OFFSET_OUT_OF_RANGE };
-  }
+function readFailure(error: unknown): PartitionRead {
+  if (error instanceof OffsetOutOfRange) return failed(Errors.OFFSET_OUT_OF_RANGE);
   if (error instanceof DiskError) return failed(Errors.KAFKA_STORAGE_ERROR);
   throw error;
 }

@@ -71,7 +71,7 @@ test('item 36: special timestamps exist from their version on, everything else n
   await world.stop();
 });
 
-test('item 36: a partition that is named twice is INVALID_REQUEST', async () => {
+test('item 36: a partition that is named twice is INVALID_REQUEST, and answered once', async () => {
   const { client, world } = await withTopic();
   const partition = { partitionIndex: 0, currentLeaderEpoch: -1, timestamp: -1 };
   const answer = await client.request(ListOffsetsRequest, ListOffsetsResponse, 8, {
@@ -81,7 +81,7 @@ test('item 36: a partition that is named twice is INVALID_REQUEST', async () => 
     timeoutMs: 0,
   });
   const codes = answer.topics[0]!.partitions.map(({ errorCode }) => errorCode);
-  assert.deepEqual(codes, [Errors.INVALID_REQUEST, Errors.INVALID_REQUEST]);
+  assert.deepEqual(codes, [Errors.INVALID_REQUEST]);
   await world.stop();
 });
 

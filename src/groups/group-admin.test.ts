@@ -71,8 +71,8 @@ test('ListGroups filters by state and type without regard to case; a name nobody
     throttleTimeMs: 0,
     errorCode: 0,
     groups: [
-      { groupId: 'g', protocolType: 'consumer', groupState: 'Stable', groupType: 'Classic' },
-      { groupId: 'simple', protocolType: '', groupState: 'Empty', groupType: 'Classic' },
+      { groupId: 'g', protocolType: 'consumer', groupState: 'Stable', groupType: 'classic' },
+      { groupId: 'simple', protocolType: '', groupState: 'Empty', groupType: 'classic' },
     ],
   });
   assert.deepEqual(list(['sTABLE']), ['g']);

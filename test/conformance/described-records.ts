@@ -20,16 +20,13 @@ import { forEachRecord } from '../../src/protocol/records.ts';
 
 const MAX_DECOMPRESSED_BYTES = 16 * 1024 * 1024;
 
-/** One entry a whole batch; then how many bytes follow that are no whole batch, when there are any. */
+/** One entry a whole batch. Kafka cuts the last one off at the limit, and its clients drop the part; ours are whole. */
 export function describeRecords(buffer: Buffer, time: (ms: number) => unknown): unknown[] {
   const described: unknown[] = [];
-  let end = 0;
   for (const at of batchPositions(buffer)) {
     const batch = buffer.subarray(at, at + batchSizeBytes(buffer, at));
-    end = at + batch.length;
     described.push(describeBatch(batch, time));
   }
-  if (end < buffer.length) described.push({ partialBytes: buffer.length - end });
   return described;
 }
 

@@ -27,11 +27,17 @@ const CREATE_TOPICS = 19;
 const LIST_OFFSETS = 2;
 /** Shorter strings could occur in others by chance. */
 const REPLACED_LENGTH_MIN = 12;
-/** Where an id is a number, and so is compared by the name it was kept under. */
-const NUMERIC_IDS = new Set(['producerId', 'sessionId']);
 const CLIPPED_LENGTH = 400;
 /** Differences on purpose, wherever they are. */
 const EXPECTED: readonly RegExp[] = [
+  // Records' faults are told in words of our own: the codes and which records they are must agree.
+  /\.batchIndexErrorMessage: Kafka "[^"]+", Headrace "/,
+  /\.errorMessage: Kafka "One or more records have been rejected[^"]+", Headrace "One or more records have been/,
+  /\.errorMessage: Kafka "(Record size|Invalid magic)[^"]+", Headrace "/,
+  // Kafka explains INVALID_REQUEST in general, we say what is invalid.
+  /\.errorMessage: Kafka "(This most likely occurs because of a request being malformed[^"]*)?", Headrace "[^"]+"/,
+  // Where Kafka fails (UNKNOWN_SERVER_ERROR) over bytes that are no records, we refuse them (INVALID_RECORD).
+  /\.errorCode: Kafka -1, Headrace 87$/,
   // Where Kafka has a code alone, we also say what is wrong.
   /\.errorMessage: Kafka null, Headrace "/,
 ];
@@ -274,7 +280,9 @@ function comparable(value: unknown, reading: Reading, field = ''): unknown {
   if (field === 'port') return value === reading.side.port ? 'the port' : value;
   if (typeof value === 'string') return named(value, field, reading.side);
   if (typeof value === 'number') {
-    if (NUMERIC_IDS.has(field)) return nameOf(value, reading.side) ?? value;
+    if (field === 'producerId' || (field === 'sessionId' && value > 0)) {
+      return nameOf(value, reading.side) ?? value;
+    }
     return /time/i.test(field) && !/throttle/i.test(field) ? nearNow(value) : value;
   }
   return value;
@@ -291,8 +299,7 @@ function named(value: string, field: string, side: Side): string {
 }
 
 function nameOf(value: number, side: Side): string | undefined {
-  if (value <= 0) return undefined;
-  for (const [name, kept] of side.kept) if (kept === value) return `<${name}>`;
+  for (const [name, kept] of side.kept) if (kept === value && value >= 0) return `<${name}>`;
   return undefined;
 }
 

@@ -36,6 +36,8 @@ const ZSTD_VERSION_MIN = 7;
 const TOPIC_ID_VERSION_MIN = 13;
 const LEADER_VERSION_MIN = 10;
 const STORAGE_ERROR_VERSION_MIN = 4;
+/** The smallest message of the oldest format, after its size. */
+const ENTRY_OVERHEAD_BYTES = 14;
 
 /** An appended batch whose commit the answer waits for. */
 interface Wait {
@@ -67,8 +69,8 @@ class ProduceRun {
   reply(): Reply<Response> {
     const { acks, timeoutMs } = this.#request;
     const refusal = this.#refusal();
-    const duplicates = duplicatePartitions(this.#request);
-    const responses = this.#request.topicData.map((topic) => this.#appendTopic(topic, refusal, duplicates));
+    const topics = distinctPartitions(this.#request.topicData);
+    const responses = topics.map((topic) => this.#appendTopic(topic, refusal));
     const response = { responses };
     if (acks === 0) return this.#failed ? CLOSE : undefined;
     if (this.#waits.length === 0) return this.#finish(response);
@@ -90,18 +92,13 @@ class ProduceRun {
     return may ? Errors.NONE : Errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
   }
 
-  #appendTopic(
-    request: TopicRequest,
-    refusal: ErrorCode,
-    duplicates: ReadonlySet<PartitionRequest> | undefined,
-  ): TopicResponse {
+  #appendTopic(request: TopicRequest, refusal: ErrorCode): TopicResponse {
     const usesTopicId = this.#context.apiVersion >= TOPIC_ID_VERSION_MIN;
     const { image } = this.#services;
     const name = usesTopicId ? image.topicById(request.topicId)?.name : request.name;
     const errorCode = refusal !== Errors.NONE ? refusal : this.#topicError(name);
     const partitionResponses = request.partitionData.map((data) => {
       if (errorCode !== Errors.NONE) return this.#error(data.index, errorCode);
-      if (duplicates?.has(data) === true) return this.#error(data.index, Errors.INVALID_REQUEST);
       return this.#append(name!, data);
     });
     return { name: request.name, topicId: request.topicId, partitionResponses };
@@ -143,7 +140,9 @@ class ProduceRun {
     const errorCode = result.errorCode as ErrorCode;
     if (errorCode !== Errors.NONE) {
       const response = this.#error(index, errorCode, topic, result.errorMessage ?? null);
-      response.logStartOffset = result.logStartOffset;
+      // Kafka looks at the partition only after these checks.
+      const isUnread = errorCode === Errors.CORRUPT_MESSAGE || errorCode === Errors.MESSAGE_TOO_LARGE;
+      response.logStartOffset = isUnread ? -1 : result.logStartOffset;
       response.recordErrors = result.recordErrors.map(({ batchIndex, message }) => ({
         batchIndex,
         batchIndexErrorMessage: message,
@@ -236,16 +235,18 @@ function checkRecords(
   records: Buffer | null,
   version: number,
 ): { readonly errorCode: ErrorCode; readonly message: string } | undefined {
-  if (records === null || records.length < LOG_OVERHEAD_BYTES || batchSizeBytes(records) > records.length) {
+  const first = records === null ? 'none' : entryAt(records, 0);
+  if (first === 'corrupt') return corrupt('The bytes are no record batch');
+  if (records === null || first === 'none') {
     return invalidRecord(`Produce requests with version ${version} must have at least one record batch`);
   }
-  if (records.length <= MAGIC_POSITION || magic(records) !== MAGIC_CURRENT) {
+  if (magic(records) !== MAGIC_CURRENT) {
     return invalidRecord(
       `Produce requests with version ${version} are only allowed to contain record batches with magic version 2`,
     );
   }
-  if (records.length < BATCH_HEADER_BYTES) {
-    return { errorCode: Errors.CORRUPT_MESSAGE, message: 'The record batch is shorter than its header' };
+  if (batchSizeBytes(records) < BATCH_HEADER_BYTES) {
+    return corrupt('The record batch is shorter than its header');
   }
   if (version < ZSTD_VERSION_MIN && compressionType(records) === 'zstd') {
     return {
@@ -253,12 +254,29 @@ function checkRecords(
       message: `Produce requests with version ${version} are not allowed to use ZStandard compression`,
     };
   }
-  if (batchSizeBytes(records) >= BATCH_HEADER_BYTES && batchSizeBytes(records) < records.length) {
+  const second = entryAt(records, batchSizeBytes(records));
+  if (second === 'corrupt') return corrupt('What follows the record batch is none');
+  if (second === 'whole') {
     return invalidRecord(
       `Produce requests with version ${version} are only allowed to contain exactly one record batch per partition`,
     );
   }
   return undefined;
+}
+
+/** What begins at a position, as Kafka reads it: a part of a batch at the very end counts for nothing. */
+function entryAt(records: Buffer, at: number): 'none' | 'whole' | 'corrupt' {
+  const available = records.length - at;
+  if (available < LOG_OVERHEAD_BYTES) return 'none';
+  const sizeBytes = batchSizeBytes(records, at);
+  if (sizeBytes < LOG_OVERHEAD_BYTES + ENTRY_OVERHEAD_BYTES) return 'corrupt';
+  if (available <= MAGIC_POSITION) return 'none';
+  if (magic(records, at) < 0 || magic(records, at) > MAGIC_CURRENT) return 'corrupt';
+  return sizeBytes > available ? 'none' : 'whole';
+}
+
+function corrupt(message: string): { errorCode: ErrorCode; message: string } {
+  return { errorCode: Errors.CORRUPT_MESSAGE, message };
 }
 
 function invalidRecord(message: string): { errorCode: ErrorCode; message: string } {
@@ -274,19 +292,20 @@ function hasTransactionalBatch(request: ProduceRequest): boolean {
   return false;
 }
 
-/** All entries of partitions that occur more than once; undefined when none does, which costs nothing for one. */
-function duplicatePartitions(request: ProduceRequest): ReadonlySet<PartitionRequest> | undefined {
-  const { topicData } = request;
-  if (topicData.length === 1 && topicData[0]!.partitionData.length === 1) return undefined;
-  const first = new Map<string, PartitionRequest>();
-  let duplicates: Set<PartitionRequest> | undefined;
-  for (const { name, topicId, partitionData } of topicData) {
-    for (const data of partitionData) {
-      const key = `${topicId}${name}/${data.index}`;
-      const before = first.get(key);
-      if (before === undefined) first.set(key, data);
-      else (duplicates ??= new Set()).add(before).add(data);
+/**
+ * The request as Kafka reads it: of a partition named twice the last mention counts, mentions of a topic are put
+ * together, and a topic without partitions is none. Costs nothing for one partition.
+ */
+function distinctPartitions(topicData: readonly TopicRequest[]): readonly TopicRequest[] {
+  if (topicData.length === 1 && topicData[0]!.partitionData.length === 1) return topicData;
+  const topics = new Map<string, { topic: TopicRequest; partitions: Map<number, PartitionRequest> }>();
+  for (const topic of topicData) {
+    const key = topic.topicId + topic.name;
+    let known = topics.get(key);
+    for (const data of topic.partitionData) {
+      if (known === undefined) topics.set(key, (known = { topic, partitions: new Map() }));
+      known.partitions.set(data.index, data);
     }
   }
-  return duplicates;
+  return [...topics.values()].map(({ topic, partitions }) => ({ ...topic, partitionData: [...partitions.values()] }));
 }

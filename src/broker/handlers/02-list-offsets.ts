@@ -48,22 +48,27 @@ export const listOffsets = handler(
     // Replicas see the log's end; only this broker's own consumers' view is served to clients, whatever they claim to be.
     const isolation = request.isolationLevel === READ_COMMITTED ? 'committed' : 'uncommitted';
     const leaderOnly = request.replicaId !== DEBUGGING_REPLICA;
-    const topics = [];
+    // Mentions of a topic are put together, and a partition is answered once.
+    const topics = new Map<string, Map<number, PartitionResponse>>();
     for (const { name, partitions } of request.topics) {
-      const answers: PartitionResponse[] = [];
       for (const one of partitions) {
+        let answers = topics.get(name);
+        if (answers === undefined) topics.set(name, (answers = new Map()));
         const errorCode = duplicates.has(`${name}/${one.partitionIndex}`)
           ? Errors.INVALID_REQUEST
           : refusal(name, one, context, services);
-        answers.push(
+        answers.set(
+          one.partitionIndex,
           errorCode === Errors.NONE
             ? await look(name, one, { isolation, leaderOnly }, context, services)
             : answer(one, errorCode, NOTHING),
         );
       }
-      topics.push({ name, partitions: answers });
     }
-    return { throttleTimeMs: 0, topics };
+    return {
+      throttleTimeMs: 0,
+      topics: [...topics].map(([name, answers]) => ({ name, partitions: [...answers.values()] })),
+    };
   },
 );
 
@@ -92,7 +97,7 @@ async function look(
 ): Promise<PartitionResponse> {
   const partition = services.partitions.get(topic, request.partitionIndex);
   if (partition === undefined) return answer(request, Errors.NOT_LEADER_OR_FOLLOWER, NOTHING);
-  const errorCode = partition.check(request.currentLeaderEpoch, options);
+  const errorCode = checkEpoch(partition, request.currentLeaderEpoch, options.leaderOnly);
   if (errorCode !== Errors.NONE) return answer(request, errorCode, NOTHING);
   try {
     const found = await find(partition, request.timestamp, options.isolation);
@@ -103,6 +108,13 @@ async function look(
     if (!(error instanceof DiskError)) throw error;
     return answer(request, Errors.KAFKA_STORAGE_ERROR, NOTHING);
   }
+}
+
+/** Only -1 means that the client knows no epoch; anything below is an old one (unlike in Fetch). */
+export function checkEpoch(partition: Partition, currentLeaderEpoch: number, leaderOnly: boolean): ErrorCode {
+  const errorCode = partition.check(currentLeaderEpoch, { leaderOnly });
+  if (errorCode !== Errors.NONE) return errorCode;
+  return currentLeaderEpoch < -1 ? Errors.FENCED_LEADER_EPOCH : Errors.NONE;
 }
 
 /** Undefined: not known before the new leader's high watermark is (KIP-207); ask again. */

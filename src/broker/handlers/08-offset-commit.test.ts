@@ -199,7 +199,7 @@ test('JoinGroup to OffsetDelete: a consumer group lives and dies', async () => {
   assert.equal((await ask(bench, offsetCommit, 9, commit)).topics[0].partitions[0].errorCode, 0);
   const listed = await ask(bench, listGroups, 5, { statesFilter: ['stable'], typesFilter: ['classic'] });
   assert.deepEqual(listed.groups, [
-    { groupId: 'g', protocolType: 'consumer', groupState: 'Stable', groupType: 'Classic' },
+    { groupId: 'g', protocolType: 'consumer', groupState: 'Stable', groupType: 'classic' },
   ]);
   const described = await ask(bench, describeGroups, 6, { groups: ['g'], includeAuthorizedOperations: true });
   const [group] = described.groups;

@@ -43,9 +43,22 @@ export const offsetCommit = handler(
       }));
       return { name, topicId, partitions };
     });
-    return { throttleTimeMs: 0, topics: answers };
+    return { throttleTimeMs: 0, topics: together(answers) };
   },
 );
+
+type Answer = OffsetCommitResponse['topics'][number];
+
+/** As Kafka answers: mentions of a topic are put together. */
+function together(answers: readonly Answer[]): Answer[] {
+  const topics = new Map<string, Answer>();
+  for (const answer of answers) {
+    const known = topics.get(answer.topicId + answer.name);
+    if (known === undefined) topics.set(answer.topicId + answer.name, answer);
+    else known.partitions.push(...answer.partitions);
+  }
+  return [...topics.values()];
+}
 
 /** Names instead of ids; '' for an id that nobody knows. */
 function named(topic: Topic, context: RequestContext, services: Services): Topic {

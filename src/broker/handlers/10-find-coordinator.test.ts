@@ -35,7 +35,7 @@ test("a group's coordinator is the leader of its partition; the offsets topic is
       host: 'host1',
       port: 9001,
       errorCode: 0,
-      errorMessage: null,
+      errorMessage: '',
     })),
   );
   const topic = bench.image.topics.get('__consumer_offsets')!;
@@ -53,7 +53,7 @@ test('before version 4 there is one key, and its coordinator stands at the top',
   assert.deepEqual(response, {
     throttleTimeMs: 0,
     errorCode: 0,
-    errorMessage: null,
+    errorMessage: 'NONE',
     nodeId: 1,
     host: 'host1',
     port: 9001,

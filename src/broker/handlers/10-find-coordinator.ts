@@ -32,7 +32,9 @@ export const findCoordinator = handler(
     const { keyType } = request;
     if (context.apiVersion < KEYS_SINCE) {
       const found = await find(keyType, request.key, context, services);
-      return { throttleTimeMs: 0, ...found, coordinators: [] };
+      // The old answers name the error even when there is none.
+      const errorMessage = found.errorCode === Errors.NONE ? errorName(Errors.NONE) : found.errorMessage;
+      return { throttleTimeMs: 0, ...found, errorMessage, coordinators: [] };
     }
     const coordinators = [];
     for (const key of request.coordinatorKeys) {
@@ -110,5 +112,5 @@ async function leaderOf(
     return refuse(Errors.COORDINATOR_NOT_AVAILABLE);
   }
   const { host, port } = endpoint;
-  return { errorCode: Errors.NONE, errorMessage: null, nodeId: leader.id, host, port };
+  return { errorCode: Errors.NONE, errorMessage: '', nodeId: leader.id, host, port };
 }

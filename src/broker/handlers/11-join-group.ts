@@ -10,5 +10,6 @@ export const joinGroup = handler(JoinGroupRequest, JoinGroupResponse, (request, 
   if (!authorize(services, context, { operation: 'READ', resource: 'GROUP', name: groupId })) {
     return { ...joinRefused(Errors.GROUP_AUTHORIZATION_FAILED, memberId), protocolName: '' };
   }
-  return services.groups.joinGroup(context, request);
+  // As Java prints an address without a name: tools know the slash.
+  return services.groups.joinGroup({ ...context, clientHost: `/${context.clientHost}` }, request);
 });

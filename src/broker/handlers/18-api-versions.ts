@@ -21,9 +21,10 @@ export const apiVersions = handler(ApiVersionsRequest, ApiVersionsResponse, (req
     };
   }
   const { clusterId, nodeId } = request;
+  // A client that says whom it means names both.
+  if ((clusterId === null) !== (nodeId === -1)) return refuse(Errors.INVALID_REQUEST);
   const isMisrouted =
-    (clusterId !== null && clusterId !== services.image.clusterId) ||
-    (nodeId !== -1 && nodeId !== services.nodeId);
+    clusterId !== null && (clusterId !== services.image.clusterId || nodeId !== services.nodeId);
   if (isMisrouted) return refuse(Errors.REBOOTSTRAP_REQUIRED);
   return {
     errorCode: Errors.NONE,

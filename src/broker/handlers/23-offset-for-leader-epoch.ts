@@ -7,6 +7,7 @@ import { Errors, type ErrorCode } from '../../protocol/errors.ts';
 import { authorize, mayTopic } from '../authorization.ts';
 import { handler } from '../handler.ts';
 import type { Services } from '../services.ts';
+import { checkEpoch } from './02-list-offsets.ts';
 
 type PartitionRequest = OffsetForLeaderEpochRequest['topics'][number]['partitions'][number];
 
@@ -50,7 +51,7 @@ function endOf(
     const errorCode = exists ? Errors.NOT_LEADER_OR_FOLLOWER : Errors.UNKNOWN_TOPIC_OR_PARTITION;
     return { errorCode, ...UNKNOWN };
   }
-  const errorCode = partition.check(currentLeaderEpoch, { leaderOnly });
+  const errorCode = checkEpoch(partition, currentLeaderEpoch, leaderOnly);
   if (errorCode !== Errors.NONE) return { errorCode, ...UNKNOWN };
   const { epoch, endOffset } = partition.log!.endOffsetForEpoch(leaderEpoch);
   return { errorCode, leaderEpoch: epoch, endOffset };

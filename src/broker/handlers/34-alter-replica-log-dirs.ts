@@ -14,22 +14,25 @@ export const alterReplicaLogDirs = handler(
   AlterReplicaLogDirsResponse,
   (request, context, services) => {
     const may = authorize(services, context, { operation: 'ALTER', resource: 'CLUSTER' });
-    const results = new Map<string, { partitionIndex: number; errorCode: ErrorCode }[]>();
+    const results = new Map<string, Map<number, ErrorCode>>();
     for (const { path, topics } of request.dirs) {
       for (const { name, partitions } of topics) {
         let answers = results.get(name);
-        if (answers === undefined) results.set(name, (answers = []));
+        if (answers === undefined) results.set(name, (answers = new Map()));
         for (const partitionIndex of partitions) {
           const errorCode = may
             ? move({ topic: name, partition: partitionIndex }, path, services)
             : Errors.CLUSTER_AUTHORIZATION_FAILED;
-          answers.push({ partitionIndex, errorCode });
+          answers.set(partitionIndex, errorCode);
         }
       }
     }
     return {
       throttleTimeMs: 0,
-      results: [...results].map(([topicName, partitions]) => ({ topicName, partitions })),
+      results: [...results].map(([topicName, answers]) => ({
+        topicName,
+        partitions: [...answers].map(([partitionIndex, errorCode]) => ({ partitionIndex, errorCode })),
+      })),
     };
   },
 );
@@ -39,10 +42,10 @@ function move(
   directory: string,
   services: Services,
 ): ErrorCode {
-  const partition = services.partitions.get(of.topic, of.partition);
-  if (partition === undefined) return Errors.REPLICA_NOT_AVAILABLE;
   const target = services.logDirectories.directories().find(({ path }) => path === directory);
   if (target === undefined) return Errors.LOG_DIR_NOT_FOUND;
+  const partition = services.partitions.get(of.topic, of.partition);
+  if (partition === undefined) return Errors.REPLICA_NOT_AVAILABLE;
   if (!target.isOnline) return Errors.KAFKA_STORAGE_ERROR;
   if (partition.log === undefined) return Errors.KAFKA_STORAGE_ERROR;
   if (partition.log.directory === directory) return Errors.NONE;

@@ -25,7 +25,7 @@ export const offsetDelete = handler(
         partitions.map(({ partitionIndex, errorCode }) => [`${name}/${partitionIndex}`, errorCode] as const),
       ),
     );
-    const topics = request.topics.map(({ name, partitions }, i) => ({
+    const answers = request.topics.map(({ name, partitions }, i) => ({
       name,
       partitions: partitions.map(({ partitionIndex }) => ({
         partitionIndex,
@@ -33,6 +33,7 @@ export const offsetDelete = handler(
           checked[i].refusal || (codes.get(`${name}/${partitionIndex}`) ?? Errors.UNKNOWN_TOPIC_OR_PARTITION),
       })),
     }));
+    const topics = answers.filter(({ partitions }) => partitions.length > 0);
     return { throttleTimeMs: 0, errorCode: Errors.NONE, topics };
   },
 );

@@ -7,6 +7,7 @@ import { Errors, type ErrorCode } from '../../protocol/errors.ts';
 import type { Write } from '../../protocol/schema.ts';
 import { mayTopic } from '../authorization.ts';
 import { handler } from '../handler.ts';
+import { topicNameProblem } from '../../metadata/topic-names.ts';
 import type { Services } from '../services.ts';
 
 type PartitionResponse = Write<typeof DescribeProducersResponse>['topics'][number]['partitions'][number];
@@ -32,7 +33,10 @@ function describe(topic: string, index: number, services: Services): PartitionRe
   const partition = services.partitions.get(topic, index);
   if (partition === undefined) {
     const exists = services.image.topics.get(topic)?.partitions[index] !== undefined;
-    return failure(index, exists ? Errors.NOT_LEADER_OR_FOLLOWER : Errors.UNKNOWN_TOPIC_OR_PARTITION);
+    if (exists) return failure(index, Errors.NOT_LEADER_OR_FOLLOWER);
+    const fault = topicNameProblem(topic);
+    if (fault !== undefined) return failure(index, Errors.INVALID_TOPIC_EXCEPTION, fault);
+    return failure(index, Errors.UNKNOWN_TOPIC_OR_PARTITION, 'This server does not host this topic-partition.');
   }
   const errorCode = partition.check(-1);
   if (errorCode !== Errors.NONE) return failure(index, errorCode);
@@ -44,6 +48,10 @@ function describe(topic: string, index: number, services: Services): PartitionRe
   };
 }
 
-function failure(partitionIndex: number, errorCode: ErrorCode): PartitionResponse {
-  return { partitionIndex, errorCode, errorMessage: null, activeProducers: [] };
+function failure(
+  partitionIndex: number,
+  errorCode: ErrorCode,
+  errorMessage: string | null = null,
+): PartitionResponse {
+  return { partitionIndex, errorCode, errorMessage, activeProducers: [] };
 }

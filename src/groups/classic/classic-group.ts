@@ -40,7 +40,7 @@ export interface ClassicMember {
 export const NO_ASSIGNMENT: Buffer = Buffer.alloc(0);
 
 export class ClassicGroup {
-  readonly groupType = 'Classic';
+  readonly groupType = 'classic';
   readonly groupId: string;
   generationId = 0;
   /** Undefined until the first member joins; a group without one only has offsets (a "simple" group). */

@@ -182,6 +182,8 @@ export async function produceScenarios(t: TestContext, both: TwoBrokers): Promis
     await tell('an unknown compression', patched(ordinary(), (batch) => batch.writeInt16BE(5, 21)));
     await tell('a delete horizon', batchOf(['a'], { deleteHorizonMs: T0 }));
     await tell('LogAppendTime from a client', batchOf(['a'], { hasLogAppendTime: true }));
+    await tell('LogAppendTime from a client, compressed', batchOf(['a'], { hasLogAppendTime: true, compression: 'gzip' }));
+    await tell('LogAppendTime from a client, another', batchOf(['a', 'b'], { hasLogAppendTime: true, maxTimestamp: T0 + 9 }));
     await tell('another maximum timestamp', batchOf(['a'], { maxTimestamp: 5 }));
     await tell('no timestamps', buildBatch({ records: [{ key: null, value: null }] }));
     await tell('headers', buildBatch({
@@ -258,6 +260,7 @@ export async function produceScenarios(t: TestContext, both: TwoBrokers): Promis
     await both.each('LogAppendTime', PRODUCE, VERSIONS, produceBody('append-time', [[0, ordinary()]]));
     await produce('LogAppendTime, compressed', 'append-time', batchOf(['a', 'b'], { compression: 'gzip' }));
     await produce('LogAppendTime, far ahead', 'append-time', at(Date.now() + 10 * HOUR_MS));
+    await produce('LogAppendTime, said so', 'append-time', batchOf(['a'], { hasLogAppendTime: true }));
     await contents('append-time');
     await both.each('too far ahead', PRODUCE, VERSIONS, produceBody('times', [[0, at(2 * Date.now(), T0)]]));
     await produce('somewhat ahead', 'times', at(Date.now() + 60_000));

@@ -22,7 +22,6 @@ import {
 } from './bodies.ts';
 
 const COMMIT_VERSIONS = [2, 10] as const;
-const FETCH_VERSIONS = [1, 10] as const;
 
 export async function offsetScenarios(t: TestContext, both: TwoBrokers): Promise<void> {
   const commit = (what: string, group: string, ...rest: [Parameters<typeof commitBody>[1], Parameters<typeof commitBody>[2]?]) =>
