@@ -85,6 +85,12 @@ export class FrameCutter {
     return (this.#slab?.length ?? 0) + (this.#chunk?.length ?? 0);
   }
 
+  /** Bytes that have arrived and are in no whole frame yet. */
+  arrivedBytes(): number {
+    const unread = this.#chunk === undefined ? 0 : this.#chunk.length - this.#at;
+    return this.#filled + unread + (this.isInsideFrame() ? SIZE_BYTES : 0);
+  }
+
   #readSize(chunk: Buffer): boolean {
     let size: number;
     if (this.#sizeBytesRead === 0 && chunk.length - this.#at >= SIZE_BYTES) {

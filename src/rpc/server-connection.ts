@@ -1,10 +1,12 @@
 /**
  * One client's connection on the server's side: requests are read ahead up to a limit, begun one after the other, and
  * answered strictly in their order. Back-pressure works both ways: a peer that sends faster than it is served is no
- * longer read, and one that does not read its answers gets no further request begun.
+ * longer read, and one that does not read its answers gets no further request begun. What it holds counts in the memory
+ * budget of the process, which may hold up reading as well.
  */
 import type { Connection } from '../base/ports.ts';
 import { FrameCutter, type Frame } from './frame-cutter.ts';
+import type { MemoryAccount, MemoryBudget } from './memory-budget.ts';
 import type { SlabPool } from './slab-pool.ts';
 
 /** What came of a request: its response's views; undefined for none (Produce with acks=0); CLOSE ends the connection. */
@@ -64,6 +66,7 @@ export class ServerConnection<S> implements Peer<S> {
   readonly #sink: RequestSink<S>;
   readonly #limits: ConnectionLimits;
   readonly #pool: SlabPool;
+  readonly #memory: MemoryAccount;
   readonly #cutter: FrameCutter;
   readonly #nowMs: () => number;
   readonly #onFailure: (error: unknown, peer: Peer<S>) => void;
@@ -71,6 +74,12 @@ export class ServerConnection<S> implements Peer<S> {
   readonly #queue: Entry[] = [];
   #begun = 0;
   #bytesAhead = 0;
+  /** Answers that wait for earlier ones. */
+  #bytesAnswered = 0;
+  /** A frame has become whole since memory was accounted for. */
+  #isFrameDone = false;
+  /** Since when the frame that is being read could have become whole: its first byte, or the last time reading resumed. */
+  #frameSinceMs = 0;
   /** Answers of this turn, which leave together. */
   #out: Buffer[] = [];
   #outBytes = 0;
@@ -91,6 +100,7 @@ export class ServerConnection<S> implements Peer<S> {
     readonly sink: RequestSink<S>;
     readonly limits: ConnectionLimits;
     readonly pool: SlabPool;
+    readonly budget: MemoryBudget;
     readonly nowMs: () => number;
     readonly onFailure: (error: unknown, peer: Peer<S>) => void;
     readonly onGone: (connection: ServerConnection<S>) => void;
@@ -106,11 +116,13 @@ export class ServerConnection<S> implements Peer<S> {
     this.#limits = options.limits;
     this.#pool = options.pool;
     this.#cutter = new FrameCutter({ sizeBytesMax: options.limits.frameBytesMax, pool: options.pool });
+    this.#memory = options.budget.account(() => this.#resume());
     this.#nowMs = options.nowMs;
     this.#onFailure = options.onFailure;
     this.activeAtMs = options.nowMs();
     connection.onData = (chunk) => {
       if (this.#isGone || this.#isEnding) return;
+      if (!this.#cutter.isInsideFrame()) this.#frameSinceMs = this.#nowMs();
       this.#cutter.push(chunk);
       this.#pump();
     };
@@ -124,6 +136,7 @@ export class ServerConnection<S> implements Peer<S> {
       this.#isGone = true;
       this.#queue.length = 0;
       this.#begun = 0;
+      this.#memory.close();
       options.onGone(this);
       for (const listener of this.#goneListeners) listener();
       this.#goneListeners.clear();
@@ -157,6 +170,7 @@ export class ServerConnection<S> implements Peer<S> {
   /** Begins nothing more, answers what has begun, then closes. */
   end(): void {
     this.#isEnding = true;
+    this.#memory.rest();
     this.#pause();
     this.#queue.length = this.#begun;
     if (this.#queue.length === 0 && this.#out.length === 0) this.#connection.end();
@@ -168,6 +182,7 @@ export class ServerConnection<S> implements Peer<S> {
     const isMoving = sentBytes > this.#sentBytesBefore;
     this.#sentBytesBefore = sentBytes;
     if (isMoving) this.activeAtMs = nowMs;
+    this.#account();
     if (isMoving || this.pendingBytes() === 0) this.stalledSinceMs = undefined;
     else this.stalledSinceMs ??= nowMs;
     return this.stalledSinceMs === undefined ? 0 : nowMs - this.stalledSinceMs;
@@ -175,6 +190,13 @@ export class ServerConnection<S> implements Peer<S> {
 
   isIdleSince(beforeMs: number): boolean {
     return this.#queue.length === 0 && this.activeAtMs < beforeMs;
+  }
+
+  /** Ms for which a frame of at least `bytesMin` so far, or one that others wait for, could have become whole. */
+  slowFrameMs(nowMs: number, bytesMin: number): number {
+    if (this.#isPaused || this.#isGone || !this.#cutter.isInsideFrame()) return 0;
+    if (!this.#memory.hasTurn() && this.#cutter.arrivedBytes() < bytesMin) return 0;
+    return nowMs - this.#frameSinceMs;
   }
 
   /** Reads, begins and answers as far as possible. Answers that are ready in one turn leave in one write. */
@@ -191,9 +213,13 @@ export class ServerConnection<S> implements Peer<S> {
       }
       this.#write();
       if (this.#isGone) return;
+      this.#account();
       if (this.#isEnding && this.#queue.length === 0 && this.#out.length === 0) {
         this.#connection.end();
-      } else if (this.#mayReadMore()) {
+      } else if (!this.#mayReadMore()) {
+        this.#memory.rest();
+        this.#pause();
+      } else if (this.#memory.mayRead()) {
         this.#resume();
       } else {
         this.#pause();
@@ -206,12 +232,23 @@ export class ServerConnection<S> implements Peer<S> {
     }
   }
 
+  #account(): void {
+    if (this.#isGone) return;
+    const responses = this.#bytesAnswered + this.pendingBytes();
+    this.#memory.set(this.#cutter.arrivedBytes(), this.#bytesAhead, responses);
+    if (!this.#isFrameDone) return;
+    this.#isFrameDone = false;
+    this.#memory.frameDone();
+  }
+
   /** Moves one frame from the chunk to the queue. */
   #readAhead(): boolean {
     if (!this.#mayReadMore()) return false;
     const frame = this.#cutter.next();
     if (frame === undefined) return false;
     this.activeAtMs = this.#nowMs();
+    this.#frameSinceMs = this.activeAtMs;
+    this.#isFrameDone = true;
     this.#bytesAhead += frame.bytes.length;
     const overlaps = this.#sink.mayOverlap(frame.bytes);
     this.#queue.push({ frame, overlaps, answer: undefined, isAnswered: false });
@@ -233,14 +270,13 @@ export class ServerConnection<S> implements Peer<S> {
     this.#begun += 1;
     const answer = this.#sink.handle(entry.frame.bytes, this);
     if (!(answer instanceof Promise)) {
-      entry.answer = answer;
-      entry.isAnswered = true;
+      this.#answered(entry, answer);
       return true;
     }
     answer.then(
       (value) => {
-        entry.answer = value;
-        entry.isAnswered = true;
+        if (this.#isGone) return;
+        this.#answered(entry, value);
         this.#pump();
       },
       (error: unknown) => {
@@ -252,6 +288,12 @@ export class ServerConnection<S> implements Peer<S> {
     return true;
   }
 
+  #answered(entry: Entry, answer: Answer): void {
+    entry.answer = answer;
+    entry.isAnswered = true;
+    this.#bytesAnswered += sizeOf(answer);
+  }
+
   /** Collects the answers at the head of the queue that are ready. */
   #takeAnswers(): boolean {
     let isAny = false;
@@ -260,10 +302,13 @@ export class ServerConnection<S> implements Peer<S> {
       const { frame, answer } = this.#queue.shift()!;
       this.#begun -= 1;
       this.#bytesAhead -= frame.bytes.length;
+      this.#bytesAnswered -= sizeOf(answer);
       if (frame.slab !== undefined && this.#sink.isRecyclable(frame.bytes)) this.#pool.give(frame.slab);
       if (answer === CLOSE) {
         this.#queue.length = 0;
         this.#begun = 0;
+        this.#bytesAhead = 0;
+        this.#bytesAnswered = 0;
         this.#isEnding = true;
         break;
       }
@@ -316,6 +361,14 @@ export class ServerConnection<S> implements Peer<S> {
   #resume(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
+    this.#frameSinceMs = this.#nowMs();
     this.#connection.resume();
   }
+}
+
+function sizeOf(answer: Answer): number {
+  if (answer === undefined || answer === CLOSE) return 0;
+  let size = 0;
+  for (const { length } of answer) size += length;
+  return size;
 }

@@ -3,6 +3,7 @@
  * which are idle or whose peer does not read. What requests mean is the sink's matter.
  */
 import type { Connection, Listener, ListenOptions, Logger, Ports, Timer } from '../base/ports.ts';
+import { defaultBudgetBytes, MemoryBudget } from './memory-budget.ts';
 import { ServerConnection, type ConnectionLimits, type Peer, type RequestSink } from './server-connection.ts';
 import { SlabPool } from './slab-pool.ts';
 
@@ -17,7 +18,8 @@ export interface ServerLimits extends ConnectionLimits {
   readonly idleMsMax: number;
   /** A peer that holds this many bytes of answers... */
   readonly stalledBytesMin: number;
-  /** ...and took none of them for this long is dropped. */
+  /** ...and took none of them for this long is dropped; while memory is short, however few bytes it holds. So is one whose
+   * frame is not whole after this time, while memory is short. */
   readonly stalledMsMax: number;
   /** Free buffers for large frames that are kept. */
   readonly pooledBytesMax: number;
@@ -47,6 +49,7 @@ export class Server<S> {
   readonly #logger: Logger;
   readonly #sink: RequestSink<S>;
   readonly #pool: SlabPool;
+  readonly #budget: MemoryBudget;
   readonly #listeners: Listener[] = [];
   readonly #connections = new Set<ServerConnection<S>>();
   readonly #perHost = new Map<string, number>();
@@ -59,11 +62,20 @@ export class Server<S> {
     readonly ports: Pick<Ports, 'network' | 'timers' | 'clock' | 'logger'>;
     readonly sink: RequestSink<S>;
     readonly limits?: ServerLimits;
+    /** Without it, one of the default size. */
+    readonly budget?: MemoryBudget;
   }) {
     this.limits = options.limits ?? SERVER_LIMITS;
     this.#ports = options.ports;
     this.#logger = options.ports.logger;
     this.#sink = options.sink;
+    this.#budget =
+      options.budget ??
+      new MemoryBudget({
+        limitBytes: defaultBudgetBytes(undefined),
+        frameBytesMax: this.limits.frameBytesMax,
+        soon: (callback) => this.#ports.timers.soon(callback),
+      });
     this.#pool = new SlabPool({ keptBytesMax: this.limits.pooledBytesMax });
   }
 
@@ -118,6 +130,7 @@ export class Server<S> {
       sink: this.#sink,
       limits: this.limits,
       pool: this.#pool,
+      budget: this.#budget,
       nowMs: () => this.#ports.clock.monotonicMs(),
       onFailure: (error, peer) => this.#onFailure(error, peer),
       onGone: (gone) => this.#onGone(gone),
@@ -153,9 +166,17 @@ export class Server<S> {
   #sweep(): void {
     const now = this.#ports.clock.monotonicMs();
     const { idleMsMax, stalledMsMax, stalledBytesMin } = this.limits;
+    const isShort = this.#budget.isShort();
+    const heldBytesMin = isShort ? 1 : stalledBytesMin;
     for (const connection of this.#connections) {
       const stalledMs = connection.stalledMs(now);
-      if (stalledMs >= stalledMsMax && connection.pendingBytes() >= stalledBytesMin) {
+      if (isShort && connection.slowFrameMs(now, stalledBytesMin) >= stalledMsMax) {
+        this.#logger.info(
+          { connection: connection.id },
+          'connection closed: memory is short and its request slow',
+        );
+        connection.destroy();
+      } else if (stalledMs >= stalledMsMax && connection.pendingBytes() >= heldBytesMin) {
         this.#logger.info(
           { connection: connection.id, pendingBytes: connection.pendingBytes(), stalledMs },
           'connection closed: its peer does not read',
@@ -166,5 +187,6 @@ export class Server<S> {
         connection.destroy();
       }
     }
+    this.#budget.tick();
   }
 }
