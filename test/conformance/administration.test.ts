@@ -1,7 +1,8 @@
 /**
  * Puts the same metadata and administration requests to Kafka 4.4.0 and to our handlers, one after the other, and
  * compares the answers whole. What cannot be alike (ids, addresses, texts of documentation) is made alike first; what
- * differs on purpose is named below. Needs Java and Maven.
+ * differs on purpose is named below. Whole answers of DescribeConfigs are compared in described-configs.test.ts. Needs
+ * Java and Maven.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -16,8 +17,6 @@ import { orSkip } from './kafka-jars.ts';
 
 /** Ours alone; and one that Kafka sets for all brokers as long as eligible leader replicas are on, which ours are not. */
 const OTHER_CONFIGS = new Set(['durability', 'min.insync.replicas']);
-/** Whose defaults come from a configuration in another unit: we say so, Kafka does not (see configs/resolve.ts). */
-const OTHER_SYNONYMS = new Set(['flush.ms', 'segment.jitter.ms', 'segment.ms']);
 const UNKNOWN_ID = 'unknown id #####';
 /** For Kafka's brokers to hear of what its controller decided; ours know when they answer. */
 const PROPAGATION_MS = 500;
@@ -368,10 +367,8 @@ function comparable(value: unknown, field = ''): unknown {
     return ordered.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one);
   }
   if (value !== null && typeof value === 'object') {
-    const members = { ...value } as Record<string, unknown>;
-    if (OTHER_SYNONYMS.has(members['name'] as string)) delete members['synonyms'];
     return Object.fromEntries(
-      Object.entries(members).map(([name, member]) => [name, comparable(member, name)]),
+      Object.entries(value).map(([name, member]) => [name, comparable(member, name)]),
     );
   }
   if (field === 'topicId' && value !== ZERO_UUID && value !== UNKNOWN_ID) return 'an id';

@@ -15,7 +15,7 @@ import { CLIENT_METRICS_CONFIGS } from '../../src/metadata/configs/client-metric
 import type { Catalogue, ConfigDefinition } from '../../src/metadata/configs/definition.ts';
 import { GROUP_CONFIGS } from '../../src/metadata/configs/group-configs.ts';
 import { parseConfig } from '../../src/metadata/configs/parse.ts';
-import { describeTopicConfigs, NO_BROKER_CONFIGS } from '../../src/metadata/configs/resolve.ts';
+import { effectiveTopicConfigs, NO_BROKER_CONFIGS } from '../../src/metadata/configs/resolve.ts';
 import type { ConfigTexts } from '../../src/metadata/configs/resolve.ts';
 import { brokerSynonyms, groupSynonym, topicSynonyms } from '../../src/metadata/configs/synonyms.ts';
 import { TOPIC_CONFIGS } from '../../src/metadata/configs/topic-configs.ts';
@@ -133,7 +133,7 @@ test('topic values come from where Kafka takes them', { skip }, () => {
     .trimEnd()
     .split('\n');
   const problems = cases.flatMap(([fixed, dynamicDefault, dynamicBroker, topic], index) => {
-    const described = describeTopicConfigs(topic, { static: fixed, dynamicDefault, dynamicBroker });
+    const described = effectiveTopicConfigs(topic, { static: fixed, dynamicDefault, dynamicBroker });
     const ours = described
       .filter((one) => !ONLY_OURS['topic']!.includes(one.name))
       .map((one) => `${one.name}=${one.value}@${SOURCE_NAMES[one.source]}`);

@@ -1,6 +1,6 @@
 /** CreateTopics (key 19). Answers when the topics are in this broker's metadata, so that the next request finds them. */
 import { ZERO_UUID } from '../../base/uuid.ts';
-import { describeTopicConfigs } from '../../metadata/configs/resolve.ts';
+import { effectiveTopicConfigs } from '../../metadata/configs/resolve.ts';
 import type { CreatedTopic } from '../../metadata/controller/topics.ts';
 import { CLUSTER_METADATA_TOPIC } from '../../metadata/topic-names.ts';
 import { Errors, KafkaError } from '../../protocol/errors.ts';
@@ -57,7 +57,7 @@ function answer(topic: CreatedTopic, context: RequestContext, services: Services
     const topicConfigErrorCode = Errors.TOPIC_AUTHORIZATION_FAILED;
     return { ...made, topicConfigErrorCode, numPartitions: -1, replicationFactor: -1, configs: [] };
   }
-  const configs = describeTopicConfigs(topic.configs, services.brokerConfigs());
+  const configs = effectiveTopicConfigs(topic.configs, services.brokerConfigs());
   return {
     ...made,
     numPartitions,

@@ -33,6 +33,45 @@ test('a topic without overrides on a broker without configuration gets the defau
   });
 });
 
+/** As DescribeConfigs shows retention.ms. */
+function retention(own: ReadonlyMap<string, string>, sources: BrokerConfigSources) {
+  const found = describeTopicConfigs(own, sources).find((one) => one.name === 'retention.ms')!;
+  return { value: found.value, source: found.source, synonyms: found.synonyms };
+}
+
+test('a topic value that the broker has only in another unit is shown as a default without synonyms', () => {
+  const value = (fixed: Pairs, own = NONE) => retention(own, broker({ fixed }));
+  const { DEFAULT } = CONFIG_SOURCE;
+  assert.deepEqual(value({}), { value: '604800000', source: DEFAULT, synonyms: [] });
+  assert.deepEqual(value({ 'log.retention.hours': '48' }), {
+    value: '172800000',
+    source: DEFAULT,
+    synonyms: [],
+  });
+  const own = new Map([['retention.ms', '7']]);
+  assert.deepEqual(value({ 'log.retention.hours': '48' }, own), {
+    value: '7',
+    source: CONFIG_SOURCE.TOPIC,
+    synonyms: [{ name: 'retention.ms', value: '7', source: CONFIG_SOURCE.TOPIC }],
+  });
+});
+
+test('once the broker has the value in the unit of the topic, the others are its synonyms', () => {
+  const sources = broker({
+    dynamicDefault: { 'log.retention.ms': '9' },
+    fixed: { 'log.retention.minutes': '3' },
+  });
+  assert.deepEqual(retention(NONE, sources), {
+    value: '9',
+    source: CONFIG_SOURCE.DYNAMIC_DEFAULT_BROKER,
+    synonyms: [
+      { name: 'log.retention.ms', value: '9', source: CONFIG_SOURCE.DYNAMIC_DEFAULT_BROKER },
+      { name: 'log.retention.minutes', value: '3', source: CONFIG_SOURCE.STATIC_BROKER },
+      { name: 'log.retention.hours', value: '168', source: CONFIG_SOURCE.DEFAULT },
+    ],
+  });
+});
+
 test('topic, broker, all brokers, file, default: all values are shown, and the first counts', () => {
   const sources = broker({
     dynamic: { 'log.segment.bytes': '2000000' },
@@ -101,6 +140,34 @@ test('a group configuration comes from the group, then from the broker', () => {
   });
   const own = resolveGroupConfig(name, new Map([[name, '47000']]), sources);
   assert.deepEqual([own.value, own.source, own.synonyms.length], ['47000', CONFIG_SOURCE.GROUP, 3]);
+});
+
+test('a group configuration that no broker configuration stands behind is its own synonym', () => {
+  const name = 'share.auto.offset.reset';
+  const fallback = { name, value: 'latest', source: CONFIG_SOURCE.DEFAULT };
+  assert.deepEqual(resolveGroupConfig(name, NONE, NO_BROKER_CONFIGS), {
+    value: 'latest',
+    source: CONFIG_SOURCE.DEFAULT,
+    synonyms: [fallback],
+  });
+  const own = { name, value: 'earliest', source: CONFIG_SOURCE.GROUP };
+  assert.deepEqual(resolveGroupConfig(name, new Map([[name, 'earliest']]), NO_BROKER_CONFIGS).synonyms, [
+    own,
+    fallback,
+  ]);
+});
+
+test('a broker shows its id under both names, whichever was set', () => {
+  const shown = (fixed: Pairs) =>
+    ['node.id', 'broker.id'].map((name) => {
+      const { value, source } = resolveBrokerConfig(name, broker({ fixed }));
+      return [value, source];
+    });
+  const { STATIC_BROKER, DEFAULT } = CONFIG_SOURCE;
+  assert.deepEqual(shown({ 'node.id': '7' }), Array(2).fill(['7', STATIC_BROKER]));
+  assert.deepEqual(shown({ 'broker.id': '7' }), Array(2).fill(['7', STATIC_BROKER]));
+  assert.deepEqual(shown({}), Array(2).fill(['1', DEFAULT]));
+  assert.deepEqual(shown({ 'broker.id': '-1' }), Array(2).fill(['1', DEFAULT]));
 });
 
 test("a streams group without an assignor of its own gets the first of the broker's", () => {

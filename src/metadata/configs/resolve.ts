@@ -1,8 +1,8 @@
 /**
  * Where a configuration's value comes from: the resource's own, else the broker's dynamic, dynamic default
- * and static ones, else the default; and the answers of DescribeConfigs, which show all of them. One
- * difference to Kafka is meant: a topic value that comes from log.retention.hours and the like is shown with
- * that source, where Kafka says "default".
+ * and static ones, else the default; and the answers of CreateTopics and DescribeConfigs, which show that. The two
+ * differ, in Kafka too, for a value that is there only in another unit (log.retention.hours): CreateTopics says where
+ * it comes from, DescribeConfigs calls it a default without synonyms.
  */
 import { BROKER_CONFIGS, brokerDefinition, listenerConfigName } from './broker-configs.ts';
 import { CLIENT_METRICS_CONFIGS } from './client-metrics-configs.ts';
@@ -97,11 +97,15 @@ export function resolveGroupConfig(
   const definition = known(GROUP_CONFIGS, name);
   const own = groupOverrides.get(name);
   const brokerName = groupSynonym(name);
-  const synonyms = brokerName === undefined ? [] : [{ name: brokerName, factor: 1 }];
   // The broker's list of assignors answers for the group's one assignor by its first.
-  const below = brokerValues(synonyms, broker).map((value) =>
-    name === 'streams.assignor.name' ? { ...value, converted: value.text.split(',')[0]!.trim() } : value,
-  );
+  const below =
+    brokerName === undefined
+      ? ownDefault(definition)
+      : brokerValues([{ name: brokerName, factor: 1 }], broker).map((value) =>
+          name === 'streams.assignor.name'
+            ? { ...value, converted: value.text.split(',')[0]!.trim() }
+            : value,
+        );
   return resolve(
     definition,
     own === undefined ? undefined : { text: own, source: CONFIG_SOURCE.GROUP },
@@ -114,6 +118,23 @@ export function resolveGroupConfig(
  * set.
  */
 export function resolveBrokerConfig(name: string, broker: BrokerConfigSources): ResolvedConfig {
+  return name === 'node.id' || name === 'broker.id'
+    ? resolveNodeId(name, broker)
+    : resolveBrokerName(name, broker);
+}
+
+/**
+ * A broker has its id under both names, whichever was set; the newer one counts. Where none is, broker.id is
+ * shown as node.id, whose default is in force (Kafka refuses to start without either).
+ */
+function resolveNodeId(name: 'node.id' | 'broker.id', broker: BrokerConfigSources): ResolvedConfig {
+  const older = broker.static.get('broker.id');
+  const id = broker.static.get('node.id') ?? (Number(older ?? -1) >= 0 ? older : undefined);
+  if (id === undefined) return resolveBrokerName('node.id', NO_BROKER_CONFIGS);
+  return resolveBrokerName(name, { ...NO_BROKER_CONFIGS, static: new Map([[name, id]]) });
+}
+
+function resolveBrokerName(name: string, broker: BrokerConfigSources): ResolvedConfig {
   const definition = brokerDefinition(name);
   const base = listenerConfigName(name);
   const names = base === undefined ? brokerSynonyms(name) : [name, base];
@@ -121,8 +142,7 @@ export function resolveBrokerConfig(name: string, broker: BrokerConfigSources): 
     names.map((synonym) => ({ name: synonym, factor: 1 })),
     broker,
   );
-  const first = all.findIndex((value) => value.name === name);
-  const synonyms = first < 0 ? [] : all.slice(first);
+  const synonyms = from(all, name);
   const secret = definition === undefined || isSensitive(definition);
   const value = synonyms[0] === undefined ? null : canonical(definition, synonyms[0].text);
   return {
@@ -132,17 +152,29 @@ export function resolveBrokerConfig(name: string, broker: BrokerConfigSources): 
   };
 }
 
-/**
- * All of a topic's configurations, for DescribeConfigs and CreateTopics; internal ones only where they are
- * set.
- */
-export function describeTopicConfigs(
+/** All of a topic's configurations, for CreateTopics; internal ones only where they are set. */
+export function effectiveTopicConfigs(
   topicOverrides: ConfigTexts,
   broker: BrokerConfigSources,
 ): DescribedConfig[] {
   return listed(TOPIC_CONFIGS, topicOverrides).map((definition) =>
     described(definition, resolveTopicConfig(definition.name, topicOverrides, broker)),
   );
+}
+
+/** All of a topic's configurations, for DescribeConfigs; internal ones only where they are set. */
+export function describeTopicConfigs(
+  topicOverrides: ConfigTexts,
+  broker: BrokerConfigSources,
+): DescribedConfig[] {
+  return effectiveTopicConfigs(topicOverrides, broker).map((config) => {
+    const own = config.source === CONFIG_SOURCE.TOPIC ? config.synonyms.slice(0, 1) : [];
+    const below = config.synonyms.slice(own.length);
+    const shown = from(below, topicSynonyms(config.name)[0]?.name);
+    if (shown.length === below.length) return config;
+    const source = own[0]?.source ?? shown[0]?.source ?? CONFIG_SOURCE.DEFAULT;
+    return { ...config, source, synonyms: [...own, ...shown] };
+  });
 }
 
 export function describeGroupConfigs(
@@ -211,6 +243,20 @@ function brokerValues(synonyms: readonly Synonym[], broker: BrokerConfigSources)
   for (const one of synonyms) add(one, broker.static.get(one.name), CONFIG_SOURCE.STATIC_BROKER);
   for (const one of synonyms) add(one, brokerDefinition(one.name)?.default, CONFIG_SOURCE.DEFAULT);
   return found;
+}
+
+/** From the first value under `name` on; none where there is none. */
+function from<T extends { readonly name: string }>(
+  values: readonly T[],
+  name: string | undefined,
+): readonly T[] {
+  const first = values.findIndex((value) => value.name === name);
+  return first < 0 ? [] : values.slice(first);
+}
+
+/** A configuration that no broker configuration stands behind is its own synonym, by its default. */
+function ownDefault({ name, default: text }: ConfigDefinition): BrokerValue[] {
+  return text === null ? [] : [{ name, text, converted: text, source: CONFIG_SOURCE.DEFAULT }];
 }
 
 function resolve(
