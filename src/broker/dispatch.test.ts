@@ -17,6 +17,13 @@ import { testWorld } from './test-client.ts';
 
 const SOFTWARE = { clientSoftwareName: 'test', clientSoftwareVersion: '1.0' };
 
+test('item 2: JoinGroup is advertised from 0 to 9, so static membership (5 and later) is open to clients', async () => {
+  const { client } = await testWorld();
+  const { apiKeys } = await client.request(ApiVersionsRequest, ApiVersionsResponse, 3, SOFTWARE);
+  const joinGroup = apiKeys.find(({ apiKey }) => apiKey === 11);
+  assert.deepEqual(joinGroup, { apiKey: 11, minVersion: 0, maxVersion: 9 });
+});
+
 test('item 1: ApiVersions advertises what has a handler, Produce from 0, and neither 71 nor 72', async () => {
   const { client, world } = await testWorld();
   for (let version = 0; version <= 5; version++) {
