@@ -12,7 +12,7 @@ const KEPT_SEEDS: readonly string[] = [
   // All batches in flight were written, the answers came too late, and the broker was stopped cleanly in between.
   '162',
 ];
-const RANDOM_WORLDS = 60;
+const RANDOM_WORLDS = 40;
 
 function failure({ seed, plan, anomalies }: Report): string {
   const what = anomalies.slice(0, 10).map(({ kind, what, atMs }) => `  at ${atMs} ms ${kind}: ${what}`);

@@ -175,7 +175,7 @@ function takeBatch(
       if (epoch < position.epoch) {
         history.anomaly('epoch went back', `${partition.name} @${record.offset}: ${position.epoch}, then ${epoch}`);
       }
-      history.seen(partition, record.offset, value);
+      history.seen(partition, record.offset, value, epoch);
       position.scan?.values.push(value);
       position.offset = record.offset + 1;
       position.epoch = epoch;

@@ -231,20 +231,26 @@ async function commit(
     generationIdOrMemberEpoch: membership.generationId,
     memberId: membership.memberId,
     groupInstanceId: null,
-    topics: ready.map(({ partition }, index) => ({
-      name: partition.topic.name,
+    topics: group.topics.map(({ name }) => ({
+      name,
       topicId: ZERO_UUID,
-      partitions: [
-        { partitionIndex: partition.partition, committedOffset: offsets[index]!, committedMetadata: null },
-      ],
+      partitions: ready.flatMap(({ partition }, index) =>
+        partition.topic.name === name
+          ? [{ partitionIndex: partition.partition, committedOffset: offsets[index]!, committedMetadata: null }]
+          : [],
+      ),
     })),
   });
   let worst: number = Errors.NONE;
-  for (const [index, topic] of answer.topics.entries()) {
-    const { errorCode } = topic.partitions[0]!;
-    stage.note('OffsetCommit', errorCode);
-    if (errorCode === Errors.NONE) group.commitAcked(ready[index]!.partition, offsets[index]!);
-    else worst = errorCode;
+  for (const { name, partitions } of answer.topics) {
+    for (const { partitionIndex, errorCode } of partitions) {
+      stage.note('OffsetCommit', errorCode);
+      const index = ready.findIndex(
+        ({ partition }) => partition.topic.name === name && partition.partition === partitionIndex,
+      );
+      if (errorCode === Errors.NONE) group.commitAcked(ready[index]!.partition, offsets[index]!);
+      else worst = errorCode;
+    }
   }
   return worst;
 }

@@ -58,6 +58,8 @@ export class PartitionHistory {
   readonly known = new Map<number, Known>();
   /** What a power cut may have taken: there as it was, or gone with all that follows. */
   readonly doubtful = new Map<number, string>();
+  /** By epoch and offset: even what a power cut took is never replaced in the same epoch (KIP-101). */
+  readonly written = new Map<string, string>();
   /** The highest start that was ever asked for; retention may go to any. */
   startMax: number;
   /** The highest leader epoch that metadata showed. */
@@ -122,10 +124,17 @@ export class History {
     this.#know(partition, offset, value, survives);
   }
 
-  /** Somebody polled it: it was committed. */
-  seen(partition: PartitionHistory, offset: number, value: string): void {
+  /** Somebody polled it: it was committed. `epoch`: of the leader that wrote it, as its batch says. */
+  seen(partition: PartitionHistory, offset: number, value: string, epoch = 0): void {
     this.counts.seen += 1;
     this.#told(partition, offset, value);
+    const written = `${epoch} ${offset}`;
+    const before = partition.written.get(written);
+    partition.written.set(written, value);
+    if (before !== undefined && before !== value) {
+      const what = `${partition.name} @${offset} of epoch ${epoch}: ${short(before)}, then ${short(value)}`;
+      this.anomaly('one epoch, two records', what);
+    }
     const sent = this.#sent.get(value);
     if (sent === undefined) {
       this.anomaly('phantom', `${partition.name} @${offset}: ${short(value)} was never sent`);

@@ -123,6 +123,8 @@ async function round(
     const records = encode(stage, batch, { identity, options });
     return produce(stage, client, { wire, partition, values: batch.values, records, acks: -1, byId: random.chance(0.5) });
   });
+  // Now and then the answers are lost, whatever became of the batches.
+  if (random.chance(0.05)) void stage.sleep(random.between(0, 20)).then(() => client.disconnect());
   const outcomes = await Promise.all(answers);
   stream.unacked = [];
   for (const [index, batch] of batches.entries()) {
