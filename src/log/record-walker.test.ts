@@ -22,6 +22,7 @@ function walk(walker: RecordWalker, batch: Buffer): string | undefined {
     keyRequired: false,
     timestampMin: -Infinity,
     timestampMax: Infinity,
+    refuseEachTimestamp: false,
   });
 }
 

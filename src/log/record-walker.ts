@@ -24,6 +24,8 @@ export interface WalkRules {
   /** Timestamps other than -1 must lie within; ±Infinity to allow all. */
   readonly timestampMin: number;
   readonly timestampMax: number;
+  /** The batch's own claim that its timestamps are the broker's, where they will be. */
+  readonly refuseEachTimestamp: boolean;
 }
 
 export class RecordWalker {
@@ -115,7 +117,7 @@ export class RecordWalker {
       this.maxTimestampIndex = index;
     }
     const isTimely = timestamp >= rules.timestampMin && timestamp <= rules.timestampMax;
-    if ((rules.keyRequired && keySize < 0) || !isTimely) {
+    if ((rules.keyRequired && keySize < 0) || rules.refuseEachTimestamp || !isTimely) {
       this.#judge(index, { keySize, timestamp }, rules);
     }
     return undefined;
@@ -129,6 +131,12 @@ export class RecordWalker {
     const { timestamp } = record;
     if (rules.keyRequired && record.keySize < 0) {
       this.#fail(Errors.INVALID_RECORD, index, 'Compacted topics cannot accept a message without a key');
+    } else if (rules.refuseEachTimestamp) {
+      this.#fail(
+        Errors.INVALID_TIMESTAMP,
+        index,
+        'A producer must not set the timestamp type to LogAppendTime',
+      );
     } else if (timestamp !== -1) {
       const range = `[${rules.timestampMin}, ${rules.timestampMax}]`;
       this.#fail(Errors.INVALID_TIMESTAMP, index, `Timestamp ${timestamp} is out of range ${range}`);

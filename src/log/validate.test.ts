@@ -200,11 +200,11 @@ test('timestamps outside of the bounds are INVALID_TIMESTAMP with record errors,
   accepted(of(NOW - 99_999, NOW + 99_999), { settings: { ...settings, timestampType: 'LogAppendTime' } });
 });
 
-test('a producer that claims LogAppendTime gets the type of the topic, and keeps its maximum timestamp', () => {
+test('a producer may not claim LogAppendTime where the topic has it; elsewhere it gets CreateTime and keeps its maximum', () => {
   const result = accepted(batch({ hasLogAppendTime: true, maxTimestamp: NOW + 9 }));
   assert.deepEqual([header.hasLogAppendTime(result), header.maxTimestamp(result)], [false, NOW + 9]);
   const settings = { timestampType: 'LogAppendTime' } as const;
-  assert.equal(header.hasLogAppendTime(accepted(batch({ hasLogAppendTime: true }), { settings })), true);
+  assert.equal(refusal(batch({ hasLogAppendTime: true }), { settings }), 'INVALID_TIMESTAMP');
 });
 
 test('with CreateTime the largest timestamp is computed anew where the producer left it out', () => {
@@ -261,10 +261,12 @@ function contents(bytes: Buffer): unknown[] {
   return found;
 }
 
-test('offset deltas that are not contiguous are made so', () => {
+test('offset deltas that are not contiguous are made so, compressed ones are INVALID_RECORD', () => {
   const records = [0, 0, 0].map((offsetDelta) => ({ key: null, value: null, timestamp: NOW, offsetDelta }));
   const result = accepted(batch({ records, lastOffsetDelta: 2 }));
   const offsets: number[] = [];
   forEachRecord(result, ({ offset }) => offsets.push(offset), { maxDecompressedBytes: 1e6 });
   assert.deepEqual(offsets, [100, 101, 102]);
+  const compressed = buildBatch({ records, lastOffsetDelta: 2, compression: 'gzip' });
+  assert.equal(refusal(compressed), 'INVALID_RECORD');
 });

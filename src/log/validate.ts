@@ -175,9 +175,14 @@ function checkRecords(
     timestampMax: isCreateTime
       ? Math.min(nowMs + settings.timestampAfterMaxMs, Number.MAX_SAFE_INTEGER)
       : Infinity,
+    // As 4.4 does: only where the topic has it too; elsewhere the claim is corrected.
+    refuseEachTimestamp: !isCreateTime && header.hasLogAppendTime(batch),
   });
   if (problem !== undefined) return invalid(Errors.INVALID_RECORD, `Invalid record batch: ${problem}`);
   if (walker.errorCode !== Errors.NONE) return recordsRefused(walker);
+  if (isCompressed && context.origin === 'client' && !walker.areOffsetsContiguous) {
+    return invalid(Errors.INVALID_RECORD, 'Invalid record batch: offset deltas of compressed records are not 0, 1, 2...');
+  }
   const targetCompression = compressionFor(settings, sourceCompression);
   const mustRebuild =
     (targetCompression !== sourceCompression && !header.isControl(batch)) ||

@@ -43,13 +43,14 @@ export const offsetCommit = handler(
       }));
       return { name, topicId, partitions };
     });
-    return { throttleTimeMs: 0, topics: together(answers) };
+    const isMixed = topics.some((topic, i) => checked[i].partitions.length < topic.partitions.length);
+    return { throttleTimeMs: 0, topics: isMixed ? together(answers) : answers };
   },
 );
 
 type Answer = OffsetCommitResponse['topics'][number];
 
-/** As Kafka answers: mentions of a topic are put together. */
+/** As Kafka answers where the broker itself refused some: mentions of a topic are put together. */
 function together(answers: readonly Answer[]): Answer[] {
   const topics = new Map<string, Answer>();
   for (const answer of answers) {
