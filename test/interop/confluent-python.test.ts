@@ -4,6 +4,7 @@ import { obtain } from './peer.ts';
 import { startPlatformatic } from './platformatic-peer.ts';
 import { startPython } from './python-peer.ts';
 import { scenario } from './scenario.ts';
+import { served, servedStyles } from './served.ts';
 
 const { installed: python, skip } = await obtain(installPython);
 
@@ -12,5 +13,8 @@ scenario({
   skip,
   start: (bootstrap) => startPython({ python: python!, client: 'confluent' }, bootstrap),
   observe: startPlatformatic,
-  styles: [{ strategy: 'cooperative-sticky' }, { protocol: 'consumer' }],
+  styles: servedStyles(await served(), 'confluent-kafka', [
+    { strategy: 'cooperative-sticky' },
+    { protocol: 'consumer' },
+  ]),
 });

@@ -4,21 +4,24 @@ import { obtain } from './peer.ts';
 import { startPlatformatic } from './platformatic-peer.ts';
 import { startJava } from './java-peer.ts';
 import { scenario } from './scenario.ts';
+import { served, servedStyles } from './served.ts';
 import { javaExtras } from './java-extras.ts';
 
 const { installed: classpath, skip } = await obtain(installKafkaClients);
+
+const serves = await served();
 
 scenario({
   name: 'Kafka Java client',
   skip,
   start: (bootstrap) => startJava(classpath!, bootstrap),
   observe: startPlatformatic,
-  styles: [
+  styles: servedStyles(serves, 'Kafka Java client', [
     { strategy: 'roundrobin' },
     { strategy: 'cooperative-sticky' },
     { protocol: 'consumer', assignor: 'uniform' },
     { protocol: 'consumer', assignor: 'range' },
-  ],
+  ]),
 });
 
-javaExtras({ skip, start: (bootstrap) => startJava(classpath!, bootstrap) });
+javaExtras({ skip, serves, start: (bootstrap) => startJava(classpath!, bootstrap) });

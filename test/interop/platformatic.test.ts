@@ -4,6 +4,7 @@ import { obtain } from './peer.ts';
 import { PLATFORMATIC_LACKS, startPlatformatic } from './platformatic-peer.ts';
 import { startPython } from './python-peer.ts';
 import { scenario } from './scenario.ts';
+import { served, servedStyles } from './served.ts';
 
 const { installed: python, skip } = await obtain(installPython);
 
@@ -13,5 +14,5 @@ scenario({
   start: startPlatformatic,
   observe: (bootstrap) => startPython({ python: python!, client: 'confluent' }, bootstrap),
   lacks: PLATFORMATIC_LACKS,
-  styles: [{ protocol: 'consumer' }],
+  styles: servedStyles(await served(), '@platformatic/kafka', [{ protocol: 'consumer' }]),
 });

@@ -1,12 +1,15 @@
-// The broker is ended and started again under a running idempotent Java producer with acks=all and a consumer that reads
-// along: nothing acknowledged is lost, nothing is there twice, and committed offsets stay. HEADRACE_KILL_ROUNDS sets how
-// often it is killed.
+// The broker is ended and started again under a running idempotent producer with acks=all and a consumer that reads
+// along, Java's and librdkafka's: nothing acknowledged is lost, nothing is there twice, and committed offsets stay.
+// HEADRACE_KILL_ROUNDS sets how often it is killed.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { installKafkaClients, installKafkaTools } from '../../scripts/peer-java.ts';
+import { installPython } from '../../scripts/peer-python.ts';
 import { startJava } from './java-peer.ts';
 import { inspectSegments, kafkaTools } from './java-tools.ts';
 import { obtain } from './peer.ts';
+import type { ProcessPeer } from './process-peer.ts';
+import { startPython } from './python-peer.ts';
 import { startTarget, type Target } from './target.ts';
 import { until } from './until.ts';
 
@@ -18,21 +21,30 @@ const RECORDS_BETWEEN = 400;
 const { installed, skip } = await obtain(async () => ({
   clients: await installKafkaClients(),
   tools: await installKafkaTools(),
+  python: await installPython(),
 }));
 
-for (const { signal, rounds, end } of [
-  { signal: 'SIGTERM', rounds: STOP_ROUNDS, end: (target: Target) => target.stop() },
-  { signal: 'SIGKILL', rounds: KILL_ROUNDS, end: (target: Target) => target.kill() },
+type Start = (bootstrap: string) => Promise<ProcessPeer>;
+const java: Start = (bootstrap) => startJava(installed!.clients, bootstrap);
+const librdkafka: Start = (bootstrap) =>
+  startPython({ python: installed!.python, client: 'confluent' }, bootstrap);
+const stop = (target: Target): Promise<void> => target.stop();
+const kill = (target: Target): Promise<void> => target.kill();
+
+for (const { signal, client, rounds, end, start } of [
+  { signal: 'SIGTERM', client: 'Java', rounds: STOP_ROUNDS, end: stop, start: java },
+  { signal: 'SIGKILL', client: 'Java', rounds: KILL_ROUNDS, end: kill, start: java },
+  { signal: 'SIGKILL', client: 'librdkafka', rounds: KILL_ROUNDS, end: kill, start: librdkafka },
 ]) {
   test(
-    `${rounds} times ${signal}: nothing acknowledged is lost or there twice`,
+    `${rounds} times ${signal} under ${client}: nothing acknowledged is lost or there twice`,
     { skip: skip ?? false },
     async (t) => {
       const target = await startTarget();
-      const java = await startJava(installed!.clients, target.bootstrap);
+      const peer = await start(target.bootstrap);
       try {
-        await java.createTopic('flow', PARTITIONS, {});
-        await java.call('flowStart', { topic: 'flow', partitions: PARTITIONS });
+        await peer.createTopic('flow', PARTITIONS, {});
+        await peer.call('flowStart', { topic: 'flow', partitions: PARTITIONS });
         let wanted = 0;
         const flows = async (): Promise<void> => {
           let state = '';
@@ -40,7 +52,7 @@ for (const { signal, rounds, end } of [
           await until(
             `${wanted} records are acknowledged`,
             async () => {
-              const now = await java.call('flowState', {});
+              const now = await peer.call('flowState', {});
               state = JSON.stringify(now);
               assert.deepEqual(now.faults, [], target.log());
               if (now.acknowledged < wanted) return false;
@@ -52,18 +64,18 @@ for (const { signal, rounds, end } of [
         };
         await flows();
         for (let round = 1; round <= rounds; round += 1) {
-          await java.commit('rounds', 'flow', [{ partition: 0, offset: round, metadata: `round ${round}` }]);
+          await peer.commit('rounds', 'flow', [{ partition: 0, offset: round, metadata: `round ${round}` }]);
           await end(target);
           const restartedAt = Date.now();
           await target.restart();
           t.diagnostic(`round ${round}: ready again after ${Date.now() - restartedAt} ms`);
           await flows();
-          assert.deepEqual(await java.call('flowMissing', {}), []);
-          assert.deepEqual(await java.committed('rounds', 'flow'), [
+          assert.deepEqual(await peer.call('flowMissing', {}), []);
+          assert.deepEqual(await peer.committed('rounds', 'flow'), [
             { partition: 0, offset: round, metadata: `round ${round}` },
           ]);
         }
-        const { missing, state } = await java.call('flowStop', {});
+        const { missing, state } = await peer.call('flowStop', {});
         assert.deepEqual(missing, []);
         assert.deepEqual(state.faults, []);
         assert.equal(state.acknowledged, state.sent);
@@ -73,7 +85,7 @@ for (const { signal, rounds, end } of [
         const { faults } = await inspectSegments(kafkaTools(installed!.tools), target.dataDir);
         assert.deepEqual(faults, []);
       } finally {
-        await java.close();
+        await peer.close();
         await target.discard();
       }
     },

@@ -10,6 +10,7 @@ from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, 
                                    ResourceType)
 
 from driver import decode, encode, serve
+from flow import Flow
 
 BASE = {'bootstrap.servers': sys.argv[1], 'client.id': 'confluent'}
 if os.environ.get('HEADRACE_INTEROP_DEBUG'):
@@ -228,7 +229,16 @@ def committed(request):
             for each in group.topic_partitions if each.topic == request['topic'] and each.offset >= 0]
 
 
+flows = []
+
+
+def flow_start(request):
+    flows.append(Flow(BASE, request['topic'], request['partitions']))
+
+
 serve({
+    'flowStart': flow_start, 'flowState': lambda _request: flows[-1].state(),
+    'flowMissing': lambda _request: flows[-1].missing(), 'flowStop': lambda _request: flows[-1].stop(),
     'createTopic': create_topic, 'deleteTopic': delete_topic, 'topics': topics, 'partitions': partitions,
     'configs': configs, 'alterConfig': alter_config, 'produce': produce, 'read': read, 'offsetAt': offset_at,
     'join': join, 'member': lambda request: members[request['member']].state(),
