@@ -28,6 +28,7 @@ export class Partitions {
   readonly #listeners: LeadershipListener[] = [];
   #checkpointTimer: Timer | undefined;
   #isStopped = false;
+  #isStarting = true;
   #watermarks: ReadonlyMap<string, number> = new Map();
 
   constructor(options: {
@@ -53,6 +54,7 @@ export class Partitions {
     this.#watermarks = this.#logDirectories.readHighWatermarks();
     this.#removeStrays();
     for (const topic of this.#image.topics.values()) this.#create(topic);
+    this.#isStarting = false;
     this.#watermarks = new Map();
     this.#image.onChange((change) => this.#follow(change));
     this.#logDirectories.onDirectoryFailure = (path, error) => this.#onDirectoryFailure(path, error);
@@ -188,6 +190,7 @@ export class Partitions {
   #openLog(topic: TopicImage, partition: number, settings: TopicSettings): Log | undefined {
     try {
       const { name, id } = topic;
+      this.#mustNotHide(name, partition);
       const log = this.#logDirectories.create({ topic: name, partition, topicId: id, settings });
       log.configure(settings);
       return log;
@@ -195,6 +198,16 @@ export class Partitions {
       this.#ports.logger.error({ error, topic: topic.name, partition }, 'partition has no log');
       return undefined;
     }
+  }
+
+  /**
+   * At the start a replica that no directory shows may be in one that has failed: an empty log made elsewhere would take
+   * its place, and its offsets would be given out again. So it is offline until that directory is back (KIP-858).
+   */
+  #mustNotHide(topic: string, partition: number): void {
+    if (!this.#isStarting || this.#logDirectories.get({ topic, partition }) !== undefined) return;
+    const failed = this.#logDirectories.directories().find(({ isOnline }) => !isOnline);
+    if (failed !== undefined) throw new Error(`${topic}-${partition} may be in ${failed.path}, which has failed`);
   }
 
   #delete(topic: TopicImage): void {
