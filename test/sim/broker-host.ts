@@ -37,6 +37,8 @@ export class BrokerHost {
   broker: Broker | undefined;
   /** Writes find no room. */
   isFull = false;
+  /** A log directory that fails whatever is asked of it. */
+  brokenDirectory: string | undefined;
   /** Syncs fail. */
   isBroken = false;
   /** Syncs and reads take this many times as long. */
@@ -92,7 +94,7 @@ export class BrokerHost {
   }
 
   get #isSick(): boolean {
-    return this.isFull || this.isBroken;
+    return this.#wasSick || this.isFull || this.isBroken || this.brokenDirectory !== undefined;
   }
 
   cancelDeath(): void {
@@ -181,6 +183,11 @@ export class BrokerHost {
       // It died at this operation: of a write a part is there, of anything else nothing.
       if (operation.kind === 'write') return 'EIO';
       throw new SimulatedCrash(operation);
+    }
+    if (this.brokenDirectory !== undefined && operation.path.startsWith(this.brokenDirectory)) {
+      this.#wasSick = true;
+      if (operation.kind === 'sync') this.#hasDroppedPages = true;
+      return 'EIO';
     }
     if (this.isBroken && operation.kind === 'sync') {
       this.#wasSick = true;

@@ -5,12 +5,20 @@ import { simulate, type Report } from './world.ts';
 /** Worlds in which something was wrong once, or that go through much. They stay. */
 const KEPT_SEEDS: readonly string[] = [
   // Two high watermark checkpoints at once used one temporary file, and the directory counted as failed.
-  '109',
-  '136',
-  // A full disk, then a clean stop that could not keep what it would have promised.
-  '134',
+  '6011',
+  '6042',
+  '6085',
   // All batches in flight were written, the answers came too late, and the broker was stopped cleanly in between.
   '162',
+  // A log directory had failed at the start, and its replicas were made anew, empty, in another one.
+  '7011',
+  '7013',
+  '7040',
+  '7050',
+  // Full and broken disks, and power cuts while logs are recovered.
+  '134',
+  '2070',
+  '2089',
 ];
 const RANDOM_WORLDS = 40;
 

@@ -44,6 +44,7 @@ const FAULT_KINDS = [
   'slow',
   'full',
   'broken',
+  'directory',
   'clock',
   'pause',
   'block',
@@ -328,6 +329,16 @@ class World {
     } else if (kind === 'broken') {
       host.isBroken = true;
       later(random.between(50, 3_000), () => host.end('power cut', pauseMs));
+    } else if (kind === 'directory') {
+      // Not the first one, which holds the metadata too.
+      const path = stage.directories[random.between(1, 2)];
+      if (path === undefined || host.brokenDirectory !== undefined) return;
+      host.brokenDirectory = path;
+      later(random.between(0, 1_000), () => host.end('kill', pauseMs));
+      later(random.between(2_000, 10_000), () => {
+        host.brokenDirectory = undefined;
+        host.end('kill', pauseMs);
+      });
     } else if (kind === 'clock') {
       host.ports.process.jumpWallClock(random.between(-CLOCK_JUMP_MS_MAX, CLOCK_JUMP_MS_MAX));
     } else if (kind === 'pause') {
@@ -352,6 +363,8 @@ class World {
     const { host, stage } = this;
     this.#isFaulty = false;
     host.isFull = false;
+    if (host.brokenDirectory !== undefined) this.#mustRestart = true;
+    host.brokenDirectory = undefined;
     host.slowness = 1;
     host.cancelDeath();
     if (host.ports.process.isPaused) host.ports.process.resume();
