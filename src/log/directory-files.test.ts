@@ -57,11 +57,13 @@ test('partition.metadata holds the topic id, and nothing else passes for it', ()
 });
 
 test('the mark of a clean shutdown is JSON that Kafka reads, and what is not ours in it is passed over', () => {
-  const logs = new Map([['t-0', { end: 12, segments: [0, 10], size: 345 }]]);
+  const log = { end: 12, segments: [0, 10], size: 345, producers: false, crc: { epochs: 2 ** 32 - 1 } };
+  const logs = new Map([['t-0', log]]);
   const content = formatCleanShutdown(5, logs);
   assert.equal(
     content.toString(),
-    '{"version":0,"brokerEpoch":5,"logs":{"t-0":{"end":12,"segments":[0,10],"size":345}}}',
+    '{"version":0,"brokerEpoch":5,"logs":{"t-0":{"end":12,"segments":[0,10],"size":345,' +
+      '"producers":false,"crc":{"epochs":4294967295}}}}',
   );
   assert.deepEqual(parseCleanShutdown(content), { brokerEpoch: 5, logs });
   assert.deepEqual(parseCleanShutdown(Buffer.from('{"version":0,"brokerEpoch":9}')), {
@@ -74,6 +76,11 @@ test('the mark of a clean shutdown is JSON that Kafka reads, and what is not our
   const odd =
     '{"logs":{"a-0":{"end":-1,"segments":[],"size":0},"b-0":null,"c-0":{"end":1,"segments":["x"],"size":1}}}';
   assert.deepEqual(parseCleanShutdown(Buffer.from(odd)).logs, new Map());
+  const sparse = '{"logs":{"a-0":{"end":0,"segments":[0],"size":0,"crc":{"index":"x"}}}}';
+  assert.deepEqual(
+    parseCleanShutdown(Buffer.from(sparse)).logs,
+    new Map([['a-0', { end: 0, segments: [0], size: 0, producers: true, crc: { index: -1 } }]]),
+  );
 });
 
 test('an offset checkpoint is replaced as a whole and read by folder name', () => {

@@ -4,9 +4,10 @@
  *   meta.properties       Java properties: version=1, cluster.id, node.id, directory.id (KIP-858); others are ignored
  *   partition.metadata    "version: 0\ntopic_id: <22 characters of base64url>"
  *   .kafka_cleanshutdown  JSON {"version":0,"brokerEpoch":n}: there only between a clean shutdown and the next start.
- *                         We add "logs": by folder name the end offset, the base offsets of the segments and the size of
- *                         the last .log file, so that a start need not look into any of them. Kafka ignores what it
- *                         does not know.
+ *                         We add "logs": by folder name the end offset, the base offsets of the segments, the size of
+ *                         the last .log file, whether there are producers, and the CRCs of what the shutdown wrote
+ *                         without a sync; so that a start need not look into any of them, and a stop need not wait for
+ *                         the device once per log. Kafka ignores what it does not know.
  */
 import { parseUuid, printUuid, ZERO_UUID } from '../base/uuid.ts';
 
@@ -62,6 +63,23 @@ export interface CleanLog {
   readonly segments: readonly number[];
   /** Of the last segment's .log file, in bytes. */
   readonly size: number;
+  /** False: the producer state is empty, and no snapshot says so. */
+  readonly producers: boolean;
+  readonly crc: UnsyncedFiles;
+}
+
+/**
+ * CRC-32Cs of small files that a clean shutdown wrote without a sync. They only repeat what the batches say: one that
+ * does not match after a power cut is made anew. The indexes are the last segment's, and without CRCs there are none;
+ * the other files are durable when they are not named.
+ */
+export interface UnsyncedFiles {
+  readonly index?: number;
+  readonly timeindex?: number;
+  /** Of the producer snapshot at `snapshotOffset`. */
+  readonly snapshot?: number;
+  readonly snapshotOffset?: number;
+  readonly epochs?: number;
 }
 
 export interface CleanShutdown {
@@ -93,11 +111,18 @@ export function parseCleanShutdown(content: Buffer): CleanShutdown {
 function cleanLogs(logs: object): Map<string, CleanLog> {
   const found = new Map<string, CleanLog>();
   for (const [name, value] of Object.entries(logs)) {
-    const { end, segments, size } = (value ?? {}) as { end?: unknown; segments?: unknown; size?: unknown };
+    const { end, segments, size, producers, crc } = (value ?? {}) as Partial<Record<keyof CleanLog, unknown>>;
     if (isCount(end) && isCount(size) && Array.isArray(segments) && segments.every(isCount)) {
-      found.set(name, { end, segments, size });
+      found.set(name, { end, segments, size, producers: producers !== false, crc: unsyncedFiles(crc) });
     }
   }
+  return found;
+}
+
+/** A CRC that is not a number matches no file. */
+function unsyncedFiles(value: unknown): UnsyncedFiles {
+  const found: Record<string, number> = {};
+  for (const [name, crc] of Object.entries(value ?? {})) found[name] = isCount(crc) ? crc : -1;
   return found;
 }
 

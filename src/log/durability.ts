@@ -205,7 +205,7 @@ export class Durability implements Syncable {
     round.epochsFile = file;
     file.truncate(0);
     file.write(0, [epochs.content()]);
-    epochs.isDirty = false;
+    epochs.markDurable();
   }
 
   /** Syncable */
@@ -240,33 +240,29 @@ export class Durability implements Syncable {
     }
     if (round.sealTo !== undefined) this.#recoveryPoint = Math.max(this.#recoveryPoint, round.sealTo);
     if (round.isSynced) this.#durableEndOffset = Math.max(this.#durableEndOffset, round.endOffset);
-    for (const flush of round.flushes) {
-      if (flush.isSealed) this.#recoveryPoint = Math.max(this.#recoveryPoint, round.endOffset);
-      flush.resolve();
-    }
+    for (const flush of round.flushes) flush.resolve();
     const durable = this.durableEndOffset;
     if (durable === this.#told) return;
     this.#told = durable;
     this.#log.onDurable(durable);
   }
 
-  /**
-   * Resolves when everything appended so far is durable; rejects with StorageError when it never will be. `isSealed`:
-   * indexes and snapshot were added too, so the recovery point may become the log's end.
-   */
-  flush(isSealed: boolean): Promise<void> {
+  /** Resolves when everything appended so far is durable; rejects with StorageError when it never will be. */
+  flush(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#flushes.push({ resolve, reject, isSealed });
+      this.#flushes.push({ resolve, reject });
       this.mustSync();
     });
   }
 
-  /** For a clean shutdown; indexes and snapshot were added before. */
+  /**
+   * For a clean shutdown: batches and names become durable, and all that belongs to closed segments. What is more, the
+   * record of the shutdown vouches for.
+   */
   async close(): Promise<void> {
     if (this.#files.length > 0) this.#areNamesChanged = true;
-    this.#mustSeal = true;
-    if (this.#hasUnsynced()) await this.flush(true);
-    else this.#recoveryPoint = this.#log.logEndOffset;
+    if (this.#hasUnsynced()) await this.flush();
+    this.#recoveryPoint = this.#log.logEndOffset;
   }
 
   #hasUnsynced(): boolean {
@@ -275,7 +271,7 @@ export class Durability implements Syncable {
       this.#files.length > 0 ||
       this.#areNamesChanged ||
       this.#round !== undefined ||
-      this.#log.epochs.isDirty ||
+      this.#mustSeal ||
       this.#durableEndOffset < this.#log.logEndOffset
     );
   }
@@ -318,7 +314,6 @@ export class Durability implements Syncable {
 interface Flush {
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
-  readonly isSealed: boolean;
 }
 
 interface Round {

@@ -6,7 +6,10 @@
  * unclean shutdown, as long as the file is durable before the recovery point passes the batches (Log sees to that). An
  * epoch without a batch is not missed: the next one begins at the same offset and replaces it.
  */
+import type { Disk } from '../base/ports.ts';
+import { crc32c } from '../protocol/crc32c.ts';
 import { formatCheckpoint, parseCheckpoint, parseInteger } from './checkpoint-file.ts';
+import { LEADER_EPOCH_CHECKPOINT } from './file-names.ts';
 
 export interface EpochEntry {
   readonly epoch: number;
@@ -21,8 +24,10 @@ export class LeaderEpochs {
   #entries: EpochEntry[];
   /** What a new start of the log took away, as it was: it stays in the file until that start is durable. */
   #forgotten: EpochEntry[] = [];
-  /** Changed since `content` was last taken. */
+  /** The file does not hold them durably. */
   isDirty = false;
+  /** CRC-32C of the file that a clean shutdown wrote without a sync; meant only while they are dirty. */
+  savedCrc: number | undefined;
 
   constructor(entries: readonly EpochEntry[] = []) {
     this.#entries = [];
@@ -124,6 +129,12 @@ export class LeaderEpochs {
     this.#forgotten = [];
   }
 
+  /** `content` is about to become durable. */
+  markDurable(): void {
+    this.isDirty = false;
+    this.savedCrc = undefined;
+  }
+
   /** What belongs into the file. */
   content(): Buffer {
     const last = this.#forgotten.at(-1)?.epoch;
@@ -143,4 +154,26 @@ export function parseLeaderEpochs(path: string, content: Buffer): EpochEntry[] {
     entries.push({ epoch, startOffset });
   }
   return entries;
+}
+
+/**
+ * For a clean shutdown: writes what is not durable to the file, without a sync. The file's CRC-32C; undefined when it is
+ * durable.
+ */
+export function saveEpochs(disk: Disk, folder: string, epochs: LeaderEpochs): number | undefined {
+  if (!epochs.isDirty) return undefined;
+  const content = epochs.content();
+  const crc = crc32c(content);
+  if (crc === epochs.savedCrc) return crc;
+  const path = `${folder}/${LEADER_EPOCH_CHECKPOINT}`;
+  const file = disk.open(`${path}.tmp`, 'create');
+  try {
+    file.truncate(0);
+    file.write(0, [content]);
+  } finally {
+    file.close();
+  }
+  disk.rename(`${path}.tmp`, path);
+  epochs.savedCrc = crc;
+  return crc;
 }

@@ -262,3 +262,70 @@ test('descriptors of closed segments are limited and opened again', async () => 
   }
   assert.equal(count, 60);
 });
+
+test('a stop syncs per directory, not per log, and what was not written since the start costs nothing', async () => {
+  const operations: string[] = [];
+  const p = ports({ onOperation: ({ kind, path }) => void operations.push(`${kind} ${path}`) });
+  const first = await open(p, { directories: ['/a'] });
+  const logs = [0, 1, 2, 3].map((partition) => first.create({ topic: 't', partition, topicId: ID, settings }));
+  for (const log of logs) append(log, 3, p.clock.nowMs());
+  await p.time.advance(50);
+  operations.length = 0;
+  await p.time.settle(first.shutdown());
+  const syncs = operations.filter((one) => one.startsWith('sync'));
+  assert.deepEqual(
+    syncs.filter((one) => one.includes('/t-')),
+    [],
+  );
+  assert.ok(syncs.length <= 6, syncs.join());
+  const second = await open(p, { directories: ['/a'] });
+  operations.length = 0;
+  await p.time.settle(second.shutdown());
+  assert.deepEqual(
+    operations.filter((one) => one.includes('/t-')),
+    [],
+  );
+});
+
+test('power lost right after a clean stop takes nothing, though small files were not synced', async () => {
+  const sent = { records: [{ key: null, value: Buffer.alloc(50), timestamp: 1 }], producerId: 7, producerEpoch: 0 };
+  const options = { leaderEpoch: 3, origin: 'client' } as const;
+  for (let seed = 0; seed < 60; seed++) {
+    let p = ports({ seed });
+    const directories = ['/a'];
+    const wide = { ...settings, segmentBytes: 5000, indexIntervalBytes: 100 };
+    const before = await open(p, { directories, settingsFor: () => wide });
+    const log = before.create({ topic: 't', partition: 0, topicId: ID, settings: wide });
+    append(log, 1 + (seed % 40), p.clock.nowMs());
+    const nowMs = p.clock.nowMs();
+    assert.equal(log.appendAsLeader(buildBatch({ ...sent, baseSequence: 0 }), { ...options, nowMs }).errorCode, 0);
+    await p.time.advance(50);
+    await p.time.settle(before.shutdown());
+    p.kill({ powerCut: true });
+    p = p.restart(seed % 3 === 0 ? 'lose' : 'random');
+    const after = await open(p, { directories, settingsFor: () => wide });
+    const back = after.get({ topic: 't', partition: 0 })!;
+    assert.deepEqual([back.logEndOffset, back.latestEpoch], [log.logEndOffset, 3], `seed ${seed}`);
+    assert.deepEqual(back.endOffsetForEpoch(0), { epoch: 0, endOffset: log.logEndOffset - 1 });
+    assert.deepEqual(back.activeProducers(), log.activeProducers(), `seed ${seed}`);
+    const retry = back.appendAsLeader(buildBatch({ ...sent, baseSequence: 0 }), { ...options, nowMs });
+    assert.deepEqual([retry.duplicate, retry.baseOffset], [true, log.logEndOffset - 1]);
+    const found = await p.time.settle(back.offsetForTimestamp(nowMs));
+    assert.equal(found?.offset, 0);
+    const next = back.appendAsLeader(buildBatch({ ...sent, baseSequence: 1 }), { ...options, nowMs });
+    assert.equal(next.baseOffset, log.logEndOffset);
+    await p.time.settle(after.shutdown());
+  }
+});
+
+test('a partition that no clean stop knew is looked at as after a crash', async () => {
+  const p = ports();
+  const first = await open(p, { directories: ['/a'] });
+  append(first.create({ topic: 't', partition: 0, topicId: ID, settings }), 3, p.clock.nowMs());
+  await p.time.settle(first.shutdown());
+  const path = '/a/t-0/00000000000000000000.log';
+  p.disk.rename('/a/t-0', '/a/u-0');
+  p.disk.corrupt(path.replace('t-0', 'u-0'), 300, Buffer.from('x'));
+  const second = await open(p, { directories: ['/a'] });
+  assert.equal(second.get({ topic: 'u', partition: 0 })?.logEndOffset, 2);
+});

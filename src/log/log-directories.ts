@@ -202,6 +202,8 @@ export class LogDirectories {
     // Somebody else's folder, or one that a crash left empty.
     if (metadata === undefined && listFolder(this.#environment.disk, path).logs.length === 0)
       return undefined;
+    const { shutdown } = from;
+    const cleanLog = shutdown?.logs?.get(name);
     return {
       topic,
       partition,
@@ -210,8 +212,9 @@ export class LogDirectories {
       settings: this.#options.settingsFor(topic),
       logStartOffset: from.logStarts.get(name) ?? 0,
       recoveryPoint: from.recoveryPoints.get(name) ?? 0,
-      wasClean: from.shutdown !== undefined,
-      cleanLog: from.shutdown?.logs?.get(name),
+      // One that the shutdown did not know was damaged, or somebody has put it here since.
+      wasClean: shutdown !== undefined && (shutdown.logs === undefined || cleanLog !== undefined),
+      cleanLog,
     };
   }
 

@@ -302,17 +302,11 @@ export class LogDirectory implements LogHome {
     }
     try {
       for (const future of this.futures.values()) future.release();
-      await Promise.all(Array.from(this.logs.values(), (log) => log.close()));
+      const clean = new Map<string, CleanLog>();
+      const close = async (name: string, log: Log): Promise<void> => void clean.set(name, await log.close());
+      await Promise.all(Array.from(this.logs, ([name, log]) => close(name, log)));
       await this.checkpoint();
       if (this.failure !== undefined) return;
-      const clean = new Map<string, CleanLog>();
-      for (const [name, log] of this.logs) {
-        clean.set(name, {
-          end: log.logEndOffset,
-          segments: log.segmentBaseOffsets(),
-          size: log.activeSegmentSizeBytes,
-        });
-      }
       const marker = formatCleanShutdown(brokerEpoch, clean);
       replaceFileNow(this.#environment.disk, this.pathOf(names.CLEAN_SHUTDOWN_FILE), marker);
     } catch (error) {

@@ -2,7 +2,7 @@
 import type { Disk } from '../base/ports.ts';
 import type { LogEnvironment } from './environment.ts';
 import * as names from './file-names.ts';
-import { Segment } from './segment.ts';
+import { Segment, type UnsyncedIndexes } from './segment.ts';
 import type { LogSettings } from './settings.ts';
 
 export interface LogFolder {
@@ -45,9 +45,14 @@ export function listFolder(disk: Disk, path: string): LogFolder {
 export function existingSegment(
   environment: LogEnvironment,
   folder: LogFolder,
-  options: { readonly baseOffset: number; readonly settings: LogSettings; readonly sizeBytes?: number },
+  options: {
+    readonly baseOffset: number;
+    readonly settings: LogSettings;
+    readonly sizeBytes?: number;
+    readonly unsyncedIndexes?: UnsyncedIndexes;
+  },
 ): Segment {
-  const { baseOffset, settings, sizeBytes } = options;
+  const { baseOffset, settings, sizeBytes, unsyncedIndexes } = options;
   return new Segment(environment, {
     folder: folder.path,
     baseOffset,
@@ -57,6 +62,7 @@ export function existingSegment(
     indexIntervalBytes: settings.indexIntervalBytes,
     isNew: false,
     hasTransactionIndex: folder.transactionIndexes.has(baseOffset),
+    ...(unsyncedIndexes === undefined ? {} : { unsyncedIndexes }),
   });
 }
 

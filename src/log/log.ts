@@ -13,6 +13,7 @@ import { Errors } from '../protocol/errors.ts';
 import * as header from '../protocol/record-batch.ts';
 import { nothingAt, type LogRead, type ReadOptions } from './cold-read.ts';
 import { controlMarker } from './control-records.ts';
+import type { CleanLog } from './directory-files.ts';
 import type { LogEnvironment } from './environment.ts';
 import { Durability } from './durability.ts';
 import type { TopicPartition } from './file-names.ts';
@@ -23,7 +24,7 @@ import {
   type AppendOptions,
   type AppendResult,
 } from './append-result.ts';
-import type { LeaderEpochs } from './leader-epochs.ts';
+import { saveEpochs, type LeaderEpochs } from './leader-epochs.ts';
 import type { LogHome } from './log-home.ts';
 import { freshSegment } from './log-folder.ts';
 import { LogReader } from './log-reader.ts';
@@ -394,6 +395,8 @@ export class Log {
       settings: this.#settings,
     });
     try {
+      // After a clean shutdown the recovery point is beyond indexes that are not durable.
+      if (this.recoveryPoint === baseOffset) this.#durability.cutting(old.baseOffset, this);
       segment.file();
       this.#durability.addFiles(old.writeIndexes());
       const state = this.#producerState();
@@ -421,23 +424,40 @@ export class Log {
   /** Resolves when everything appended so far is durable; rejects with StorageError when it never will be. */
   flush(): Promise<void> {
     const failure = this.#unusable();
-    return failure === undefined ? this.#durability.flush(false) : Promise.reject(new StorageError(failure));
+    return failure === undefined ? this.#durability.flush() : Promise.reject(new StorageError(failure));
   }
 
   /**
-   * The end of a clean shutdown: everything is durable, indexes and producer snapshot included, and the recovery point
-   * is the log's end. Nothing may be appended afterwards.
+   * The end of a clean shutdown: batches and names are durable, and the recovery point is the log's end. The small files
+   * that repeat what the batches say are written, but not synced: the record of the shutdown, which is returned, knows
+   * them by their CRCs. Nothing may be appended afterwards.
    */
-  async close(): Promise<void> {
+  async close(): Promise<CleanLog> {
     this.#mustBeUsable();
-    this.#guard(() => {
-      this.#durability.addFiles(this.#segments.active.writeIndexes());
-      // Producers that nobody asked for since the start are in a snapshot still.
-      const snapshot = this.#producers === undefined ? undefined : this.#snapshots.take(this.#producers);
-      if (snapshot !== undefined) this.#durability.addFiles([snapshot]);
-    });
+    this.#guard(() => this.#durability.addFiles(this.#segments.active.writeTransactionIndex()));
     await this.#durability.close();
+    const clean = this.#guard(() => this.#save());
     this.release();
+    return clean;
+  }
+
+  #save(): CleanLog {
+    const { active } = this.#segments;
+    const epochs = saveEpochs(this.#environment.disk, this.#folder, this.#epochs);
+    // Producers that nobody asked for since the start are in a snapshot still.
+    const hasProducers = this.#producers === undefined || this.#producers.count > 0;
+    if (this.#producers !== undefined && hasProducers) this.#snapshots.save(this.#producers);
+    return {
+      end: this.#logEndOffset,
+      segments: this.segmentBaseOffsets(),
+      size: active.sizeBytes,
+      producers: hasProducers,
+      crc: {
+        ...active.saveIndexes(),
+        ...(hasProducers ? this.#snapshots.unsynced() : {}),
+        ...(epochs === undefined ? {} : { epochs }),
+      },
+    };
   }
 
   /** Lets go of files and memory, without making anything durable. */

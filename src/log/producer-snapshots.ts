@@ -4,9 +4,11 @@
  * after a clean shutdown.
  */
 import type { DiskFile } from '../base/ports.ts';
+import { crc32c } from '../protocol/crc32c.ts';
 import * as header from '../protocol/record-batch.ts';
 import { readSmallFile } from './checkpoint-file.ts';
 import { controlMarker } from './control-records.ts';
+import type { UnsyncedFiles } from './directory-files.ts';
 import type { LogEnvironment } from './environment.ts';
 import * as names from './file-names.ts';
 import { decodeSnapshot, encodeSnapshot } from './producer-snapshot.ts';
@@ -19,6 +21,8 @@ export class ProducerSnapshots {
   #folder: string;
   /** Offsets of the files, rising. */
   #offsets: number[];
+  /** CRC-32Cs of files that a clean shutdown wrote without a sync, by offset. */
+  readonly #unsynced = new Map<number, number>();
 
   constructor(environment: LogEnvironment, folder: string, offsets: readonly number[] = []) {
     this.#environment = environment;
@@ -30,6 +34,18 @@ export class ProducerSnapshots {
     return this.#offsets;
   }
 
+  /** `save` wrote this one, in an earlier life. */
+  expect({ snapshot, snapshotOffset }: UnsyncedFiles): void {
+    if (snapshot !== undefined && snapshotOffset !== undefined) this.#unsynced.set(snapshotOffset, snapshot);
+  }
+
+  /** For the record of a clean shutdown: the latest snapshot if it was not synced. */
+  unsynced(): Pick<UnsyncedFiles, 'snapshot' | 'snapshotOffset'> {
+    const snapshotOffset = this.latest;
+    const snapshot = snapshotOffset === undefined ? undefined : this.#unsynced.get(snapshotOffset);
+    return snapshotOffset === undefined || snapshot === undefined ? {} : { snapshot, snapshotOffset };
+  }
+
   get latest(): number | undefined {
     return this.#offsets[this.#offsets.length - 1];
   }
@@ -37,18 +53,35 @@ export class ProducerSnapshots {
   /** Writes the state as of its end offset and returns the file, open, to be synced and closed; undefined when it exists. */
   take(state: ProducerState): DiskFile | undefined {
     const offset = state.endOffset;
-    if (this.#offsets.includes(offset)) return undefined;
+    if (this.#offsets.includes(offset) && !this.#unsynced.has(offset)) return undefined;
+    this.#unsynced.delete(offset);
+    return this.#write(offset, encodeSnapshot(state.entries()));
+  }
+
+  /** For a clean shutdown: as `take`, without a sync. */
+  save(state: ProducerState): void {
+    const offset = state.endOffset;
+    if (this.#offsets.includes(offset)) return;
+    const content = encodeSnapshot(state.entries());
+    this.#write(offset, content).close();
+    this.#unsynced.set(offset, crc32c(content));
+  }
+
+  #write(offset: number, content: Buffer): DiskFile {
     const file = this.#environment.disk.open(this.#path(offset), 'create');
     try {
       file.truncate(0);
-      file.write(0, [encodeSnapshot(state.entries())]);
+      file.write(0, [content]);
     } catch (error) {
       file.close();
+      this.removeIf((other) => other === offset);
       this.#environment.disk.remove(this.#path(offset));
       throw error;
     }
-    this.#offsets.push(offset);
-    this.#offsets.sort((a, b) => a - b);
+    if (!this.#offsets.includes(offset)) {
+      this.#offsets.push(offset);
+      this.#offsets.sort((a, b) => a - b);
+    }
     return file;
   }
 
@@ -93,7 +126,9 @@ export class ProducerSnapshots {
     state.clear(0);
     for (let offset = this.latest; offset !== undefined; offset = this.latest) {
       const bytes = readSmallFile(disk, this.#path(offset));
-      const entries = bytes === undefined ? undefined : decodeSnapshot(bytes);
+      const expected = this.#unsynced.get(offset);
+      const isAsSaved = bytes !== undefined && (expected === undefined || crc32c(bytes) === expected);
+      const entries = isAsSaved ? decodeSnapshot(bytes) : undefined;
       if (entries !== undefined) {
         const nowMs = clock.nowMs();
         for (const entry of entries) {

@@ -88,7 +88,11 @@ export class ProducerState {
   /** In the order of the markers. */
   #decided: DecidedTransaction[] = [];
   /** The state covers the log up to here. */
-  endOffset = 0;
+  endOffset: number;
+
+  constructor(endOffset = 0) {
+    this.endOffset = endOffset;
+  }
 
   get count(): number {
     return this.#producers.size;

@@ -9,6 +9,7 @@
  */
 import type { DiskFile } from '../base/ports.ts';
 import { ZERO_UUID } from '../base/uuid.ts';
+import { crc32c } from '../protocol/crc32c.ts';
 import * as header from '../protocol/record-batch.ts';
 import { CheckpointError, readSmallFile } from './checkpoint-file.ts';
 import type { CleanLog } from './directory-files.ts';
@@ -52,7 +53,9 @@ export function openCleanLog(environment: LogEnvironment, options: LoadOptions):
   if (!options.wasClean) return undefined;
   const folder = listFolder(environment.disk, options.folder);
   if (folder.marked.length > 0 || folder.logs.length === 0) return undefined;
-  const epochs = readEpochs(environment, folder);
+  const epochs = readEpochs(environment, folder, cleanLog?.crc.epochs);
+  // Without them everything would have to be looked at again.
+  if (epochs === undefined && cleanLog?.crc.epochs !== undefined) return undefined;
   const activeBase = folder.logs[folder.logs.length - 1];
   if (cleanLog !== undefined) {
     const missing = cleanLog.segments.find((baseOffset) => !folder.logs.includes(baseOffset));
@@ -67,7 +70,9 @@ export function openCleanLog(environment: LogEnvironment, options: LoadOptions):
   }
   const segments = new Segments();
   for (const baseOffset of folder.logs) {
-    const known = baseOffset === activeBase && cleanLog !== undefined ? { sizeBytes: cleanLog.size } : {};
+    const isActive = baseOffset === activeBase;
+    const known =
+      isActive && cleanLog !== undefined ? { sizeBytes: cleanLog.size, unsyncedIndexes: cleanLog.crc } : {};
     segments.add(existingSegment(environment, folder, { baseOffset, settings, ...known }));
   }
   segments.active.isActive = true;
@@ -79,6 +84,8 @@ export function openCleanLog(environment: LogEnvironment, options: LoadOptions):
   leaderEpochs.truncateFromEnd(logEndOffset);
   leaderEpochs.truncateFromStart(logStartOffset);
   leaderEpochs.forget();
+  const snapshots = new ProducerSnapshots(environment, folder.path, folder.snapshots);
+  snapshots.expect(cleanLog?.crc ?? {});
   return {
     topic: options.topic,
     partition: options.partition,
@@ -87,8 +94,8 @@ export function openCleanLog(environment: LogEnvironment, options: LoadOptions):
     settings,
     segments,
     epochs: leaderEpochs,
-    snapshots: new ProducerSnapshots(environment, folder.path, folder.snapshots),
-    producers: undefined,
+    snapshots,
+    producers: cleanLog?.producers === false ? new ProducerState(logEndOffset) : undefined,
     logStartOffset,
     logEndOffset,
     recoveryPoint: logEndOffset,
@@ -103,12 +110,20 @@ export async function recoverLog(environment: LogEnvironment, options: LoadOptio
 }
 
 /** Undefined when the file is missing or makes no sense: the epochs are then taken from the batches. */
-function readEpochs(environment: LogEnvironment, folder: LogFolder): LeaderEpochs | undefined {
+function readEpochs(
+  environment: LogEnvironment,
+  folder: LogFolder,
+  savedCrc?: number,
+): LeaderEpochs | undefined {
   if (!folder.hasEpochs) return undefined;
   const path = `${folder.path}/${names.LEADER_EPOCH_CHECKPOINT}`;
   try {
     const content = readSmallFile(environment.disk, path);
-    return content === undefined ? undefined : new LeaderEpochs(parseLeaderEpochs(path, content));
+    if (content === undefined || (savedCrc !== undefined && crc32c(content) !== savedCrc)) return undefined;
+    const epochs = new LeaderEpochs(parseLeaderEpochs(path, content));
+    epochs.isDirty = savedCrc !== undefined;
+    epochs.savedCrc = savedCrc;
+    return epochs;
   } catch (error) {
     if (!(error instanceof CheckpointError)) throw error;
     environment.logger.warn({ path, error }, 'the leader epochs are made anew from the batches');
@@ -128,6 +143,8 @@ class Recovery {
   /** Written or looked at: to be synced before the log is used. */
   readonly #files: DiskFile[] = [];
   readonly #scanned: Segment[] = [];
+  /** Where the scan began. Up to here the file with the epochs is complete and durable. */
+  #scannedFrom = 0;
 
   constructor(environment: LogEnvironment, options: LoadOptions) {
     this.#environment = environment;
@@ -232,6 +249,7 @@ class Recovery {
     const firstIndex = Math.max(0, segments.floorIndex(this.#recoveryPoint));
     this.#checkChainBelow(firstIndex);
     const first = segments.at(firstIndex)!;
+    this.#scannedFrom = first.baseOffset;
     this.#epochs.truncateFromEnd(first.baseOffset);
     this.#snapshots.removeIf((offset) => offset > first.baseOffset);
     this.#snapshots.load(this.#producers, segments, {
@@ -427,12 +445,13 @@ class Recovery {
     const { disk } = this.#environment;
     const path = `${this.#folder.path}/${names.LEADER_EPOCH_CHECKPOINT}`;
     let epochsFile: DiskFile | undefined;
-    if (this.#epochs.isDirty) {
+    // The recovery point becomes the base of the active segment: after another crash what is not below is found again.
+    if (this.#epochs.isDirty && this.#segments.active.baseOffset > this.#scannedFrom) {
       epochsFile = disk.open(`${path}.tmp`, 'create');
       this.#files.push(epochsFile);
       epochsFile.truncate(0);
       epochsFile.write(0, [this.#epochs.content()]);
-      this.#epochs.isDirty = false;
+      this.#epochs.markDurable();
     }
     const metadata = `${this.#folder.path}/${names.PARTITION_METADATA}`;
     if (this.#options.topicId !== ZERO_UUID) this.#files.push(disk.open(metadata, 'read'));

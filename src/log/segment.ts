@@ -8,6 +8,8 @@ import { DiskError } from '../base/ports.ts';
 import type { DiskFile } from '../base/ports.ts';
 import * as header from '../protocol/record-batch.ts';
 import { readSmallFile } from './checkpoint-file.ts';
+import { crc32c } from '../protocol/crc32c.ts';
+import type { UnsyncedFiles } from './directory-files.ts';
 import type { LogEnvironment } from './environment.ts';
 import * as names from './file-names.ts';
 import { OFFSET_ENTRY_BYTES, OffsetIndex } from './offset-index.ts';
@@ -34,7 +36,12 @@ export interface SegmentOptions {
   /** A fresh segment: there is nothing to load. */
   readonly isNew: boolean;
   readonly hasTransactionIndex: boolean;
+  /** The index files are as a clean shutdown left them. */
+  readonly unsyncedIndexes?: UnsyncedIndexes;
 }
+
+/** CRC-32Cs of index files that were written without a sync; without CRCs there are no such files. */
+export type UnsyncedIndexes = Pick<UnsyncedFiles, 'index' | 'timeindex'>;
 
 export class Segment implements OpenFile, LoadedIndex {
   readonly baseOffset: number;
@@ -61,6 +68,9 @@ export class Segment implements OpenFile, LoadedIndex {
   #firstTimestamp: number;
   /** The index files lack something that the memory has. */
   #areIndexesDirty: boolean;
+  /** Undefined: what there is of index files is durable. */
+  #unsyncedIndexes: UnsyncedIndexes | undefined;
+  #hasIndexFiles: boolean;
   #isTransactionIndexDirty = false;
   #hasTransactionFile: boolean;
 
@@ -77,6 +87,8 @@ export class Segment implements OpenFile, LoadedIndex {
     this.#maxTimestampOffset = this.baseOffset;
     this.#firstTimestamp = UNKNOWN;
     this.#areIndexesDirty = options.isNew;
+    this.#unsyncedIndexes = options.unsyncedIndexes;
+    this.#hasIndexFiles = !options.isNew && (options.unsyncedIndexes === undefined || options.unsyncedIndexes.index !== undefined);
     if (isEmpty) this.#resetIndexes();
     this.#hasTransactionFile = options.hasTransactionIndex;
     if (!options.hasTransactionIndex) this.#aborted = [];
@@ -245,6 +257,10 @@ export class Segment implements OpenFile, LoadedIndex {
 
   #loadIndexes(): void {
     const { disk, logger } = this.#environment;
+    if (this.#unsyncedIndexes !== undefined && this.#unsyncedIndexes.index === undefined) {
+      this.rebuildIndexes();
+      return;
+    }
     const offsetBytes = readSmallFile(disk, this.path(names.OFFSET_INDEX_SUFFIX));
     const timeBytes = readSmallFile(disk, this.path(names.TIME_INDEX_SUFFIX));
     const offsets = new OffsetIndex(this.baseOffset, offsetBytes);
@@ -253,7 +269,8 @@ export class Segment implements OpenFile, LoadedIndex {
       offsetBytes === undefined || timeBytes === undefined
         ? 'it is missing'
         : (offsets.implausibility(this.sizeBytes, offsetBytes.length) ??
-          times.implausibility(timeBytes.length));
+          times.implausibility(timeBytes.length) ??
+          this.#mismatch(offsetBytes, timeBytes));
     if (problem !== undefined) {
       logger.warn({ segment: this.path(names.LOG_SUFFIX), problem }, 'an index is made anew by a scan');
       this.rebuildIndexes();
@@ -262,6 +279,13 @@ export class Segment implements OpenFile, LoadedIndex {
     this.#offsetIndex = offsets;
     this.#timeIndex = times;
     if (!this.isActive) this.#environment.loadedIndexes.touch(this);
+  }
+
+  #mismatch(offsetBytes: Buffer, timeBytes: Buffer): string | undefined {
+    const unsynced = this.#unsyncedIndexes;
+    if (unsynced === undefined) return undefined;
+    const isSame = crc32c(offsetBytes) === unsynced.index && crc32c(timeBytes) === unsynced.timeindex;
+    return isSame ? undefined : 'it is not what the last shutdown wrote';
   }
 
   rebuildIndexes(): void {
@@ -300,34 +324,52 @@ export class Segment implements OpenFile, LoadedIndex {
     this.#timeIndex = new TimeIndex(this.baseOffset);
   }
 
-  /** Brings the index files up to date and returns those that changed, open, to be synced and closed. */
+  /** Brings the index files up to date and returns those to be synced and closed. */
   writeIndexes(): DiskFile[] {
     const written: DiskFile[] = [];
     try {
-      if (this.#areIndexesDirty) {
+      if (this.#areIndexesDirty || this.#unsyncedIndexes !== undefined) {
         const times = this.timeIndex();
         times.maybeAppend(this.maxTimestamp(), this.#maxTimestampOffset);
         written.push(this.#replace(names.OFFSET_INDEX_SUFFIX, this.offsetIndex().content()));
         written.push(this.#replace(names.TIME_INDEX_SUFFIX, times.content()));
       }
-      const aborted = this.#aborted;
-      if (
-        this.#isTransactionIndexDirty &&
-        aborted !== undefined &&
-        (aborted.length > 0 || this.#hasTransactionFile)
-      ) {
-        this.#hasTransactionFile = true;
-        written.push(
-          this.#replace(names.TRANSACTION_INDEX_SUFFIX, Buffer.concat(aborted.map(encodeAborted))),
-        );
-      }
+      written.push(...this.writeTransactionIndex());
     } catch (error) {
       for (const file of written) file.close();
       throw error;
     }
+    this.#hasIndexFiles = true;
     this.#areIndexesDirty = false;
-    this.#isTransactionIndexDirty = false;
+    this.#unsyncedIndexes = undefined;
     return written;
+  }
+
+  /** As above for the index of aborted transactions alone. */
+  writeTransactionIndex(): DiskFile[] {
+    const aborted = this.#aborted;
+    if (!this.#isTransactionIndexDirty || aborted === undefined) return [];
+    this.#isTransactionIndexDirty = false;
+    if (aborted.length === 0 && !this.#hasTransactionFile) return [];
+    this.#hasTransactionFile = true;
+    const content = Buffer.concat(aborted.map(encodeAborted));
+    return [this.#replace(names.TRANSACTION_INDEX_SUFFIX, content)];
+  }
+
+  /**
+   * For a clean shutdown: brings the files of the offset and the time index up to date without a sync. A segment that is
+   * too small for an entry gets none.
+   */
+  saveIndexes(): UnsyncedIndexes {
+    if (!this.#areIndexesDirty && this.#unsyncedIndexes !== undefined) return this.#unsyncedIndexes;
+    const offsets = this.offsetIndex();
+    if (offsets.count === 0 && !this.#hasIndexFiles) return {};
+    const times = this.timeIndex();
+    times.maybeAppend(this.maxTimestamp(), this.#maxTimestampOffset);
+    const contents = { index: offsets.content(), timeindex: times.content() };
+    this.#replace(names.OFFSET_INDEX_SUFFIX, contents.index).close();
+    this.#replace(names.TIME_INDEX_SUFFIX, contents.timeindex).close();
+    return { index: crc32c(contents.index), timeindex: crc32c(contents.timeindex) };
   }
 
   #replace(suffix: string, content: Buffer): DiskFile {

@@ -81,6 +81,18 @@ const cleanRestart: Scenario = async (world) => {
   await world.pass(5);
 };
 
+const cleanRestartWithProducers: Scenario = async (world) => {
+  await idempotentAndTransactional(world);
+  await world.ports.time.settle(world.directories.shutdown());
+  await world.open();
+  await world.ports.time.settle(world.directories.shutdown());
+  await world.open();
+  world.log.roll();
+  await world.pass(5);
+  world.append('after the restart', { epoch: 9 });
+  await world.pass(5);
+};
+
 const deleteAndMakeAgain: Scenario = async (world) => {
   await appendAndRoll(world);
   await world.pass(61_000);
@@ -115,6 +127,7 @@ const SCENARIOS: Record<string, Scenario> = {
   'retention by size and time': retention,
   truncation: truncate,
   'a clean shutdown and the start after it': cleanRestart,
+  'clean shutdowns with producers, and a roll': cleanRestartWithProducers,
 };
 
 const KINDS: readonly Unsynced[] = ['lose', 'random', 'keep'];
