@@ -8,13 +8,22 @@ import { Errors } from '../../src/protocol/errors.ts';
 import { MetadataRequest, MetadataResponse } from '../../src/protocol/messages/03-metadata.ts';
 import { CreateTopicsRequest, CreateTopicsResponse } from '../../src/protocol/messages/19-create-topics.ts';
 import { DeleteTopicsRequest, DeleteTopicsResponse } from '../../src/protocol/messages/20-delete-topics.ts';
-import { DeleteRecordsRequest, DeleteRecordsResponse } from '../../src/protocol/messages/21-delete-records.ts';
-import { DescribeConfigsRequest, DescribeConfigsResponse } from '../../src/protocol/messages/32-describe-configs.ts';
+import {
+  DeleteRecordsRequest,
+  DeleteRecordsResponse,
+} from '../../src/protocol/messages/21-delete-records.ts';
+import {
+  DescribeConfigsRequest,
+  DescribeConfigsResponse,
+} from '../../src/protocol/messages/32-describe-configs.ts';
 import {
   AlterReplicaLogDirsRequest,
   AlterReplicaLogDirsResponse,
 } from '../../src/protocol/messages/34-alter-replica-log-dirs.ts';
-import { CreatePartitionsRequest, CreatePartitionsResponse } from '../../src/protocol/messages/37-create-partitions.ts';
+import {
+  CreatePartitionsRequest,
+  CreatePartitionsResponse,
+} from '../../src/protocol/messages/37-create-partitions.ts';
 import {
   IncrementalAlterConfigsRequest,
   IncrementalAlterConfigsResponse,
@@ -68,10 +77,17 @@ async function find(stage: Stage, { client, random }: Actor, name: string): Prom
 }
 
 /** Creates it, whatever happens; undefined only when the world is over. Its id is one that no topic had before. */
-export async function createTopic(stage: Stage, actor: Actor, plan: TopicPlan): Promise<SimTopic | undefined> {
+export async function createTopic(
+  stage: Stage,
+  actor: Actor,
+  plan: TopicPlan,
+): Promise<SimTopic | undefined> {
   const { client, random } = actor;
   const { name, durability, trimming, partitionCount } = plan;
-  const configs = Object.entries({ ...plan.configs, durability }).map(([key, value]) => ({ name: key, value }));
+  const configs = Object.entries({ ...plan.configs, durability }).map(([key, value]) => ({
+    name: key,
+    value,
+  }));
   const id = await stage.until('CreateTopics', random, async () => {
     try {
       const { topics } = await client.request(CreateTopicsRequest, CreateTopicsResponse, 7, {
@@ -125,7 +141,10 @@ async function check(stage: Stage, { client }: Actor, topic: SimTopic): Promise<
     const found = await describe(stage, client, topic.name);
     if (topic.isGoing) return;
     if (found?.topicId !== topic.id) {
-      stage.history.anomaly('topic lost', `${topic.name}: ${found === undefined ? 'is not there' : 'another id'}`);
+      stage.history.anomaly(
+        'topic lost',
+        `${topic.name}: ${found === undefined ? 'is not there' : 'another id'}`,
+      );
       return;
     }
     if (found.partitions.length < countBefore) {
@@ -198,16 +217,21 @@ async function changeConfig(
   { topic, value }: { topic: SimTopic; value: string },
 ): Promise<string | undefined> {
   try {
-    const { responses } = await client.request(IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, 1, {
-      resources: [
-        {
-          resourceType: TOPIC_RESOURCE,
-          resourceName: topic.name,
-          configs: [{ name: CONFIG, configOperation: SET, value }],
-        },
-      ],
-      validateOnly: false,
-    });
+    const { responses } = await client.request(
+      IncrementalAlterConfigsRequest,
+      IncrementalAlterConfigsResponse,
+      1,
+      {
+        resources: [
+          {
+            resourceType: TOPIC_RESOURCE,
+            resourceName: topic.name,
+            configs: [{ name: CONFIG, configOperation: SET, value }],
+          },
+        ],
+        validateOnly: false,
+      },
+    );
     stage.note('IncrementalAlterConfigs', responses[0]!.errorCode);
     if (responses[0]!.errorCode === Errors.NONE) return value;
   } catch (error) {
@@ -275,16 +299,21 @@ async function moveReplica(stage: Stage, { client, random }: Actor, topic: SimTo
 async function shrinkOffsetsSegments(stage: Stage, { client, random }: Actor): Promise<void> {
   const value = String(random.between(1_000, 20_000));
   try {
-    const { responses } = await client.request(IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, 1, {
-      resources: [
-        {
-          resourceType: TOPIC_RESOURCE,
-          resourceName: '__consumer_offsets',
-          configs: [{ name: 'internal.segment.bytes', configOperation: SET, value }],
-        },
-      ],
-      validateOnly: false,
-    });
+    const { responses } = await client.request(
+      IncrementalAlterConfigsRequest,
+      IncrementalAlterConfigsResponse,
+      1,
+      {
+        resources: [
+          {
+            resourceType: TOPIC_RESOURCE,
+            resourceName: '__consumer_offsets',
+            configs: [{ name: 'internal.segment.bytes', configOperation: SET, value }],
+          },
+        ],
+        validateOnly: false,
+      },
+    );
     stage.note('IncrementalAlterConfigs (offsets)', responses[0]!.errorCode);
   } catch (error) {
     stage.unknown('IncrementalAlterConfigs', error);

@@ -1,7 +1,11 @@
 /** The machine that the simulated broker runs on: its disk and its process, how they fail, and how it comes back. */
 import { startBroker, type Broker, type BrokerOptions } from '../../src/broker/broker.ts';
 import type { Logger } from '../../src/base/ports.ts';
-import { SimulatedCrash, type DiskOperation, type SimulatedDiskOptions } from '../../src/runtime/simulated-disk.ts';
+import {
+  SimulatedCrash,
+  type DiskOperation,
+  type SimulatedDiskOptions,
+} from '../../src/runtime/simulated-disk.ts';
 import { simulatedPorts, type SimulatedPorts } from '../../src/runtime/simulated-ports.ts';
 import type { SimulatedRandom } from '../../src/runtime/simulated-random.ts';
 import { BROKER_HOST, type Stage } from './stage.ts';
@@ -82,7 +86,8 @@ export class BrokerHost {
       },
       (error: unknown) => {
         if (this.ports !== ports || this.#isDown || error instanceof SimulatedCrash) return;
-        if (!this.#isSick) this.stage.history.anomaly('broker does not start', String((error as Error).stack));
+        if (!this.#isSick)
+          this.stage.history.anomaly('broker does not start', String((error as Error).stack));
         this.end('kill', this.#random.between(PAUSE_MS_MIN, 3_000));
       },
     );
@@ -105,7 +110,7 @@ export class BrokerHost {
   end(how: Ending, pauseMs: number): void {
     if (this.#isDown) return;
     const { broker } = this;
-    if ((how === 'kill' || how === 'power cut') || broker === undefined) {
+    if (how === 'kill' || how === 'power cut' || broker === undefined) {
       this.#die(how === 'stop' ? 'kill' : how === 'stop and cut' ? 'power cut' : how, pauseMs);
       return;
     }
@@ -143,7 +148,10 @@ export class BrokerHost {
     this.stage.time.schedule(Math.max(PAUSE_MS_MIN, pauseMs), () => {
       if ((how === 'stop' || how === 'stop and cut') && !this.#wasSick) this.stage.history.stopped();
       this.#wasSick = false;
-      if (isCut) this.stage.history.powerCut();
+      if (isCut) {
+        this.stage.forgetAnswers();
+        this.stage.history.powerCut();
+      }
       const left = !isCut ? 'keep' : this.#random.chance(0.5) ? 'lose' : 'random';
       this.isBroken = false;
       this.ports = this.ports.restart(left, this.#diskOptions());
@@ -162,7 +170,8 @@ export class BrokerHost {
       syncLatencyMs: random.chance(0.2) ? random.between(20, 200) : 1 + random.float() * 8,
       readLatencyMs: random.float() * 2,
       timers: {
-        after: (delayMs, callback) => time.schedule(Math.min(delayMs * this.slowness, DISK_MS_MAX), callback, this.ports.process),
+        after: (delayMs, callback) =>
+          time.schedule(Math.min(delayMs * this.slowness, DISK_MS_MAX), callback, this.ports.process),
         soon: (callback) => time.soon(callback, this.ports.process),
       },
       onOperation: (operation) => this.#onOperation(operation),

@@ -139,7 +139,9 @@ export class SimClient {
   async #connect(): Promise<Wire> {
     const { network, host, port, time } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<Connection>();
-    const timer = time.schedule(CONNECT_TIMEOUT_MS, () => reject(new UnknownOutcome('no connection in time')));
+    const timer = time.schedule(CONNECT_TIMEOUT_MS, () =>
+      reject(new UnknownOutcome('no connection in time')),
+    );
     let isLate = false;
     network.connect(host, port).then(
       (connection) => {

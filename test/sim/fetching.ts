@@ -114,9 +114,15 @@ export async function fetchOnce(
         await outOfRange(stage, client, { position, asked: askedFrom.get(position)! });
       } else if (data.errorCode === Errors.NONE) {
         count += take(stage, position, data);
-      } else if (data.errorCode === Errors.UNKNOWN_TOPIC_ID || data.errorCode === Errors.UNKNOWN_TOPIC_OR_PARTITION) {
+      } else if (
+        data.errorCode === Errors.UNKNOWN_TOPIC_ID ||
+        data.errorCode === Errors.UNKNOWN_TOPIC_OR_PARTITION
+      ) {
         if (!position.partition.topic.isGoing) {
-          stage.history.anomaly('topic is gone', `${position.partition.name}: fetch answers ${data.errorCode}`);
+          stage.history.anomaly(
+            'topic is gone',
+            `${position.partition.name}: fetch answers ${data.errorCode}`,
+          );
         }
       }
     }
@@ -138,7 +144,7 @@ function take(stage: Stage, position: Position, data: PartitionData): number {
   position.highWatermark = data.highWatermark;
   const bytes = Buffer.concat(data.records ?? []);
   let count = 0;
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const fault = header.checkBatch(bytes, at);
     if (fault === 'incomplete') break;
     if (fault !== undefined) {
@@ -170,10 +176,16 @@ function takeBatch(
         history.anomaly('poll-skip', `${partition.name}: expected ${position.offset}, got ${record.offset}`);
       }
       if (record.offset >= highWatermark) {
-        history.anomaly('read above the watermark', `${partition.name} @${record.offset} of ${highWatermark}`);
+        history.anomaly(
+          'read above the watermark',
+          `${partition.name} @${record.offset} of ${highWatermark}`,
+        );
       }
       if (epoch < position.epoch) {
-        history.anomaly('epoch went back', `${partition.name} @${record.offset}: ${position.epoch}, then ${epoch}`);
+        history.anomaly(
+          'epoch went back',
+          `${partition.name} @${record.offset}: ${position.epoch}, then ${epoch}`,
+        );
       }
       history.seen(partition, record.offset, value, epoch);
       position.scan?.values.push(value);
@@ -215,7 +227,10 @@ async function startOver(stage: Stage, client: SimClient, position: Position): P
   const start = await listOffset(stage, client, partition, EARLIEST);
   if (start === undefined) return;
   if (start > partition.startMax) {
-    stage.history.anomaly('early deletion', `${partition.name} starts at ${start}, allowed ${partition.startMax}`);
+    stage.history.anomaly(
+      'early deletion',
+      `${partition.name} starts at ${start}, allowed ${partition.startMax}`,
+    );
   }
   position.offset = start;
   if (position.scan !== undefined) position.scan.from = start;
@@ -231,7 +246,9 @@ export async function listOffset(
     replicaId: -1,
     isolationLevel: 0,
     timeoutMs: 0,
-    topics: [{ name: partition.topic.name, partitions: [{ partitionIndex: partition.partition, timestamp }] }],
+    topics: [
+      { name: partition.topic.name, partitions: [{ partitionIndex: partition.partition, timestamp }] },
+    ],
   });
   const { errorCode, offset } = answer.topics[0]!.partitions[0]!;
   stage.note('ListOffsets', errorCode);

@@ -8,12 +8,18 @@ import { Errors } from '../../src/protocol/errors.ts';
 import { codec } from '../../src/protocol/compile.ts';
 import { OffsetCommitRequest, OffsetCommitResponse } from '../../src/protocol/messages/08-offset-commit.ts';
 import { OffsetFetchRequest, OffsetFetchResponse } from '../../src/protocol/messages/09-offset-fetch.ts';
-import { FindCoordinatorRequest, FindCoordinatorResponse } from '../../src/protocol/messages/10-find-coordinator.ts';
+import {
+  FindCoordinatorRequest,
+  FindCoordinatorResponse,
+} from '../../src/protocol/messages/10-find-coordinator.ts';
 import { JoinGroupRequest, JoinGroupResponse } from '../../src/protocol/messages/11-join-group.ts';
 import { HeartbeatRequest, HeartbeatResponse } from '../../src/protocol/messages/12-heartbeat.ts';
 import { LeaveGroupRequest, LeaveGroupResponse } from '../../src/protocol/messages/13-leave-group.ts';
 import { SyncGroupRequest, SyncGroupResponse } from '../../src/protocol/messages/14-sync-group.ts';
-import { ConsumerProtocolAssignment, ConsumerProtocolSubscription } from '../../src/protocol/records/consumer-protocol.ts';
+import {
+  ConsumerProtocolAssignment,
+  ConsumerProtocolSubscription,
+} from '../../src/protocol/records/consumer-protocol.ts';
 import { Reader, Writer } from '../../src/protocol/wire.ts';
 import type { Message } from '../../src/protocol/schema.ts';
 import type { SimulatedRandom } from '../../src/runtime/simulated-random.ts';
@@ -55,13 +61,19 @@ export class GroupHistory {
   /** `least`: what had been acknowledged when the question was asked. */
   offsetFetched(partition: PartitionHistory, offset: number, least: number): void {
     if (offset >= least || this.#isLossy) return;
-    this.#stage.history.anomaly('commit lost', `${this.id}: ${partition.name} at ${offset}, committed ${least}`);
+    this.#stage.history.anomaly(
+      'commit lost',
+      `${this.id}: ${partition.name} at ${offset}, committed ${least}`,
+    );
   }
 
   synced(generation: number, member: string, owned: readonly PartitionHistory[]): void {
     if (this.#isLossy) return;
     if (generation < this.#generation) {
-      this.#stage.history.anomaly('generation went back', `${this.id}: ${this.#generation}, then ${generation}`);
+      this.#stage.history.anomaly(
+        'generation went back',
+        `${this.id}: ${this.#generation}, then ${generation}`,
+      );
     }
     this.#generation = Math.max(generation, this.#generation);
     for (const partition of owned) {
@@ -94,7 +106,8 @@ export async function runGroupMember(
       const joined = await join(stage, client, { group, memberId });
       memberId = joined.memberId;
       membership = joined.membership;
-      if (membership !== undefined) memberId = await participate(stage, client, { group, membership, random });
+      if (membership !== undefined)
+        memberId = await participate(stage, client, { group, membership, random });
     } catch (error) {
       stage.unknown('group', error);
     }
@@ -137,7 +150,12 @@ async function join(
   if (joined.errorCode !== Errors.NONE) return { memberId };
   const { generationId, members } = joined;
   const isLeader = joined.leader === joined.memberId;
-  const assignments = isLeader ? shareOut(group, members.map((member) => member.memberId)) : [];
+  const assignments = isLeader
+    ? shareOut(
+        group,
+        members.map((member) => member.memberId),
+      )
+    : [];
   const synced = await client.request(SyncGroupRequest, SyncGroupResponse, 4, {
     groupId,
     generationId,
@@ -170,7 +188,8 @@ async function participate(
     if (positions.length > 0 && random.chance(0.5)) {
       const errorCode = await commit(stage, client, { group, membership });
       if (errorCode === Errors.UNKNOWN_MEMBER_ID) return '';
-      if (errorCode === Errors.ILLEGAL_GENERATION || errorCode === Errors.REBALANCE_IN_PROGRESS) return memberId;
+      if (errorCode === Errors.ILLEGAL_GENERATION || errorCode === Errors.REBALANCE_IN_PROGRESS)
+        return memberId;
     }
     if (stage.time.nowMs() >= heartbeatAtMs) {
       heartbeatAtMs = stage.time.nowMs() + HEARTBEAT_MS;
@@ -236,7 +255,13 @@ async function commit(
       topicId: ZERO_UUID,
       partitions: ready.flatMap(({ partition }, index) =>
         partition.topic.name === name
-          ? [{ partitionIndex: partition.partition, committedOffset: offsets[index]!, committedMetadata: null }]
+          ? [
+              {
+                partitionIndex: partition.partition,
+                committedOffset: offsets[index]!,
+                committedMetadata: null,
+              },
+            ]
           : [],
       ),
     })),

@@ -23,9 +23,11 @@ beforeEach(() => {
   history = new History(() => 0);
   safe = history.partition(FSYNC, 0);
   relaxed = history.partition(RELAXED, 0);
-  for (const [number, value] of ['a', 'b', 'c'].entries()) history.sent(value, IDEMPOTENT, { partition: safe, number });
+  for (const [number, value] of ['a', 'b', 'c'].entries())
+    history.sent(value, IDEMPOTENT, { partition: safe, number });
   for (const [number, value] of ['p', 'q'].entries()) history.sent(value, PLAIN, { partition: safe, number });
-  for (const [number, value] of ['x', 'y'].entries()) history.sent(value, IDEMPOTENT, { partition: relaxed, number });
+  for (const [number, value] of ['x', 'y'].entries())
+    history.sent(value, IDEMPOTENT, { partition: relaxed, number });
 });
 
 const kinds = (): string[] => history.anomalies.map(({ kind }) => kind);

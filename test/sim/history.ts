@@ -139,7 +139,10 @@ export class History {
     if (sent === undefined) {
       this.anomaly('phantom', `${partition.name} @${offset}: ${short(value)} was never sent`);
     } else if (sent.partition !== partition) {
-      this.anomaly('wrong partition', `${short(value)}, sent to ${sent.partition.name}, is in ${partition.name} @${offset}`);
+      this.anomaly(
+        'wrong partition',
+        `${short(value)}, sent to ${sent.partition.name}, is in ${partition.name} @${offset}`,
+      );
     } else if (sent.isRefused) {
       this.anomaly('G1a', `${partition.name} @${offset}: ${short(value)} had been refused`);
     }
@@ -149,7 +152,10 @@ export class History {
   #told(partition: PartitionHistory, offset: number, value: string): void {
     const known = partition.known.get(offset);
     if (known !== undefined && known.value !== value) {
-      this.anomaly('inconsistent-offsets', `${partition.name} @${offset}: ${short(known.value)}, then ${short(value)}`);
+      this.anomaly(
+        'inconsistent-offsets',
+        `${partition.name} @${offset}: ${short(known.value)}, then ${short(value)}`,
+      );
     }
     const before = this.#offsets.get(value);
     this.#offsets.set(value, offset);
@@ -168,7 +174,7 @@ export class History {
     const doubt = partition.doubtful.get(offset);
     if (doubt === undefined) return;
     if (doubt === value) partition.doubtful.delete(offset);
-    else for (const other of [...partition.doubtful.keys()]) if (other >= offset) partition.doubtful.delete(other);
+    else for (const other of partition.doubtful.keys()) if (other >= offset) partition.doubtful.delete(other);
   }
 
   // --- Faults
@@ -186,7 +192,8 @@ export class History {
 
   /** A clean stop makes everything durable. */
   stopped(): void {
-    for (const { known } of this.partitions.values()) for (const one of known.values()) one.survives = 'power';
+    for (const { known } of this.partitions.values())
+      for (const one of known.values()) one.survives = 'power';
   }
 
   // --- The end
@@ -194,13 +201,19 @@ export class History {
   /** `values`: everything that a full scan of the partition found, from `start` on, without a gap. */
   scanned(partition: PartitionHistory, start: number, values: readonly string[]): void {
     if (start > partition.startMax) {
-      this.anomaly('early deletion', `${partition.name} starts at ${start}, allowed is ${partition.startMax}`);
+      this.anomaly(
+        'early deletion',
+        `${partition.name} starts at ${start}, allowed is ${partition.startMax}`,
+      );
     }
     const end = start + values.length;
     for (const [offset, { value, survives }] of partition.known) {
       if (offset < start || values[offset - start] === value) continue;
       const found = offset < end ? short(values[offset - start]) : `nothing, the end is ${end}`;
-      this.anomaly('lost-write', `${partition.name} @${offset}: ${short(value)} (${survives}), found ${found}`);
+      this.anomaly(
+        'lost-write',
+        `${partition.name} @${offset}: ${short(value)} (${survives}), found ${found}`,
+      );
     }
     this.#checkOrder(partition, values);
   }
@@ -212,7 +225,10 @@ export class History {
       if (sent === undefined || !sent.sender.isIdempotent) continue;
       const before = latest.get(sent.sender) ?? -1;
       if (sent.number <= before) {
-        this.anomaly('nonmonotonic-send', `${partition.name}: ${short(value)} is behind number ${before} of its sender`);
+        this.anomaly(
+          'nonmonotonic-send',
+          `${partition.name}: ${short(value)} is behind number ${before} of its sender`,
+        );
       }
       latest.set(sent.sender, sent.number);
     }

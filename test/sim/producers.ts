@@ -5,7 +5,10 @@
  */
 import { Errors, isRetriable } from '../../src/protocol/errors.ts';
 import { ProduceRequest, ProduceResponse } from '../../src/protocol/messages/00-produce.ts';
-import { InitProducerIdRequest, InitProducerIdResponse } from '../../src/protocol/messages/22-init-producer-id.ts';
+import {
+  InitProducerIdRequest,
+  InitProducerIdResponse,
+} from '../../src/protocol/messages/22-init-producer-id.ts';
 import { COMPRESSION_TYPES } from '../../src/protocol/record-batch.ts';
 import { buildBatch } from '../../src/protocol/records.ts';
 import type { SimulatedRandom } from '../../src/runtime/simulated-random.ts';
@@ -73,7 +76,9 @@ function pickStream(
   { random, name }: { random: SimulatedRandom; name: string },
 ): Stream | undefined {
   if (stage.phase === 'drain') {
-    return [...streams.values()].find(({ unacked, partition }) => unacked.length > 0 && !partition.topic.isGoing);
+    return [...streams.values()].find(
+      ({ unacked, partition }) => unacked.length > 0 && !partition.topic.isGoing,
+    );
   }
   const partition = pickPartition(stage, random);
   if (partition === undefined) return undefined;
@@ -95,7 +100,11 @@ export function pickPartition(stage: Stage, random: SimulatedRandom): PartitionH
 function fill(stage: Stage, stream: Stream, random: SimulatedRandom): void {
   const count = random.between(1, IN_FLIGHT_MAX);
   while (stream.unacked.length < count) {
-    const values = newValues(stage, stream.sender, { partition: stream.partition, first: stream.numbers, random });
+    const values = newValues(stage, stream.sender, {
+      partition: stream.partition,
+      first: stream.numbers,
+      random,
+    });
     stream.unacked.push({ values, sequence: stream.sequence, life: stage.life });
     stream.sequence += values.length;
     stream.numbers += values.length;
@@ -121,7 +130,14 @@ async function round(
   const { random } = options;
   const answers = batches.map((batch) => {
     const records = encode(stage, batch, { identity, options });
-    return produce(stage, client, { wire, partition, values: batch.values, records, acks: -1, byId: random.chance(0.5) });
+    return produce(stage, client, {
+      wire,
+      partition,
+      values: batch.values,
+      records,
+      acks: -1,
+      byId: random.chance(0.5),
+    });
   });
   // Now and then the answers are lost, whatever became of the batches.
   if (random.chance(0.05)) void stage.sleep(random.between(0, 20)).then(() => client.disconnect());
@@ -146,7 +162,8 @@ async function round(
       }
       return true;
     } else {
-      if (!isRetriable(outcome.errorCode) && !isOutOfOrder(outcome.errorCode)) unexpected(stage, partition, outcome);
+      if (!isRetriable(outcome.errorCode) && !isOutOfOrder(outcome.errorCode))
+        unexpected(stage, partition, outcome);
       stream.unacked.push(batch);
     }
   }
@@ -185,7 +202,11 @@ export async function runPlainProducer(stage: Stage, options: ProducerOptions): 
 async function sendPlainly(
   stage: Stage,
   client: SimClient,
-  { partition, values, options }: { partition: PartitionHistory; values: readonly string[]; options: ProducerOptions },
+  {
+    partition,
+    values,
+    options,
+  }: { partition: PartitionHistory; values: readonly string[]; options: ProducerOptions },
 ): Promise<void> {
   const { random } = options;
   const acks = random.chance(0.5) ? 1 : -1;
@@ -195,7 +216,14 @@ async function sendPlainly(
     let outcome: Outcome | undefined;
     try {
       const wire = await client.connect();
-      outcome = await produce(stage, client, { wire, partition, values, records, acks, byId: random.chance(0.5) });
+      outcome = await produce(stage, client, {
+        wire,
+        partition,
+        values,
+        records,
+        acks,
+        byId: random.chance(0.5),
+      });
     } catch (error) {
       stage.unknown('Produce', error);
       continue;

@@ -36,7 +36,7 @@ export class Stage {
   readonly #fixed = new Set<SimTopic>();
   /** The wall clock at virtual time 0. */
   readonly startMs = Date.UTC(2026, 0, 1);
-  #clients = 0;
+  readonly #clients: SimClient[] = [];
 
   constructor(parts: Pick<Stage, 'time' | 'network' | 'random' | 'history'>) {
     this.time = parts.time;
@@ -47,10 +47,16 @@ export class Stage {
 
   /** On a host of its own. */
   client(name: string): SimClient {
-    this.#clients += 1;
-    const host = `client${this.#clients}`;
+    const host = `client${this.#clients.length + 1}`;
     const network = this.network.port(host, new SimulatedProcess(this.time));
-    return new SimClient({ name, time: this.time, network, host: BROKER_HOST, port: BROKER_PORT });
+    const client = new SimClient({ name, time: this.time, network, host: BROKER_HOST, port: BROKER_PORT });
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** Answers that a blocked link holds back would tell of records that a power cut has taken since. */
+  forgetAnswers(): void {
+    for (const client of this.#clients) client.disconnect();
   }
 
   fix(topic: SimTopic): void {
@@ -72,7 +78,11 @@ export class Stage {
   }
 
   /** Tries until there is an answer that is no error, or the world is over. */
-  async until<T>(what: string, random: SimulatedRandom, attempt: () => Promise<T | undefined>): Promise<T | undefined> {
+  async until<T>(
+    what: string,
+    random: SimulatedRandom,
+    attempt: () => Promise<T | undefined>,
+  ): Promise<T | undefined> {
     while (this.phase !== 'over') {
       try {
         const result = await attempt();

@@ -71,9 +71,9 @@ function makePlan(random: SimulatedRandom): Plan {
   const directories = ['/data1', '/data2', '/data3'].slice(0, random.between(1, 3));
   const configs = new Map(
     Object.entries({
-      'listeners': `PLAINTEXT://127.0.0.1:${BROKER_PORT}`,
+      listeners: `PLAINTEXT://127.0.0.1:${BROKER_PORT}`,
       'log.dirs': directories.join(','),
-      'durability': random.chance(0.75) ? 'fsync' : 'relaxed',
+      durability: random.chance(0.75) ? 'fsync' : 'relaxed',
       'auto.create.topics.enable': 'false',
       'offsets.topic.num.partitions': String(random.between(1, 3)),
       'offsets.topic.segment.bytes': '1048576',
@@ -112,7 +112,8 @@ function makePlan(random: SimulatedRandom): Plan {
 }
 
 function planTopic(random: SimulatedRandom, index: number): TopicPlan {
-  const trimming = index === 0 ? 'never' : (['never', 'on request', 'by retention'] as const)[random.integer(3)]!;
+  const trimming =
+    index === 0 ? 'never' : (['never', 'on request', 'by retention'] as const)[random.integer(3)]!;
   const types = ['producer', 'producer', 'gzip', 'lz4', 'zstd', 'snappy', 'uncompressed'] as const;
   const configs: Record<string, string> = {
     'compression.type': types[random.integer(types.length)]!,
@@ -308,14 +309,22 @@ class World {
     const { host, stage, time } = this;
     const pauseMs = random.between(100, 4_000);
     const later = (ms: number, act: () => void): void => void time.schedule(ms, act);
-    const endings: Partial<Record<FaultKind, Ending>> = { kill: 'kill', power: 'power cut', stop: random.chance(0.5) ? 'stop' : 'stop and cut' };
+    const endings: Partial<Record<FaultKind, Ending>> = {
+      kill: 'kill',
+      power: 'power cut',
+      stop: random.chance(0.5) ? 'stop' : 'stop and cut',
+    };
     const ending = endings[kind];
     if (ending !== undefined) {
       host.end(ending, pauseMs);
     } else if (kind === 'kill at operation' || kind === 'power at operation') {
-      host.dieAtOperation(random.between(1, random.chance(0.5) ? 20 : 300), kind === 'kill at operation' ? 'kill' : 'power cut');
+      host.dieAtOperation(
+        random.between(1, random.chance(0.5) ? 20 : 300),
+        kind === 'kill at operation' ? 'kill' : 'power cut',
+      );
     } else if (kind === 'reset') {
-      for (const client of this.#clientHosts) if (random.chance(0.5)) stage.network.reset(BROKER_HOST, client);
+      for (const client of this.#clientHosts)
+        if (random.chance(0.5)) stage.network.reset(BROKER_HOST, client);
     } else if (kind === 'slow') {
       host.slowness = random.between(5, 500);
       later(random.between(200, 5_000), () => (host.slowness = 1));
