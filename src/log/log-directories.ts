@@ -46,6 +46,8 @@ export interface LogDirectoriesOptions extends LogLimits {
   readonly holder?: string;
   readonly checkpointIntervalMs?: number;
   readonly retentionIntervalMs?: number;
+  /** The id of the topic that has this name now, where the caller knows. */
+  readonly topicIdOf?: (topic: string) => string | undefined;
   /** Of a log, for retention; without it what is durable. */
   readonly highWatermarkOf?: (log: Log) => number;
 }
@@ -268,8 +270,7 @@ export class LogDirectories {
     const name = names.partitionName(log.topic, log.partition);
     const other = this.#logs.get(name);
     if (other !== undefined) {
-      // A move was cut off between its two renames: the copy was complete before the first.
-      const [kept, dropped] = log.logEndOffset >= other.logEndOffset ? [log, other] : [other, log];
+      const [kept, dropped] = this.#isRather(log, other) ? [log, other] : [other, log];
       this.#environment.logger.warn(
         { kept: kept.folder, dropped: dropped.folder },
         'a replica is in two directories',
@@ -280,6 +281,18 @@ export class LogDirectories {
     }
     this.#logs.set(name, log);
     directory.logs.set(name, log);
+  }
+
+  /**
+   * Which of two logs of one name stays. Of two topics: one was deleted while its directory was away, and the other made
+   * under its name. Of one topic: a move was cut off between its two renames, and its copy was complete before the first.
+   */
+  #isRather(log: Log, other: Log): boolean {
+    const topicId = this.#options.topicIdOf?.(log.topic);
+    if (log.topicId !== other.topicId && (log.topicId === topicId || other.topicId === topicId)) {
+      return log.topicId === topicId;
+    }
+    return log.logEndOffset >= other.logEndOffset;
   }
 
   #directoryOf(log: Log): LogDirectory {
