@@ -162,7 +162,13 @@ export const TOPIC_CONFIGS: Catalogue = catalogue([
     'How many in-sync replicas, the leader included, a write with acks=all needs.',
     { check: atLeast(1) },
   ),
-  define('BOOLEAN', 'preallocate', 'false', 'Whether segment files get their full size when they are made.'),
+  define(
+    'BOOLEAN',
+    'preallocate',
+    'false',
+    'Whether Kafka makes segment files in their full size; here they always grow with what is written.',
+    { inert: true },
+  ),
   define(
     'LONG',
     'remote.copy.lag.bytes',
