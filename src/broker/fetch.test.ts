@@ -433,3 +433,40 @@ test('a broker that stops answers whoever waits for data, and does not wait for 
   await world.ports.time.advance(10);
   assert.equal(waiting.answer!.errorCode, Errors.NONE);
 });
+
+test('a consumer at the end of the log gets everything from memory: no file of the log is read', async () => {
+  const { client, world } = await testWorld();
+  const { disk } = world.ports;
+  const open = disk.open.bind(disk);
+  const reads: string[] = [];
+  disk.open = (path, mode) => {
+    const file = open(path, mode);
+    const count = <T extends unknown[], R>(read: (...of: T) => R): ((...of: T) => R) => {
+      return (...of) => {
+        if (path.includes('/t-0/')) reads.push(path);
+        return read.apply(file, of);
+      };
+    };
+    file.read = count(file.read);
+    file.readAsync = count(file.readAsync);
+    return file;
+  };
+  await client.createTopic('t');
+  // By now nobody is thought to be reading.
+  await world.ports.time.advance(60_000);
+  for (let offset = 0; offset < 50; offset++) {
+    const waiting = poll(client, fetchBody('t', offset, { maxWaitMs: 5000 }));
+    await world.ports.time.advance(300);
+    assert.equal(waiting.answer, undefined);
+    await (await world.connect()).produce('t', batchOf([`${offset}`]));
+    await world.ports.time.advance(300);
+    assert.deepEqual(batches(waiting.answer!.responses[0]!.partitions[0]!), [offset]);
+  }
+  assert.deepEqual(reads, []);
+  await client.fetch('t', 3);
+  await world.ports.time.advance(120_000);
+  await client.produce('t', batchOf(['for nobody']));
+  await client.fetch('t', 3);
+  assert.ok(reads.length > 0, 'the count counts');
+  await world.stop();
+});
