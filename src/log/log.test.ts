@@ -5,7 +5,7 @@ import * as header from '../protocol/record-batch.ts';
 import { buildBatch, type NewBatch } from '../protocol/records.ts';
 import type { DiskOperation, SimulatedDiskOptions } from '../runtime/simulated-disk.ts';
 import { simulatedPorts, type SimulatedPorts } from '../runtime/simulated-ports.ts';
-import { buildMarker } from './control-records.ts';
+import { buildEndTransactionMarker } from '../protocol/control-records.ts';
 import { LogDirectories } from './log-directories.ts';
 import { OffsetOutOfRange, StorageError, type AppendResult, type Log } from './log.ts';
 import { DEFAULT_LOG_SETTINGS, type LogSettings } from './settings.ts';
@@ -35,7 +35,13 @@ class Fixture {
 
   mark(producerId: number, isAbort: boolean): AppendResult {
     const timestamp = this.ports.clock.nowMs();
-    const batch = buildMarker({ producerId, epoch: 0, coordinatorEpoch: 0, isAbort, timestamp });
+    const batch = buildEndTransactionMarker({
+      producerId,
+      producerEpoch: 0,
+      coordinatorEpoch: 0,
+      isCommit: !isAbort,
+      timestamp,
+    });
     return this.log.appendAsLeader(batch, { leaderEpoch: 0, origin: 'marker', nowMs: timestamp });
   }
 

@@ -9,10 +9,10 @@
  * .log files, their indexes, the producer snapshot, the leader epochs and the names of all these.
  */
 import { assert } from '../base/assert.ts';
+import { endedTransaction } from '../protocol/control-records.ts';
 import { Errors } from '../protocol/errors.ts';
 import * as header from '../protocol/record-batch.ts';
 import { nothingAt, type LogRead, type ReadOptions } from './cold-read.ts';
-import { controlMarker } from './control-records.ts';
 import type { CleanLog } from './directory-files.ts';
 import type { LogEnvironment } from './environment.ts';
 import { Durability } from './durability.ts';
@@ -290,7 +290,7 @@ export class Log {
     const transactionVersion = options.transactionVersion ?? 0;
     let refusal: Refusal | undefined;
     if (header.isControl(batch)) {
-      const marker = controlMarker(batch, 0);
+      const marker = endedTransaction(batch);
       refusal = marker === undefined ? undefined : state.checkMarker(marker, transactionVersion);
     } else {
       const epoch = header.producerEpoch(batch);

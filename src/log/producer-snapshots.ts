@@ -4,10 +4,10 @@
  * after a clean shutdown.
  */
 import type { DiskFile } from '../base/ports.ts';
+import { endedTransaction } from '../protocol/control-records.ts';
 import { crc32c } from '../protocol/crc32c.ts';
 import * as header from '../protocol/record-batch.ts';
 import { readSmallFile } from './checkpoint-file.ts';
-import { controlMarker } from './control-records.ts';
 import type { UnsyncedFiles } from './directory-files.ts';
 import type { LogEnvironment } from './environment.ts';
 import * as names from './file-names.ts';
@@ -162,7 +162,7 @@ export function applyBatch(
   const producerId = header.producerId(buffer, at);
   if (producerId < 0) return undefined;
   if (header.isControl(buffer, at)) {
-    const marker = controlMarker(buffer, at);
+    const marker = endedTransaction(buffer, at);
     return marker === undefined ? undefined : state.applyMarker(marker);
   }
   state.apply({

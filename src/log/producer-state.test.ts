@@ -46,7 +46,14 @@ class Leader {
     options: { isAbort?: boolean; coordinatorEpoch?: number; version?: number } = {},
   ): string {
     const { isAbort = false, coordinatorEpoch = 1, version = 1 } = options;
-    const marker = { producerId, epoch, coordinatorEpoch, isAbort, offset: this.next, timestamp: 1000 };
+    const marker = {
+      producerId,
+      producerEpoch: epoch,
+      coordinatorEpoch,
+      isCommit: !isAbort,
+      offset: this.next,
+      timestamp: 1000,
+    };
     const refusal = this.state.checkMarker(marker, version);
     if (refusal !== undefined) return errorName(refusal.errorCode);
     this.next += 1;

@@ -4,6 +4,7 @@
  * readers of committed data back. Checking is apart from changing: `check` says whether a batch may be appended,
  * `apply` notes one that was. The rules are those of Kafka's ProducerAppendInfo (behaviour items 15, 16, 20).
  */
+import type { EndedTransaction } from '../protocol/control-records.ts';
 import { Errors } from '../protocol/errors.ts';
 
 /** Batches per producer that a retry is compared with; clients have at most so many in flight. */
@@ -46,15 +47,6 @@ export interface DataBatch {
   readonly lastOffset: number;
   readonly timestamp: number;
   readonly isTransactional: boolean;
-}
-
-export interface Marker {
-  readonly producerId: number;
-  readonly epoch: number;
-  readonly coordinatorEpoch: number;
-  readonly offset: number;
-  readonly timestamp: number;
-  readonly isAbort: boolean;
 }
 
 export interface CompletedTransaction {
@@ -181,11 +173,11 @@ export class ProducerState {
   }
 
   /** Undefined, or why the marker must not be appended. Transactions v2 refuse an epoch that is not higher. */
-  checkMarker(marker: Marker, transactionVersion: number): Refusal | undefined {
+  checkMarker(marker: EndedTransaction, transactionVersion: number): Refusal | undefined {
     const entry = this.#producers.get(marker.producerId);
     if (entry === undefined) return undefined;
-    const isStale = transactionVersion >= 2 ? marker.epoch <= entry.epoch : marker.epoch < entry.epoch;
-    if (isStale) return staleEpoch(marker, entry);
+    const isStale = transactionVersion >= 2 ? marker.producerEpoch <= entry.epoch : marker.producerEpoch < entry.epoch;
+    if (isStale) return staleEpoch({ producerId: marker.producerId, epoch: marker.producerEpoch }, entry);
     if (entry.coordinatorEpoch > marker.coordinatorEpoch) {
       return {
         errorCode: Errors.TRANSACTION_COORDINATOR_FENCED,
@@ -217,11 +209,11 @@ export class ProducerState {
   }
 
   /** Notes a marker that is in the log; the transaction it ended, unless it had written nothing here. */
-  applyMarker(marker: Marker): CompletedTransaction | undefined {
+  applyMarker(marker: EndedTransaction): CompletedTransaction | undefined {
     const entry = this.#entryFor(marker.producerId);
     const firstOffset = entry.transactionFirstOffset;
-    if (entry.epoch !== marker.epoch) {
-      entry.epoch = marker.epoch;
+    if (entry.epoch !== marker.producerEpoch) {
+      entry.epoch = marker.producerEpoch;
       entry.batches.length = 0;
     }
     entry.coordinatorEpoch = marker.coordinatorEpoch;
@@ -229,7 +221,8 @@ export class ProducerState {
     entry.transactionFirstOffset = -1;
     if (firstOffset < 0) return undefined;
     this.#ongoing.delete(firstOffset);
-    const { producerId, offset: lastOffset, isAbort } = marker;
+    const { producerId, offset: lastOffset } = marker;
+    const isAbort = !marker.isCommit;
     this.#decided.push({ producerId, firstOffset, lastOffset });
     return {
       producerId,

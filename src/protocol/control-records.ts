@@ -4,7 +4,9 @@
  * (int16) and the coordinator's epoch (KIP-98). Consumers see neither.
  */
 import { codec } from './compile.ts';
-import { buildBatch, type NewBatch, type RecordView } from './records.ts';
+import { CompressionError } from './compression.ts';
+import * as header from './record-batch.ts';
+import { buildBatch, forEachRecord, type NewBatch, type RecordView } from './records.ts';
 import { ControlRecordTypeSchema, EndTxnMarker } from './records/log.ts';
 import { ProtocolError, Reader, Writer } from './wire.ts';
 
@@ -20,6 +22,8 @@ export const ControlType = {
 } as const;
 
 const VERSION = 0;
+/** A marker is some twenty bytes; nothing larger is opened for one. */
+const MARKER_BYTES_MAX = 4096;
 
 export interface EndTransactionMarker extends Pick<NewBatch, 'baseOffset' | 'leaderEpoch'> {
   readonly producerId: number;
@@ -68,6 +72,41 @@ export function readEndTransactionMarker(record: RecordView): {
   versionOf(reader, record);
   const { coordinatorEpoch } = codec(EndTxnMarker, VERSION).read(reader);
   return { isCommit: type === ControlType.COMMIT, coordinatorEpoch };
+}
+
+export interface EndedTransaction {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly coordinatorEpoch: number;
+  readonly isCommit: boolean;
+  readonly offset: number;
+  readonly timestamp: number;
+}
+
+/**
+ * The transaction that the control batch at `at` ends: undefined for one that ends none, being empty, damaged or of
+ * another type. A marker is the only record of its batch.
+ */
+export function endedTransaction(buffer: Buffer, at = 0): EndedTransaction | undefined {
+  const batch = buffer.subarray(at, at + header.batchSizeBytes(buffer, at));
+  if (header.recordCount(batch) < 1) return undefined;
+  let ended: EndedTransaction | undefined;
+  const visit = (record: RecordView): void => {
+    ended ??= {
+      producerId: header.producerId(batch),
+      producerEpoch: header.producerEpoch(batch),
+      ...readEndTransactionMarker(record),
+      offset: header.baseOffset(batch),
+      timestamp: record.timestamp,
+    };
+  };
+  try {
+    forEachRecord(batch, visit, { maxDecompressedBytes: MARKER_BYTES_MAX });
+  } catch (error) {
+    if (!(error instanceof ProtocolError) && !(error instanceof CompressionError)) throw error;
+    return undefined;
+  }
+  return ended;
 }
 
 /** Later versions only add to the end, so that the fields of version 0 can be read from all of them. */

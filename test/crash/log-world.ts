@@ -3,12 +3,12 @@
  * afterwards follows from what was appended, and what must be found from what was said to be durable.
  */
 import assert from 'node:assert/strict';
-import { buildMarker } from '../../src/log/control-records.ts';
 import { LogDirectories } from '../../src/log/log-directories.ts';
 import type { AppendResult, Log } from '../../src/log/log.ts';
 import { OffsetIndex } from '../../src/log/offset-index.ts';
 import { DEFAULT_LOG_SETTINGS, type LogSettings } from '../../src/log/settings.ts';
 import { TimeIndex } from '../../src/log/time-index.ts';
+import { buildEndTransactionMarker } from '../../src/protocol/control-records.ts';
 import * as header from '../../src/protocol/record-batch.ts';
 import { buildBatch } from '../../src/protocol/records.ts';
 import type { SimulatedDiskOptions, Unsynced } from '../../src/runtime/simulated-disk.ts';
@@ -103,12 +103,12 @@ export class World {
     const timestamp = this.ports.clock.nowMs();
     const marker = {
       producerId: producer.id,
-      epoch: producer.epoch,
+      producerEpoch: producer.epoch,
       coordinatorEpoch: 1,
-      isAbort,
+      isCommit: !isAbort,
       timestamp,
     };
-    return this.#append(buildMarker(marker), 'marker', epoch);
+    return this.#append(buildEndTransactionMarker(marker), 'marker', epoch);
   }
 
   #append(batch: Buffer, origin: 'client' | 'marker', leaderEpoch: number): AppendResult {
