@@ -51,7 +51,9 @@ start with the setting's name and what to write instead. Settings of topics and 
 says so, change at run time with any Kafka admin client.
 
 ${inert} more settings of Kafka's are accepted, stored and described, so that files and tools made for Kafka work, and have no
-effect here; DescribeConfigs says so in their documentation. Written by \`scripts/config-docs.ts\`; do not edit by hand.
+effect here; DescribeConfigs says so in their documentation. Settings of parts that are still being built (authentication, ACLs,
+quotas, transactions, compaction, replication, the newer group protocols) are listed already and take effect with those parts;
+docs/protocol-support.md says which APIs are served today. Written by \`scripts/config-docs.ts\`; do not edit by hand.
 
 ## Broker
 

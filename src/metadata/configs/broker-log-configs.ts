@@ -28,7 +28,7 @@ export const LOG_CONFIGS: readonly ConfigDefinition[] = [
     'The gzip level used when `compression.type` is gzip; -1 lets the codec choose.',
     { check: gzipLevel, dynamic: 'cluster-wide' },
   ),
-  define('INT', 'compression.lz4.level', '9', 'The lz4 level used when `compression.type` is lz4.', {
+  define('INT', 'compression.lz4.level', '9', 'The lz4 level; of no effect in Headrace, whose lz4 encoder has one level.', {
     check: between(1, 17),
     dynamic: 'cluster-wide',
   }),
