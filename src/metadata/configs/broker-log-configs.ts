@@ -28,8 +28,9 @@ export const LOG_CONFIGS: readonly ConfigDefinition[] = [
     'The gzip level used when `compression.type` is gzip; -1 lets the codec choose.',
     { check: gzipLevel, dynamic: 'cluster-wide' },
   ),
-  define('INT', 'compression.lz4.level', '9', 'The lz4 level; of no effect in Headrace, whose lz4 encoder has one level.', {
+  define('INT', 'compression.lz4.level', '9', 'The lz4 level in Kafka; Headrace has one.', {
     check: between(1, 17),
+    inert: true,
     dynamic: 'cluster-wide',
   }),
   define(

@@ -21,8 +21,9 @@ export const TOPIC_CONFIGS: Catalogue = catalogue([
     'The gzip level used when `compression.type` is gzip; -1 lets the codec choose.',
     { check: gzipLevel },
   ),
-  define('INT', 'compression.lz4.level', '9', 'The lz4 level used when `compression.type` is lz4.', {
+  define('INT', 'compression.lz4.level', '9', 'The lz4 level in Kafka; Headrace has one.', {
     check: between(1, 17),
+    inert: true,
   }),
   define(
     'STRING',
