@@ -54,14 +54,21 @@ function gather(one: string, before: readonly string[]): string[] {
 }
 
 async function start(flags: StartFlags): Promise<void> {
-  const [{ startBroker, ConfigurationError }, { logLevels }, { realPorts }, { createLogger }, load] =
-    await Promise.all([
-      import('../src/broker/broker.ts'),
-      import('../src/broker/log-levels.ts'),
-      import('../src/runtime/ports.ts'),
-      import('../src/runtime/logger.ts'),
-      import('../src/metadata/configs/load.ts'),
-    ]);
+  const [
+    { startBroker, ConfigurationError },
+    { logLevels },
+    { realPorts },
+    { createLogger },
+    { machineMemoryBytes },
+    load,
+  ] = await Promise.all([
+    import('../src/broker/broker.ts'),
+    import('../src/broker/log-levels.ts'),
+    import('../src/runtime/ports.ts'),
+    import('../src/runtime/logger.ts'),
+    import('../src/runtime/memory.ts'),
+    import('../src/metadata/configs/load.ts'),
+  ]);
   const logger = createLogger({ destination: process.stderr });
   const path = flags.config ?? process.env['HEADRACE_CONFIG'];
   const loaded = load.mergeSettings(
@@ -75,6 +82,7 @@ async function start(flags: StartFlags): Promise<void> {
     const broker = await startBroker({
       ports: realPorts({ logger }),
       configs: loaded.settings,
+      memoryBytes: machineMemoryBytes(),
       logLevels: logLevels('INFO', (level) => logger.setLevel(LEVELS[level])),
     });
     stopOnSignal(broker.stop);

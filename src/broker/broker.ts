@@ -20,6 +20,7 @@ import { ClusterImage, type Endpoint } from '../metadata/image.ts';
 import { ProducerIds } from '../metadata/producer-ids.ts';
 import { Deadlines } from '../replication/deadlines.ts';
 import { Partitions } from '../replication/partitions.ts';
+import { defaultBudgetBytes, MemoryBudget } from '../rpc/memory-budget.ts';
 import { Server, SERVER_LIMITS, type ServerLimits } from '../rpc/server.ts';
 import { allowAll, type Authorizer } from '../security/authorizer.ts';
 import { ALLOW_INSECURE_LISTENERS, permitListeners, type PermittedListener } from '../security/listeners.ts';
@@ -43,6 +44,8 @@ export interface BrokerOptions {
   /** Without it, the embedded store in the first log directory. The broker closes either when it stops. */
   readonly store?: MetadataStore;
   readonly limits?: Partial<ServerLimits>;
+  /** What the machine, or the container, has; a part of it is the limit for requests and answers together. */
+  readonly memoryBytes?: number;
   /** What the logs together may keep in memory and open. */
   readonly logLimits?: Omit<LogLimits, 'producerIdExpirationMs'>;
   /** Without it, everybody may do everything. */
@@ -181,6 +184,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
       slots: () => current.value.fetch.maxIncrementalSessionCacheSlots,
     }),
     delayedFetches: new DelayedFetches(ports.timers),
+    memory: memoryBudget(settings, options),
     authorizer: options.authorizer ?? allowAll,
     apiVersions: advertisedRanges(HANDLERS.map(({ api }) => api)),
   };
@@ -190,6 +194,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     ports,
     sink: gate,
     limits: serverLimits(settings, options.limits),
+    budget: services.memory,
   });
   undo.push(() => server.stop(0));
   const addresses = await listen(server, listeners, settings);
@@ -301,6 +306,15 @@ function serverLimits(settings: BrokerSettings, own: Partial<ServerLimits> = {})
         }),
     ...own,
   };
+}
+
+function memoryBudget(settings: BrokerSettings, { ports, memoryBytes }: BrokerOptions): MemoryBudget {
+  const { queuedMaxRequestBytes, socketRequestMaxBytes } = settings.network;
+  return new MemoryBudget({
+    limitBytes: queuedMaxRequestBytes > 0 ? queuedMaxRequestBytes : defaultBudgetBytes(memoryBytes),
+    frameBytesMax: socketRequestMaxBytes,
+    soon: (callback) => ports.timers.soon(callback),
+  });
 }
 
 async function listen(

@@ -25,6 +25,8 @@ export interface FetchTarget {
 export interface FetchLimits {
   readonly isolation: Isolation;
   readonly maxBytes: number;
+  /** No records are read, not even the first batch. */
+  readonly isDry?: boolean;
   /** Consumers may read from any replica (KIP-392); debugging reads as well. */
   readonly leaderOnly: boolean;
 }
@@ -108,7 +110,7 @@ export function readTargets(
 ): PartitionRead[] | Promise<PartitionRead[]> {
   const reads: PartitionRead[] = [];
   let bytesLeft = limits.maxBytes;
-  let minOneMessage = true;
+  let minOneMessage = limits.isDry !== true;
   const take = (read: PartitionRead): void => {
     reads.push(read);
     if (read.sizeBytes > 0) minOneMessage = false;

@@ -4,13 +4,13 @@ import type { Partition, PartitionWatcher } from '../replication/partition.ts';
 import type { Deadline } from '../replication/deadlines.ts';
 import type { RequestContext } from './context.ts';
 import type { WaitingFetch } from './delayed-fetch.ts';
-import type { FetchLimits, FetchTarget, PartitionRead } from './fetch-read.ts';
+import type { FetchLimits, FetchTarget } from './fetch-read.ts';
 import type { Services } from './services.ts';
 
 export interface FetchWaitOptions {
   readonly targets: readonly FetchTarget[];
-  /** What the first read gave for each target. */
-  readonly reads: readonly PartitionRead[];
+  /** How many bytes the first read found for each target; the bytes themselves are not kept. */
+  readonly sizes: readonly number[];
   readonly limits: FetchLimits;
   readonly minBytes: number;
   readonly maxWaitMs: number;
@@ -68,7 +68,7 @@ class FetchWait implements WaitingFetch {
     options.targets.forEach((target, index) => {
       const { partition } = target;
       if (partition === undefined) return;
-      this.#watchers.push(new TargetWatcher(partition, target, options.reads[index]!.sizeBytes, this));
+      this.#watchers.push(new TargetWatcher(partition, target, options.sizes[index]!, this));
     });
     this.#deadline = services.deadlines.after(options.maxWaitMs, () => this.#end(true));
     this.#forgetConnection = context.onDisconnect(() => this.#end(false));

@@ -9,6 +9,7 @@ import type { ClusterImage } from '../metadata/image.ts';
 import type { ProducerIds } from '../metadata/producer-ids.ts';
 import type { Deadlines } from '../replication/deadlines.ts';
 import type { Partitions } from '../replication/partitions.ts';
+import type { MemoryBudget } from '../rpc/memory-budget.ts';
 import type { Authorizer } from '../security/authorizer.ts';
 import type { ApiVersionRange } from './api-versions.ts';
 import type { DelayedFetches } from './delayed-fetch.ts';
@@ -34,6 +35,8 @@ export interface Services {
   readonly deadlines: Deadlines;
   readonly fetchSessions: FetchSessions;
   readonly delayedFetches: DelayedFetches;
+  /** For what connections hold, and for the answers being read. */
+  readonly memory: MemoryBudget;
   readonly authorizer: Authorizer;
   /** The APIs this broker serves. */
   readonly apiVersions: readonly ApiVersionRange[];

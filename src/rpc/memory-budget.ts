@@ -22,6 +22,8 @@ const IN_FLIGHT_PART = 1 / 4;
 const RESPONSES_PART = 1 / 2;
 /** One Fetch answer takes at most this part of what the others leave over. */
 const ONE_RESPONSE_PART = 1 / 4;
+/** Each of them gives its reservation back later, which wakes the next ones. */
+const RESPONSES_WOKEN_MAX = 16;
 
 const DEFAULT_PART_OF_MACHINE = 1 / 4;
 const DEFAULT_BYTES_MIN = 64 * 1024 ** 2;
@@ -187,9 +189,13 @@ export class MemoryBudget {
   }
 
   #wakeResponses(): void {
-    const waiters = [...this.#responseWaiters];
-    this.#responseWaiters.clear();
-    for (const waiter of waiters) waiter();
+    let left = RESPONSES_WOKEN_MAX;
+    for (const waiter of this.#responseWaiters) {
+      this.#responseWaiters.delete(waiter);
+      waiter();
+      left -= 1;
+      if (left === 0) return;
+    }
   }
 }
 

@@ -3,6 +3,7 @@ import { FetchRequest, FetchResponse } from '../../protocol/messages/01-fetch.ts
 import { Errors } from '../../protocol/errors.ts';
 import type { Write } from '../../protocol/schema.ts';
 import type { RequestContext } from '../context.ts';
+import { readWhenRoom, readWithin, type BudgetedRead } from '../fetch-memory.ts';
 import {
   findTargets,
   readTargets,
@@ -66,18 +67,31 @@ function serve(
   const { maxWaitMs } = request;
   const respond = (reads: readonly PartitionRead[]): Response =>
     answer(session, targets, reads, context, services);
-  const reads = readTargets(targets, limits);
-  if (!(reads instanceof Promise) && mustAnswer(targets, reads, minBytes, maxWaitMs)) return respond(reads);
+  /** Only the sizes when the answer has to wait: the bytes are read anew then. */
+  const look = ({ reads, maxBytes: allowed }: BudgetedRead): Response | { readonly sizes: number[] } => {
+    // With less memory than it wants, it gets what there is: waiting would not bring more.
+    const enough = allowed < minBytes ? Math.min(minBytes, 1, allowed) : minBytes;
+    if (mustAnswer(targets, reads, enough, maxWaitMs)) return respond(reads);
+    return { sizes: reads.map(({ sizeBytes }) => sizeBytes) };
+  };
+  let first = readWithin(services, targets, limits);
+  const seen = first === undefined || first instanceof Promise ? undefined : look(first);
+  if (seen !== undefined && !('sizes' in seen)) return seen;
+  const deadlineMs = services.ports.clock.monotonicMs() + maxWaitMs;
+  const readLater = () => readWhenRoom(targets, limits, deadlineMs, context, services);
+  const lookLater = async () => {
+    const read = await (first ?? readLater());
+    return read === undefined ? undefined : look(read);
+  };
   const waitThenAnswer = async (): Promise<Response | undefined> => {
-    const first = await reads;
-    if (mustAnswer(targets, first, minBytes, maxWaitMs)) return respond(first);
-    const isWanted = await waitForData(
-      { targets, reads: first, limits, minBytes, maxWaitMs },
-      context,
-      services,
-    );
+    const found = seen ?? (await lookLater());
+    first = undefined;
+    if (found === undefined || !('sizes' in found)) return found;
+    const wait = { targets, sizes: found.sizes, limits, minBytes, maxWaitMs };
+    const isWanted = await waitForData(wait, context, services);
     if (!isWanted) return undefined;
-    return respond(await readTargets(targets, limits));
+    const read = await readLater();
+    return read === undefined ? undefined : respond(read.reads);
   };
   return waitThenAnswer();
 }

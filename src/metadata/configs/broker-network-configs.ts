@@ -166,7 +166,7 @@ export const NETWORK_CONFIGS: readonly ConfigDefinition[] = [
     'LONG',
     'queued.max.request.bytes',
     '-1',
-    'The most bytes of requests waiting to be handled; -1 sets no limit.',
+    'The most bytes of requests and answers in memory; -1: a part of what the machine has.',
   ),
   define(
     'INT',
