@@ -216,7 +216,10 @@ class World {
       seed: this.seed,
       traceHash: this.time.traceHash(),
       anomalies: stage.history.anomalies,
-      plan: `${plan.topics.length} topics (${relaxed} relaxed), broker ${plan.configs.get('durability')}, ${plan.faults.join('+')}`,
+      plan: [
+        `${plan.topics.length} topics (${relaxed} relaxed), broker ${plan.configs.get('durability')}`,
+        plan.faults.join('+'),
+      ].join(', '),
       virtualMs: this.time.nowMs(),
       lives: stage.life,
       faults: this.faults,
