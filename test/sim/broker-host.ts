@@ -82,7 +82,7 @@ export class BrokerHost {
     const { ports } = this;
     startBroker({ ports, configs: this.#configs, logLimits: this.#logLimits }).then(
       (broker) => {
-        if (this.ports === ports) this.broker = broker;
+        if (this.ports === ports && !this.#isDown) this.broker = broker;
       },
       (error: unknown) => {
         if (this.ports !== ports || this.#isDown || error instanceof SimulatedCrash) return;
