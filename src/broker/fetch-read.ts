@@ -67,7 +67,12 @@ export function findTargets(
     if (target.partition !== undefined) places.set(target.partition, targets.length);
     targets.push(target);
   }
-  return targets;
+  return targets.every(isHeld) ? targets : [...targets.filter(isHeld), ...targets.filter((one) => !isHeld(one))];
+}
+
+/** Of what this broker knows; the others come last in the answer, as in Kafka. */
+function isHeld({ errorCode }: FetchTarget): boolean {
+  return errorCode === Errors.NONE || errorCode === Errors.NOT_LEADER_OR_FOLLOWER;
 }
 
 function findTopic(

@@ -6,11 +6,13 @@ import { test } from 'node:test';
 
 import { membershipScenarios } from './groups/membership.ts';
 import { offsetScenarios } from './groups/offsets.ts';
+import { timeoutScenarios } from './groups/timeouts.ts';
 import { orSkip } from './kafka-jars.ts';
 import { TwoBrokers } from './two-brokers.ts';
 
 const SETTINGS = {
   'group.initial.rebalance.delay.ms': '0',
+  'group.min.session.timeout.ms': '1000',
   'offsets.topic.num.partitions': '1',
   'transaction.state.log.num.partitions': '1',
   'transaction.state.log.replication.factor': '1',
@@ -18,6 +20,7 @@ const SETTINGS = {
   'auto.create.topics.enable': 'false',
 };
 const FIND_COORDINATOR = 10;
+const DESCRIBE_GROUPS = 15;
 
 test('groups are answered as Kafka answers them', async (t) => {
   const started = await orSkip(() => TwoBrokers.start(SETTINGS));
@@ -26,7 +29,9 @@ test('groups are answered as Kafka answers them', async (t) => {
   t.after(() => both.stop());
   const any = { keyType: 0, coordinatorKeys: ['any'] };
   await both.until(FIND_COORDINATOR, 4, any, ({ coordinators }) => coordinators[0].errorCode === 0);
+  await both.until(DESCRIBE_GROUPS, 5, { groups: ['any'] }, ({ groups }) => groups[0].errorCode === 0);
   await membershipScenarios(t, both);
   await offsetScenarios(t, both);
+  await timeoutScenarios(t, both);
   t.diagnostic(`${both.compared} answers compared`);
 });

@@ -94,6 +94,30 @@ export async function fetchScenarios(t: TestContext, both: TwoBrokers): Promise<
     await waiting;
   });
 
+  await both.scenario(t, 'Fetch: answers come in the order of the requests', async () => {
+    const waiting = { key: FETCH, version: 12, body: fetchBody('late', [{ at: 1 }], { maxWaitMs: 100, minBytes: 1 }) };
+    const ready = { key: FETCH, version: 12, body: fetchBody('late', [{}]) };
+    const written = { key: PRODUCE, version: 12, body: produceBody('late', [[0, batchOf(['more'])]]) };
+    const failed = { key: PRODUCE, version: 12, body: produceBody('nobody', [[0, batchOf(['more'])]]) };
+    await both.samePipelined('a wait before others', [waiting, ready, written, failed, ready]);
+    await both.samePipelined('writes and reads', [written, ready, written, written, ready, failed, ready]);
+  });
+
+  await both.scenario(t, 'Fetch: topics that are there beside others', async () => {
+    for (const version of [4, 12, 13, 18]) {
+      await both.same('known, unknown, known', FETCH, version, (side: Side) => ({
+        ...fetchBody('read', [])(side),
+        topics: [
+          fetchTopic(side, 'late', [{ maxBytes: 10 }]),
+          { ...fetchTopic(side, 'nobody', [{}]), topicId: 'an id of nothing' },
+          fetchTopic(side, 'empty', [{}, { partition: 4 }, { at: 7 }]),
+        ],
+      }));
+      const waiting = { maxWaitMs: 100, minBytes: 1 };
+      await both.same('an unknown one', FETCH, version, fetchBody('empty', [{}, { partition: 9 }], waiting));
+    }
+  });
+
   await both.scenario(t, 'Fetch: after DeleteRecords', async () => {
     const upTo = (offset: number, more: object = {}) => ({
       timeoutMs: 5000,

@@ -40,7 +40,7 @@ export async function membershipScenarios(t: TestContext, both: TwoBrokers): Pro
 
   await both.scenario(t, 'JoinGroup: what cannot be', async () => {
     await both.each('no group', JOIN, JOIN_VERSIONS, joinBody(''));
-    for (const sessionMs of [0, 1, 5999, 1_800_001, -1]) {
+    for (const sessionMs of [0, 1, 999, 1_800_001, -1]) {
       await both.each(`session ${sessionMs}`, JOIN, JOIN_VERSIONS, joinBody('wrong', { sessionMs }));
     }
     await both.each('no protocols', JOIN, JOIN_VERSIONS, joinBody('wrong', { protocols: [] }));
