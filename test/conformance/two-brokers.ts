@@ -148,12 +148,21 @@ export class TwoBrokers {
   }
 
   /** The same in each of these versions. */
-  async each(what: string, key: number, [from, to]: readonly [number, number], body: Body, options?: AskOptions) {
+  async each(
+    what: string,
+    key: number,
+    [from, to]: readonly [number, number],
+    body: Body,
+    options?: AskOptions,
+  ) {
     for (let version = from; version <= to; version++) await this.same(what, key, version, body, options);
   }
 
   /** Sends the requests together on one connection; compares the order and the contents of the answers. */
-  async samePipelined(what: string, requests: readonly { key: number; version: number; body: Body }[]): Promise<void> {
+  async samePipelined(
+    what: string,
+    requests: readonly { key: number; version: number; body: Body }[],
+  ): Promise<void> {
     const answers = await Promise.all(
       this.sides.map(async (side) => {
         const connection = await RawConnection.open(side.port);
@@ -185,7 +194,11 @@ export class TwoBrokers {
   }
 
   /** Sends a request that has no answer, and on the same connection one that has; both are compared by the latter. */
-  async sameAfterSilence(what: string, silent: { key: number; version: number; body: Body }, asked: typeof silent) {
+  async sameAfterSilence(
+    what: string,
+    silent: { key: number; version: number; body: Body },
+    asked: typeof silent,
+  ) {
     const answers = await Promise.all(
       this.sides.map(async (side) => {
         const connection = await RawConnection.open(side.port);
@@ -213,7 +226,11 @@ export class TwoBrokers {
     }
   }
 
-  equal(label: string, answers: readonly unknown[], options: { key?: number; except?: AskOptions['except'] } = {}) {
+  equal(
+    label: string,
+    answers: readonly unknown[],
+    options: { key?: number; except?: AskOptions['except'] } = {},
+  ) {
     const isOrdered = options.key === FETCH;
     const [theirs, ours] = this.sides.map((side, n) => comparable(answers[n], { side, isOrdered }));
     const found: string[] = [];
@@ -226,7 +243,12 @@ export class TwoBrokers {
   }
 
   /** Asks each side again and again, without comparing, until its answer is as wanted. */
-  async until(key: number, version: number, body: Body, isWanted: (answer: Answer) => boolean): Promise<void> {
+  async until(
+    key: number,
+    version: number,
+    body: Body,
+    isWanted: (answer: Answer) => boolean,
+  ): Promise<void> {
     await Promise.all(
       this.sides.map(async (side) => {
         let answer: unknown;
@@ -240,7 +262,9 @@ export class TwoBrokers {
   }
 
   /** Creates topics; their ids are kept as `id of NAME`. Resolves when they can be read and written. */
-  async createTopics(topics: Readonly<Record<string, { partitions?: number; configs?: Record<string, string> }>>) {
+  async createTopics(
+    topics: Readonly<Record<string, { partitions?: number; configs?: Record<string, string> }>>,
+  ) {
     const body = {
       timeoutMs: 10_000,
       topics: Object.entries(topics).map(([name, { partitions = 1, configs = {} }]) => ({
@@ -314,7 +338,8 @@ function named(value: string, field: string, side: Side): string {
   if (field === 'logDir') return 'a directory';
   let text = value;
   for (const [name, kept] of side.kept) {
-    if (typeof kept === 'string' && kept.length >= REPLACED_LENGTH_MIN) text = text.replaceAll(kept, `<${name}>`);
+    if (typeof kept === 'string' && kept.length >= REPLACED_LENGTH_MIN)
+      text = text.replaceAll(kept, `<${name}>`);
   }
   return text;
 }

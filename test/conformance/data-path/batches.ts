@@ -15,7 +15,12 @@ export function batchOf(values: readonly string[], options: Partial<NewBatch> = 
 }
 
 /** A batch of a producer with an id. */
-export function sequenced(producerId: number, producerEpoch: number, baseSequence: number, count = 1): Buffer {
+export function sequenced(
+  producerId: number,
+  producerEpoch: number,
+  baseSequence: number,
+  count = 1,
+): Buffer {
   const values = Array.from({ length: count }, (_, n) => `s${baseSequence + n}`);
   return batchOf(values, { producerId, producerEpoch, baseSequence });
 }
@@ -82,7 +87,12 @@ export function fetchBody(topic: string, wanted: readonly Wanted[], more: object
   });
 }
 
-export function listBody(topic: string, timestamp: number, more: object = {}, partition: object = {}): object {
+export function listBody(
+  topic: string,
+  timestamp: number,
+  more: object = {},
+  partition: object = {},
+): object {
   return {
     replicaId: -1,
     timeoutMs: 1000,

@@ -3,7 +3,16 @@ import type { TestContext } from 'node:test';
 
 import { buildBatch } from '../../../src/protocol/records.ts';
 import type { Answer, Side, TwoBrokers } from '../two-brokers.ts';
-import { batchOf, DELETE_RECORDS, FETCH, fetchBody, fetchTopic, PRODUCE, produceBody, type Wanted } from './batches.ts';
+import {
+  batchOf,
+  DELETE_RECORDS,
+  FETCH,
+  fetchBody,
+  fetchTopic,
+  PRODUCE,
+  produceBody,
+  type Wanted,
+} from './batches.ts';
 
 const VERSIONS = [4, 18] as const;
 const BY_NAME = [4, 12] as const;
@@ -14,18 +23,34 @@ export async function fetchScenarios(t: TestContext, both: TwoBrokers): Promise<
   const each = (what: string, wanted: Wanted, more: object = {}) =>
     both.each(what, FETCH, VERSIONS, fetchBody('read', [wanted], more));
 
-  await both.createTopics({ read: {}, others: { partitions: 4 }, empty: {}, session: { partitions: 2 }, late: {} });
+  await both.createTopics({
+    read: {},
+    others: { partitions: 4 },
+    empty: {},
+    session: { partitions: 2 },
+    late: {},
+  });
 
   await both.scenario(t, 'Fetch: offsets', async () => {
     for (const values of [['a', 'b', 'c'], ['d'], ['x'.repeat(2000)], ['e', 'f'], ['g']]) {
       await both.same('what is read', PRODUCE, 12, produceBody('read', [[0, batchOf(values)]]));
     }
-    await both.same('compressed', PRODUCE, 12, produceBody('read', [[0, batchOf(['h', 'i'], { compression: 'lz4' })]]));
+    await both.same(
+      'compressed',
+      PRODUCE,
+      12,
+      produceBody('read', [[0, batchOf(['h', 'i'], { compression: 'lz4' })]]),
+    );
     for (const offset of [0, 1, 2, 3, 5, 8, 9, 10]) await each(`from ${offset}`, { at: offset });
     for (const offset of [11, 99, -1, -2]) await each(`from ${offset}`, { at: offset });
     await both.each('an empty partition', FETCH, VERSIONS, fetchBody('empty', [{}]));
     await both.each('beyond an empty partition', FETCH, VERSIONS, fetchBody('empty', [{ at: 1 }]));
-    await both.each('a wrong partition', FETCH, VERSIONS, fetchBody('read', [{ partition: 3 }, { partition: -1 }]));
+    await both.each(
+      'a wrong partition',
+      FETCH,
+      VERSIONS,
+      fetchBody('read', [{ partition: 3 }, { partition: -1 }]),
+    );
     await both.each('an unknown topic', FETCH, VERSIONS, fetchBody('nobody', [{}]));
     await both.each('an invalid name', FETCH, BY_NAME, fetchBody('b ad', [{}]));
     await both.each('nothing', FETCH, VERSIONS, fetchBody('read', [], { topics: [] }));
@@ -33,7 +58,12 @@ export async function fetchScenarios(t: TestContext, both: TwoBrokers): Promise<
     await both.each('an unknown id', FETCH, [13, 18], {
       maxWaitMs: 0,
       minBytes: 0,
-      topics: [{ topicId: 'an id of nothing', partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 100 }] }],
+      topics: [
+        {
+          topicId: 'an id of nothing',
+          partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 100 }],
+        },
+      ],
     });
     await both.same('the same twice', FETCH, 12, fetchBody('read', [{ at: 0 }, { at: 9 }]));
     await both.same('the same twice, by id', FETCH, 17, fetchBody('read', [{ at: 9 }, { at: 0 }]));
@@ -55,7 +85,12 @@ export async function fetchScenarios(t: TestContext, both: TwoBrokers): Promise<
     const wanted = (maxBytes: number): Wanted[] => [2, 0, 3, 1].map((partition) => ({ partition, maxBytes }));
     for (const maxBytes of [0, 1, 71, 72, 150, 1 << 20]) {
       await both.same(`several of ${maxBytes} each`, FETCH, 12, fetchBody('others', wanted(maxBytes)));
-      await both.same(`several of ${maxBytes} in all`, FETCH, 12, fetchBody('others', wanted(1 << 20), { maxBytes }));
+      await both.same(
+        `several of ${maxBytes} in all`,
+        FETCH,
+        12,
+        fetchBody('others', wanted(1 << 20), { maxBytes }),
+      );
       await both.same(`several of ${maxBytes} in all, from the middle`, FETCH, 12, (side: Side) => ({
         ...fetchBody('others', [], { maxBytes })(side),
         topics: [
@@ -71,14 +106,20 @@ export async function fetchScenarios(t: TestContext, both: TwoBrokers): Promise<
     for (const epoch of [-1, 0, 1, 99, -2]) await each(`current epoch ${epoch}`, { epoch });
     for (const lastEpoch of [-1, 0, 1, 99]) {
       for (const offset of [0, 5, 10, 11]) {
-        await both.each(`last fetched epoch ${lastEpoch} at ${offset}`, FETCH, [11, 18], fetchBody('read', [{ lastEpoch, at: offset }]));
+        await both.each(
+          `last fetched epoch ${lastEpoch} at ${offset}`,
+          FETCH,
+          [11, 18],
+          fetchBody('read', [{ lastEpoch, at: offset }]),
+        );
       }
       await fetch(`last fetched epoch ${lastEpoch} with epoch 1`, { lastEpoch, epoch: 1 });
     }
   });
 
   await both.scenario(t, 'Fetch: who asks, and how', async () => {
-    for (const isolationLevel of [0, 1]) await each(`isolation ${isolationLevel}`, { at: 9 }, { isolationLevel });
+    for (const isolationLevel of [0, 1])
+      await each(`isolation ${isolationLevel}`, { at: 9 }, { isolationLevel });
     await fetch('with a rack', { at: 9 }, { rackId: 'here' });
     await fetch('with a cluster id', { at: 9 }, { clusterId: 'another' });
     await fetch('as a debugging consumer', { at: 9 }, { replicaId: -2 }, 14);
@@ -87,15 +128,25 @@ export async function fetchScenarios(t: TestContext, both: TwoBrokers): Promise<
     await fetch('not waiting past an error', { at: 99 }, { maxWaitMs: 10_000, minBytes: 1 });
     await fetch('waiting for too much', { at: 9 }, { maxWaitMs: 50, minBytes: 1 << 20 });
     await fetch('a negative wait', { at: 10 }, { maxWaitMs: -1, minBytes: 1 });
-    const waiting = both.same('woken by a record', FETCH, 12, fetchBody('late', [{}], { maxWaitMs: 10_000, minBytes: 1 }), {
-      by: 'waiting',
-    });
+    const waiting = both.same(
+      'woken by a record',
+      FETCH,
+      12,
+      fetchBody('late', [{}], { maxWaitMs: 10_000, minBytes: 1 }),
+      {
+        by: 'waiting',
+      },
+    );
     await both.same('which wakes', PRODUCE, 12, produceBody('late', [[0, batchOf(['now'])]]));
     await waiting;
   });
 
   await both.scenario(t, 'Fetch: answers come in the order of the requests', async () => {
-    const waiting = { key: FETCH, version: 12, body: fetchBody('late', [{ at: 1 }], { maxWaitMs: 100, minBytes: 1 }) };
+    const waiting = {
+      key: FETCH,
+      version: 12,
+      body: fetchBody('late', [{ at: 1 }], { maxWaitMs: 100, minBytes: 1 }),
+    };
     const ready = { key: FETCH, version: 12, body: fetchBody('late', [{}]) };
     const written = { key: PRODUCE, version: 12, body: produceBody('late', [[0, batchOf(['more'])]]) };
     const failed = { key: PRODUCE, version: 12, body: produceBody('nobody', [[0, batchOf(['more'])]]) };
@@ -146,7 +197,8 @@ export async function fetchScenarios(t: TestContext, both: TwoBrokers): Promise<
   });
 
   await both.scenario(t, 'Fetch: sessions', async () => {
-    const batch = (value: string) => buildBatch({ records: [{ key: null, value: Buffer.from(value), timestamp: 5 }] });
+    const batch = (value: string) =>
+      buildBatch({ records: [{ key: null, value: Buffer.from(value), timestamp: 5 }] });
     for (const version of [7, 12, 13, 17]) {
       const name = `session ${version}`;
       const session = (what: string, sessionEpoch: number, wanted: readonly Wanted[], more: object = {}) =>
@@ -155,9 +207,15 @@ export async function fetchScenarios(t: TestContext, both: TwoBrokers): Promise<
           ...(wanted.length === 0 ? { topics: [] } : undefined),
           sessionId: side.the(name),
         }));
-      await both.same('a new session', FETCH, version, fetchBody('session', [{}, { partition: 1 }], { sessionEpoch: 0 }), {
-        keep: { [name]: (answer: Answer) => answer.sessionId },
-      });
+      await both.same(
+        'a new session',
+        FETCH,
+        version,
+        fetchBody('session', [{}, { partition: 1 }], { sessionEpoch: 0 }),
+        {
+          keep: { [name]: (answer: Answer) => answer.sessionId },
+        },
+      );
       await session('nothing new', 1, []);
       await both.same('for the session', PRODUCE, 12, produceBody('session', [[0, batch('s')]]));
       await session('something new', 2, []);
@@ -183,9 +241,29 @@ export async function fetchScenarios(t: TestContext, both: TwoBrokers): Promise<
       await session('the end', -1, []);
       await session('after the end', 11, []);
     }
-    await both.each('an unknown session', FETCH, [7, 18], fetchBody('session', [{}], { sessionId: 12345, sessionEpoch: 1 }));
-    await both.each('an unknown session, closed', FETCH, [7, 18], fetchBody('session', [{}], { sessionId: 12345, sessionEpoch: -1 }));
-    await both.each('no session, some epoch', FETCH, [7, 18], fetchBody('session', [{}], { sessionId: 0, sessionEpoch: 5 }));
-    await both.each('no session', FETCH, [7, 18], fetchBody('session', [{ partition: 1 }], { sessionEpoch: -1 }));
+    await both.each(
+      'an unknown session',
+      FETCH,
+      [7, 18],
+      fetchBody('session', [{}], { sessionId: 12345, sessionEpoch: 1 }),
+    );
+    await both.each(
+      'an unknown session, closed',
+      FETCH,
+      [7, 18],
+      fetchBody('session', [{}], { sessionId: 12345, sessionEpoch: -1 }),
+    );
+    await both.each(
+      'no session, some epoch',
+      FETCH,
+      [7, 18],
+      fetchBody('session', [{}], { sessionId: 0, sessionEpoch: 5 }),
+    );
+    await both.each(
+      'no session',
+      FETCH,
+      [7, 18],
+      fetchBody('session', [{ partition: 1 }], { sessionEpoch: -1 }),
+    );
   });
 }

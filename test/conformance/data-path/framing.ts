@@ -42,9 +42,12 @@ export async function framingScenarios(t: TestContext, both: TwoBrokers): Promis
       return Buffer.concat([size, body]);
     };
     for (const key of [4, 5, 6, 7, 999, -1]) await both.sameBytes(`key ${key}`, changed(4, key));
-    for (const version of [14, 99, -1]) await both.sameBytes(`Metadata version ${version}`, changed(6, version));
+    for (const version of [14, 99, -1])
+      await both.sameBytes(`Metadata version ${version}`, changed(6, version));
     for (const key of [0, 1, 2, 8, 9]) {
-      const old = framed(Buffer.concat([Buffer.from([0, key, 0, 0, 0, 0, 0, 7, 255, 255]), Buffer.alloc(20)]));
+      const old = framed(
+        Buffer.concat([Buffer.from([0, key, 0, 0, 0, 0, 0, 7, 255, 255]), Buffer.alloc(20)]),
+      );
       await both.sameBytes(`key ${key} in version 0, which is gone`, old);
     }
     const nothing = request(LIST_OFFSETS, 8, { replicaId: -1, topics: [] }, 'raw').subarray(4);
@@ -52,7 +55,10 @@ export async function framingScenarios(t: TestContext, both: TwoBrokers): Promis
     for (let length = 0; length < whole.length; length++) {
       await both.sameBytes(`Metadata cut off after ${length}`, framed(whole.subarray(0, length)));
     }
-    await both.sameBytes('something after the request', framed(Buffer.concat([nothing, Buffer.from('more')])));
+    await both.sameBytes(
+      'something after the request',
+      framed(Buffer.concat([nothing, Buffer.from('more')])),
+    );
     for (const size of [-1, 2 ** 31 - 1, 104_857_601]) {
       const bytes = Buffer.from(metadata);
       bytes.writeInt32BE(size, 0);
@@ -63,7 +69,8 @@ export async function framingScenarios(t: TestContext, both: TwoBrokers): Promis
       bytes.writeInt16BE(version, 6);
       return bytes;
     };
-    for (const version of [6, 99, -1, 32_767]) await both.sameBytes(`ApiVersions version ${version}`, versions(version));
+    for (const version of [6, 99, -1, 32_767])
+      await both.sameBytes(`ApiVersions version ${version}`, versions(version));
   });
 }
 

@@ -3,9 +3,22 @@ import type { TestContext } from 'node:test';
 
 import { buildBatch } from '../../../src/protocol/records.ts';
 import type { Answer, Side, TwoBrokers } from '../two-brokers.ts';
-import { batchOf, DELETE_RECORDS, FETCH, fetchBody, LIST_OFFSETS, listBody, PRODUCE, produceBody, sequenced, T0 } from './batches.ts';
+import {
+  batchOf,
+  DELETE_RECORDS,
+  FETCH,
+  fetchBody,
+  LIST_OFFSETS,
+  listBody,
+  PRODUCE,
+  produceBody,
+  sequenced,
+  T0,
+} from './batches.ts';
 
-const [INIT_PRODUCER_ID, OFFSET_FOR_LEADER_EPOCH, ALTER_LOG_DIRS, DESCRIBE_LOG_DIRS, DESCRIBE_PRODUCERS] = [22, 23, 34, 35, 61];
+const [INIT_PRODUCER_ID, OFFSET_FOR_LEADER_EPOCH, ALTER_LOG_DIRS, DESCRIBE_LOG_DIRS, DESCRIBE_PRODUCERS] = [
+  22, 23, 34, 35, 61,
+];
 const VERSIONS = [1, 11] as const;
 const SEQUENCE_MAX = 2 ** 31 - 1;
 
@@ -17,7 +30,10 @@ export async function offsetScenarios(t: TestContext, both: TwoBrokers): Promise
   const list = (what: string, topic: string, timestamp: number, more: object = {}, partition: object = {}) =>
     both.each(what, LIST_OFFSETS, VERSIONS, listBody(topic, timestamp, more, partition));
   const at = (times: readonly number[], compression: 'none' | 'gzip' = 'none') =>
-    buildBatch({ records: times.map((ms) => ({ key: null, value: Buffer.from('t'), timestamp: T0 + ms })), compression });
+    buildBatch({
+      records: times.map((ms) => ({ key: null, value: Buffer.from('t'), timestamp: T0 + ms })),
+      compression,
+    });
 
   await both.createTopics({ listed: {}, bare: {}, idempotent: {}, sequences: { partitions: 2 } });
 
@@ -30,7 +46,12 @@ export async function offsetScenarios(t: TestContext, both: TwoBrokers): Promise
     for (const special of [-1, -2, -3, -4, -5, -6, -7, -100]) {
       await list(`special ${special}`, 'listed', special);
       await list(`special ${special} of nothing`, 'bare', special);
-      await both.each(`special ${special}, committed`, LIST_OFFSETS, [2, 11], listBody('listed', special, { isolationLevel: 1 }));
+      await both.each(
+        `special ${special}, committed`,
+        LIST_OFFSETS,
+        [2, 11],
+        listBody('listed', special, { isolationLevel: 1 }),
+      );
     }
     for (const ms of [0, 99, 100, 101, 150, 200, 301, 400, 401, 450, 500, 501, 600, 601]) {
       await list(`at ${ms}`, 'listed', T0 + ms);
@@ -39,7 +60,13 @@ export async function offsetScenarios(t: TestContext, both: TwoBrokers): Promise
     await list('in an empty partition', 'bare', T0);
     for (const currentLeaderEpoch of [0, 1, 99, -2]) {
       for (const special of [-1, -2, -3, T0]) {
-        await list(`${special} at epoch ${currentLeaderEpoch}`, 'listed', special, {}, { currentLeaderEpoch });
+        await list(
+          `${special} at epoch ${currentLeaderEpoch}`,
+          'listed',
+          special,
+          {},
+          { currentLeaderEpoch },
+        );
       }
     }
     await list('a wrong partition', 'listed', -1, {}, { partitionIndex: 8 });
@@ -50,21 +77,36 @@ export async function offsetScenarios(t: TestContext, both: TwoBrokers): Promise
     const more = (topics: object[]): object => ({ replicaId: -1, topics, timeoutMs: 1000 });
     await both.each('a partition twice', LIST_OFFSETS, VERSIONS, more([listed(one(-1), one(-2))]));
     await both.each('a topic twice', LIST_OFFSETS, VERSIONS, more([listed(one(-1)), listed(one(-2))]));
-    await both.each('one twice, one not', LIST_OFFSETS, VERSIONS, more([listed(one(-1), one(-2), one(-1, 4)), { name: 'bare', partitions: [one(-1)] }]));
+    await both.each(
+      'one twice, one not',
+      LIST_OFFSETS,
+      VERSIONS,
+      more([listed(one(-1), one(-2), one(-1, 4)), { name: 'bare', partitions: [one(-1)] }]),
+    );
     await both.each('nothing', LIST_OFFSETS, VERSIONS, more([]));
     await both.each('no partitions', LIST_OFFSETS, VERSIONS, more([listed()]));
-    await both.same('as a replica that is none', LIST_OFFSETS, 8, { ...more([listed(one(-1))]), replicaId: 5 });
+    await both.same('as a replica that is none', LIST_OFFSETS, 8, {
+      ...more([listed(one(-1))]),
+      replicaId: 5,
+    });
     await both.same('for debugging', LIST_OFFSETS, 8, { ...more([listed(one(-1))]), replicaId: -2 });
     await both.same('some gone', DELETE_RECORDS, 2, {
       timeoutMs: 1000,
       topics: [{ name: 'listed', partitions: [{ partitionIndex: 0, offset: 2 }] }],
     });
-    for (const special of [-1, -2, -3, -4, -5]) await list(`special ${special}, some gone`, 'listed', special);
+    for (const special of [-1, -2, -3, -4, -5])
+      await list(`special ${special}, some gone`, 'listed', special);
     for (const ms of [100, 200, 300, 301]) await list(`at ${ms}, some gone`, 'listed', T0 + ms);
   });
 
   await both.scenario(t, 'OffsetForLeaderEpoch', async () => {
-    const ask = (what: string, topic: string, leaderEpoch: number, currentLeaderEpoch = -1, more: object = {}) =>
+    const ask = (
+      what: string,
+      topic: string,
+      leaderEpoch: number,
+      currentLeaderEpoch = -1,
+      more: object = {},
+    ) =>
       both.each(what, OFFSET_FOR_LEADER_EPOCH, [2, 4], {
         replicaId: -1,
         topics: [{ topic, partitions: [{ partition: 0, leaderEpoch, currentLeaderEpoch, ...more }] }],
@@ -75,7 +117,10 @@ export async function offsetScenarios(t: TestContext, both: TwoBrokers): Promise
     for (const current of [0, 1, 99, -2]) await ask(`as at ${current}`, 'listed', 0, current);
     await ask('a wrong partition', 'listed', 0, -1, { partition: 4 });
     await both.same('nothing', OFFSET_FOR_LEADER_EPOCH, 4, { replicaId: -1, topics: [] });
-    await both.same('no partitions', OFFSET_FOR_LEADER_EPOCH, 4, { replicaId: -1, topics: [{ topic: 'listed', partitions: [] }] });
+    await both.same('no partitions', OFFSET_FOR_LEADER_EPOCH, 4, {
+      replicaId: -1,
+      topics: [{ topic: 'listed', partitions: [] }],
+    });
     await both.same('twice', OFFSET_FOR_LEADER_EPOCH, 4, {
       replicaId: -1,
       topics: [{ topic: 'listed', partitions: [0, 1].map((leaderEpoch) => ({ partition: 0, leaderEpoch })) }],
@@ -84,9 +129,15 @@ export async function offsetScenarios(t: TestContext, both: TwoBrokers): Promise
 
   await both.scenario(t, 'InitProducerId, idempotence and DescribeProducers', async () => {
     const init = (what: string, range: readonly [number, number], body: object = {}) =>
-      both.each(what, INIT_PRODUCER_ID, range, { transactionalId: null, transactionTimeoutMs: 1000, ...body }, {
-        keep: { [what]: (answer: Answer) => answer.producerId },
-      });
+      both.each(
+        what,
+        INIT_PRODUCER_ID,
+        range,
+        { transactionalId: null, transactionTimeoutMs: 1000, ...body },
+        {
+          keep: { [what]: (answer: Answer) => answer.producerId },
+        },
+      );
     const anyId = { transactionalId: null, transactionTimeoutMs: 1000 };
     await both.until(INIT_PRODUCER_ID, 1, anyId, ({ errorCode }) => errorCode === 0);
     for (let version = 0; version <= 5; version++) await init(`version ${version}`, [version, version]);
@@ -142,20 +193,31 @@ export async function offsetScenarios(t: TestContext, both: TwoBrokers): Promise
       ],
     });
     await both.same('of nothing', DESCRIBE_PRODUCERS, 0, { topics: [] });
-    await both.same('of no partitions', DESCRIBE_PRODUCERS, 0, { topics: [{ name: 'bare', partitionIndexes: [] }] });
-    await both.same('of one twice', DESCRIBE_PRODUCERS, 0, { topics: [{ name: 'bare', partitionIndexes: [0, 0] }] });
+    await both.same('of no partitions', DESCRIBE_PRODUCERS, 0, {
+      topics: [{ name: 'bare', partitionIndexes: [] }],
+    });
+    await both.same('of one twice', DESCRIBE_PRODUCERS, 0, {
+      topics: [{ name: 'bare', partitionIndexes: [0, 0] }],
+    });
     await both.same('of a topic twice', DESCRIBE_PRODUCERS, 0, {
       topics: [0, 0].map((partition) => ({ name: 'bare', partitionIndexes: [partition] })),
     });
     await produce('compressed, of a producer', 'idempotent', (side) =>
-      batchOf(['c'], { compression: 'zstd', producerId: side.the('version 2'), producerEpoch: 0, baseSequence: 0 }),
+      batchOf(['c'], {
+        compression: 'zstd',
+        producerId: side.the('version 2'),
+        producerEpoch: 0,
+        baseSequence: 0,
+      }),
     );
   });
 
   await both.scenario(t, 'Log directories', async () => {
     const plain = (...partitions: number[]) => [{ topic: 'sequences', partitions }];
     await both.each('some', DESCRIBE_LOG_DIRS, [1, 3], { topics: plain(0, 1, 7) });
-    await both.each('what is not there', DESCRIBE_LOG_DIRS, [1, 3], { topics: [{ topic: 'nobody', partitions: [0] }] });
+    await both.each('what is not there', DESCRIBE_LOG_DIRS, [1, 3], {
+      topics: [{ topic: 'nobody', partitions: [0] }],
+    });
     await both.each('none', DESCRIBE_LOG_DIRS, [1, 3], { topics: [] });
     await both.each('with sizes', DESCRIBE_LOG_DIRS, [4, 5], { topics: plain(0) });
     const move = (what: string, dirs: object[]) => both.each(what, ALTER_LOG_DIRS, [1, 2], { dirs });

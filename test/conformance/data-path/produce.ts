@@ -5,10 +5,23 @@ import { gzipSync } from 'node:zlib';
 import { COMPRESSION_TYPES } from '../../../src/protocol/record-batch.ts';
 import { buildBatch } from '../../../src/protocol/records.ts';
 import type { Answer, Side, TwoBrokers } from '../two-brokers.ts';
-import { batchOf, fetchBody, FETCH, listBody, LIST_OFFSETS, patched, PRODUCE, produceBody, T0, topicData } from './batches.ts';
+import {
+  batchOf,
+  fetchBody,
+  FETCH,
+  listBody,
+  LIST_OFFSETS,
+  patched,
+  PRODUCE,
+  produceBody,
+  T0,
+  topicData,
+} from './batches.ts';
 
 const VERSIONS = [3, 13] as const;
-const [LAST_OFFSET_DELTA_AT, BASE_TIMESTAMP_AT, COUNT_AT, PRODUCER_ID_AT, EPOCH_AT, SEQUENCE_AT] = [23, 27, 57, 43, 51, 53];
+const [LAST_OFFSET_DELTA_AT, BASE_TIMESTAMP_AT, COUNT_AT, PRODUCER_ID_AT, EPOCH_AT, SEQUENCE_AT] = [
+  23, 27, 57, 43, 51, 53,
+];
 const HOUR_MS = 3_600_000;
 
 export async function produceScenarios(t: TestContext, both: TwoBrokers): Promise<void> {
@@ -19,17 +32,17 @@ export async function produceScenarios(t: TestContext, both: TwoBrokers): Promis
   const ordinary = () => batchOf(['a', 'b']);
 
   await both.createTopics({
-    'plain': { partitions: 3 },
-    'faults': {},
-    'odd': {},
-    'compact': { configs: { 'cleanup.policy': 'compact' } },
+    plain: { partitions: 3 },
+    faults: {},
+    odd: {},
+    compact: { configs: { 'cleanup.policy': 'compact' } },
     'append-time': { configs: { 'message.timestamp.type': 'LogAppendTime' } },
-    'before': { configs: { 'message.timestamp.before.max.ms': String(HOUR_MS) } },
-    'small': { configs: { 'max.message.bytes': '200' } },
+    before: { configs: { 'message.timestamp.before.max.ms': String(HOUR_MS) } },
+    small: { configs: { 'max.message.bytes': '200' } },
     'small-plain': { configs: { 'max.message.bytes': '300', 'compression.type': 'uncompressed' } },
     'min-isr': { configs: { 'min.insync.replicas': '2' } },
-    'times': {},
-    'silent': {},
+    times: {},
+    silent: {},
     ...Object.fromEntries(
       ['uncompressed', 'gzip', 'snappy', 'lz4', 'zstd'].map((type) => [
         `to-${type}`,
@@ -74,7 +87,15 @@ export async function produceScenarios(t: TestContext, both: TwoBrokers): Promis
 
   await both.scenario(t, 'Produce: topics and partitions that cannot be', async () => {
     await both.each('an unknown topic', PRODUCE, VERSIONS, produceBody('nobody', [[0, ordinary()]]));
-    await both.each('a wrong partition', PRODUCE, VERSIONS, produceBody('plain', [[7, ordinary()], [-1, ordinary()]]));
+    await both.each(
+      'a wrong partition',
+      PRODUCE,
+      VERSIONS,
+      produceBody('plain', [
+        [7, ordinary()],
+        [-1, ordinary()],
+      ]),
+    );
     await both.each('an invalid name', PRODUCE, [3, 12], produceBody('b ad', [[0, ordinary()]]));
     await both.each('no name', PRODUCE, [3, 12], produceBody('', [[0, ordinary()]]));
     await both.each('no topics', PRODUCE, VERSIONS, produceBody('plain', [], { topicData: [] }));
@@ -91,12 +112,25 @@ export async function produceScenarios(t: TestContext, both: TwoBrokers): Promis
       acks: -1,
       timeoutMs: 1000,
       topicData: [
-        topicData(side, 'plain', [[0, ordinary()], [9, ordinary()], [1, ordinary()], [2, Buffer.alloc(0)]]),
+        topicData(side, 'plain', [
+          [0, ordinary()],
+          [9, ordinary()],
+          [1, ordinary()],
+          [2, Buffer.alloc(0)],
+        ]),
         topicData(side, 'nobody', [[0, ordinary()]]),
         topicData(side, 'compact', [[0, ordinary()]]),
       ],
     }));
-    await both.each('a partition twice', PRODUCE, [11, 13], produceBody('plain', [[0, ordinary()], [0, batchOf(['z'])]]));
+    await both.each(
+      'a partition twice',
+      PRODUCE,
+      [11, 13],
+      produceBody('plain', [
+        [0, ordinary()],
+        [0, batchOf(['z'])],
+      ]),
+    );
     await both.same('a topic twice', PRODUCE, 12, (side: Side) => ({
       acks: -1,
       timeoutMs: 1000,
@@ -126,7 +160,10 @@ export async function produceScenarios(t: TestContext, both: TwoBrokers): Promis
       ['magic 3', 16, 3],
       ['magic -1', 16, 255],
     ] as const) {
-      await tell(what, patched(ordinary(), (batch) => batch.writeUInt8(value, at)));
+      await tell(
+        what,
+        patched(ordinary(), (batch) => batch.writeUInt8(value, at)),
+      );
     }
     for (const length of [-1, 0, 10, 13, 48, 49, 1 << 20, 2 ** 31 - 1]) {
       const batch = ordinary();
@@ -167,14 +204,31 @@ export async function produceScenarios(t: TestContext, both: TwoBrokers): Promis
     await tell('a base offset', batchOf(['a'], { baseOffset: 5 }));
     await tell('a negative base offset', batchOf(['a'], { baseOffset: -5 }));
     await tell('a leader epoch', batchOf(['a'], { leaderEpoch: 5 }));
-    await tell('offset deltas with gaps', buildBatch({
-      records: [0, 2].map((offsetDelta) => ({ key: null, value: Buffer.from('g'), timestamp: T0, offsetDelta })),
-    }));
+    await tell(
+      'offset deltas with gaps',
+      buildBatch({
+        records: [0, 2].map((offsetDelta) => ({
+          key: null,
+          value: Buffer.from('g'),
+          timestamp: T0,
+          offsetDelta,
+        })),
+      }),
+    );
     // Kafka stores such offsets as they come, Headrace sets them right: only the answers are alike.
     for (const compression of ['none', 'gzip'] as const) {
-      for (const deltas of [[1, 0], [0, 0], [1, 1]]) {
+      for (const deltas of [
+        [1, 0],
+        [0, 0],
+        [1, 1],
+      ]) {
         const batch = buildBatch({
-          records: deltas.map((offsetDelta) => ({ key: null, value: Buffer.from('g'), timestamp: T0, offsetDelta })),
+          records: deltas.map((offsetDelta) => ({
+            key: null,
+            value: Buffer.from('g'),
+            timestamp: T0,
+            offsetDelta,
+          })),
           lastOffsetDelta: 1,
           compression,
         });
@@ -182,49 +236,94 @@ export async function produceScenarios(t: TestContext, both: TwoBrokers): Promis
       }
     }
     await tell('a control batch', batchOf(['a'], { isControl: true }));
-    await tell('a control batch of a transaction', batchOf(['a'], { isControl: true, isTransactional: true, producerId: 5, producerEpoch: 0 }));
-    await tell('unknown attributes', patched(ordinary(), (batch) => batch.writeInt16BE(0x0180, 21)));
-    await tell('an unknown compression', patched(ordinary(), (batch) => batch.writeInt16BE(5, 21)));
+    await tell(
+      'a control batch of a transaction',
+      batchOf(['a'], { isControl: true, isTransactional: true, producerId: 5, producerEpoch: 0 }),
+    );
+    await tell(
+      'unknown attributes',
+      patched(ordinary(), (batch) => batch.writeInt16BE(0x0180, 21)),
+    );
+    await tell(
+      'an unknown compression',
+      patched(ordinary(), (batch) => batch.writeInt16BE(5, 21)),
+    );
     await tell('a delete horizon', batchOf(['a'], { deleteHorizonMs: T0 }));
     await tell('LogAppendTime from a client', batchOf(['a'], { hasLogAppendTime: true }));
-    await tell('LogAppendTime from a client, compressed', batchOf(['a'], { hasLogAppendTime: true, compression: 'gzip' }));
-    await tell('LogAppendTime from a client, another', batchOf(['a', 'b'], { hasLogAppendTime: true, maxTimestamp: T0 + 9 }));
+    await tell(
+      'LogAppendTime from a client, compressed',
+      batchOf(['a'], { hasLogAppendTime: true, compression: 'gzip' }),
+    );
+    await tell(
+      'LogAppendTime from a client, another',
+      batchOf(['a', 'b'], { hasLogAppendTime: true, maxTimestamp: T0 + 9 }),
+    );
     await tell('another maximum timestamp', batchOf(['a'], { maxTimestamp: 5 }));
     await tell('no timestamps', buildBatch({ records: [{ key: null, value: null }] }));
-    await tell('headers', buildBatch({
-      records: [{ key: Buffer.from('k'), value: null, timestamp: T0, headers: [{ key: 'h', value: null }] }],
-    }));
+    await tell(
+      'headers',
+      buildBatch({
+        records: [
+          { key: Buffer.from('k'), value: null, timestamp: T0, headers: [{ key: 'h', value: null }] },
+        ],
+      }),
+    );
     for (const compression of ['gzip', 'snappy', 'lz4', 'zstd'] as const) {
       const batch = batchOf(['x'.repeat(100)], { compression });
-      await tell(`damaged inside ${compression}`, patched(batch, (bytes) => bytes.fill(0x5a, 61)));
-      await tell(`cut off inside ${compression}`, patched(batch, (bytes) => bytes.fill(0, bytes.length - 8)));
-      await tell(`a wrong count inside ${compression}`, patched(batch, (bytes) => bytes.writeInt32BE(2, COUNT_AT)));
+      await tell(
+        `damaged inside ${compression}`,
+        patched(batch, (bytes) => bytes.fill(0x5a, 61)),
+      );
+      await tell(
+        `cut off inside ${compression}`,
+        patched(batch, (bytes) => bytes.fill(0, bytes.length - 8)),
+      );
+      await tell(
+        `a wrong count inside ${compression}`,
+        patched(batch, (bytes) => bytes.writeInt32BE(2, COUNT_AT)),
+      );
     }
-    await tell('something after the records', patched(
-      Buffer.concat([ordinary(), Buffer.alloc(3)]),
-      (batch) => batch.writeInt32BE(batch.length - 12, 8),
-    ));
-    await tell('a record that is too long', patched(ordinary(), (batch) => batch.writeUInt8(0x7e, 61)));
-    await tell('a record of negative size', patched(ordinary(), (batch) => batch.writeUInt8(0x01, 61)));
+    await tell(
+      'something after the records',
+      patched(Buffer.concat([ordinary(), Buffer.alloc(3)]), (batch) =>
+        batch.writeInt32BE(batch.length - 12, 8),
+      ),
+    );
+    await tell(
+      'a record that is too long',
+      patched(ordinary(), (batch) => batch.writeUInt8(0x7e, 61)),
+    );
+    await tell(
+      'a record of negative size',
+      patched(ordinary(), (batch) => batch.writeUInt8(0x01, 61)),
+    );
     const bomb = gzipSync(Buffer.alloc(50));
-    await tell('gzip of zeros', patched(
-      Buffer.concat([ordinary().subarray(0, 61), bomb]),
-      (batch) => {
+    await tell(
+      'gzip of zeros',
+      patched(Buffer.concat([ordinary().subarray(0, 61), bomb]), (batch) => {
         batch.writeInt32BE(batch.length - 12, 8);
         batch.writeInt16BE(1, 21);
-      },
-    ));
+      }),
+    );
     await contents('faults');
     for (const end of [-1, -2, -3]) await both.same('of faults', LIST_OFFSETS, 8, listBody('faults', end));
   });
 
   await both.scenario(t, 'Produce: producer fields that cannot be', async () => {
-    const tell = (what: string, fields: { id?: number; epoch?: number; sequence?: number }, transactional = false) =>
-      produce(what, 'faults', patched(batchOf(['p'], { isTransactional: transactional }), (batch) => {
-        batch.writeBigInt64BE(BigInt(fields.id ?? -1), PRODUCER_ID_AT);
-        batch.writeInt16BE(fields.epoch ?? -1, EPOCH_AT);
-        batch.writeInt32BE(fields.sequence ?? -1, SEQUENCE_AT);
-      }));
+    const tell = (
+      what: string,
+      fields: { id?: number; epoch?: number; sequence?: number },
+      transactional = false,
+    ) =>
+      produce(
+        what,
+        'faults',
+        patched(batchOf(['p'], { isTransactional: transactional }), (batch) => {
+          batch.writeBigInt64BE(BigInt(fields.id ?? -1), PRODUCER_ID_AT);
+          batch.writeInt16BE(fields.epoch ?? -1, EPOCH_AT);
+          batch.writeInt32BE(fields.sequence ?? -1, SEQUENCE_AT);
+        }),
+      );
     await tell('an id without a sequence', { id: 77, epoch: 0 });
     await tell('an id without an epoch', { id: 78, sequence: 0 });
     await tell('a sequence without an id', { sequence: 0, epoch: 0 });
@@ -237,8 +336,16 @@ export async function produceScenarios(t: TestContext, both: TwoBrokers): Promis
 
   await both.scenario(t, 'Produce: sizes', async () => {
     await both.each('too large', PRODUCE, VERSIONS, produceBody('small', [[0, batchOf(['x'.repeat(300)])]]));
-    await produce('small enough once compressed', 'small', batchOf(['x'.repeat(300)], { compression: 'gzip' }));
-    await produce('too large after decompression', 'small-plain', batchOf(['x'.repeat(500)], { compression: 'gzip' }));
+    await produce(
+      'small enough once compressed',
+      'small',
+      batchOf(['x'.repeat(300)], { compression: 'gzip' }),
+    );
+    await produce(
+      'too large after decompression',
+      'small-plain',
+      batchOf(['x'.repeat(500)], { compression: 'gzip' }),
+    );
     await produce('too large before decompression', 'small-plain', batchOf(['x'.repeat(301)]));
     const exact = batchOf(['x'.repeat(200 - batchOf(['']).length - 2)]);
     await produce(`${exact.length} bytes`, 'small', exact);
@@ -257,7 +364,11 @@ export async function produceScenarios(t: TestContext, both: TwoBrokers): Promis
       });
     await both.each('no keys', PRODUCE, VERSIONS, produceBody('compact', [[0, keyed('a', null, 'b', null)]]));
     await produce('keys', 'compact', keyed('a', '', 'b'));
-    await produce('a tombstone', 'compact', buildBatch({ records: [{ key: Buffer.from('a'), value: null, timestamp: T0 }] }));
+    await produce(
+      'a tombstone',
+      'compact',
+      buildBatch({ records: [{ key: Buffer.from('a'), value: null, timestamp: T0 }] }),
+    );
     await contents('compact');
   });
 
@@ -271,28 +382,52 @@ export async function produceScenarios(t: TestContext, both: TwoBrokers): Promis
     await produce('somewhat ahead', 'times', at(Date.now() + 60_000));
     await produce('too far behind', 'before', at(T0, Date.now()));
     await produce('too far behind, compressed', 'before', at(T0, Date.now(), 'lz4'));
-    await produce('none, where they may not be behind', 'before', buildBatch({ records: [{ key: null, value: null }] }));
+    await produce(
+      'none, where they may not be behind',
+      'before',
+      buildBatch({ records: [{ key: null, value: null }] }),
+    );
     await produce('none, where all may be', 'times', buildBatch({ records: [{ key: null, value: null }] }));
     await produce('negative', 'times', at(-5));
     await produce('falling', 'times', at(T0, T0 - 100));
-    await produce('all wrong', 'times', patched(at(T0), (batch) => batch.writeBigInt64BE(2n ** 60n, BASE_TIMESTAMP_AT)));
+    await produce(
+      'all wrong',
+      'times',
+      patched(at(T0), (batch) => batch.writeBigInt64BE(2n ** 60n, BASE_TIMESTAMP_AT)),
+    );
     for (const timestamp of [-1, -2, -3, 0, T0]) {
       await both.same(`of times ${timestamp}`, LIST_OFFSETS, 8, listBody('times', timestamp));
     }
   });
 
   await both.scenario(t, 'Produce: recompression', async () => {
-    const kinds = COMPRESSION_TYPES.map((compression) => batchOf(['one', 'two', 'x'.repeat(50)], { compression }));
+    const kinds = COMPRESSION_TYPES.map((compression) =>
+      batchOf(['one', 'two', 'x'.repeat(50)], { compression }),
+    );
     for (const target of ['uncompressed', 'gzip', 'snappy', 'lz4', 'zstd']) {
       for (const batch of kinds) await produce(`to ${target}`, `to-${target}`, batch);
       await produce('two batches', `to-${target}`, Buffer.concat([kinds[0]!, kinds[1]!]));
-      await produce('with sequences', `to-${target}`, batchOf(['s'], { producerId: 900, producerEpoch: 1, baseSequence: 0 }));
+      await produce(
+        'with sequences',
+        `to-${target}`,
+        batchOf(['s'], { producerId: 900, producerEpoch: 1, baseSequence: 0 }),
+      );
       await produce('with a base offset', `to-${target}`, batchOf(['s'], { baseOffset: 9 }));
-      await produce('without timestamps', `to-${target}`, buildBatch({ records: [{ key: null, value: null }] }));
-      await produce('with headers', `to-${target}`, buildBatch({
-        records: [{ key: null, value: null, timestamp: T0, headers: [{ key: 'h', value: Buffer.from('v') }] }],
-        compression: 'lz4',
-      }));
+      await produce(
+        'without timestamps',
+        `to-${target}`,
+        buildBatch({ records: [{ key: null, value: null }] }),
+      );
+      await produce(
+        'with headers',
+        `to-${target}`,
+        buildBatch({
+          records: [
+            { key: null, value: null, timestamp: T0, headers: [{ key: 'h', value: Buffer.from('v') }] },
+          ],
+          compression: 'lz4',
+        }),
+      );
       await contents(`to-${target}`);
       await both.same(`of to-${target}`, FETCH, 4, fetchBody(`to-${target}`, [{}]));
       await both.same(`of to-${target}`, FETCH, 9, fetchBody(`to-${target}`, [{}]));

@@ -1,7 +1,9 @@
 /** Keys and bodies of the group requests. */
 import type { Answer, Side } from '../two-brokers.ts';
 
-export const [OFFSET_COMMIT, OFFSET_FETCH, FIND_COORDINATOR, JOIN, HEARTBEAT, LEAVE, SYNC] = [8, 9, 10, 11, 12, 13, 14];
+export const [OFFSET_COMMIT, OFFSET_FETCH, FIND_COORDINATOR, JOIN, HEARTBEAT, LEAVE, SYNC] = [
+  8, 9, 10, 11, 12, 13, 14,
+];
 export const [DESCRIBE, LIST, DELETE_GROUPS, OFFSET_DELETE] = [15, 16, 42, 47];
 
 /** A member by the name under which its id was kept; or `'?…'` for an id as it is. */
@@ -23,7 +25,13 @@ export interface JoinOptions {
 }
 
 export function joinBody(groupId: string, options: JoinOptions = {}) {
-  const { member = '?', instance = null, type = 'consumer', sessionMs = 30_000, rebalanceMs = 30_000 } = options;
+  const {
+    member = '?',
+    instance = null,
+    type = 'consumer',
+    sessionMs = 30_000,
+    rebalanceMs = 30_000,
+  } = options;
   return (side: Side): object => ({
     groupId,
     sessionTimeoutMs: sessionMs,
@@ -75,7 +83,10 @@ export function heartbeatBody(groupId: string, member: string, options: MemberOp
   });
 }
 
-export function leaveBody(groupId: string, ...members: (readonly [member: string, instance: string | null])[]) {
+export function leaveBody(
+  groupId: string,
+  ...members: (readonly [member: string, instance: string | null])[]
+) {
   return (side: Side): object => ({
     groupId,
     memberId: members.length === 0 ? '' : idOf(side, members[0]![0]),

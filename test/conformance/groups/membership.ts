@@ -25,17 +25,43 @@ export async function membershipScenarios(t: TestContext, both: TwoBrokers): Pro
   /** A first member, stable in generation 1, with the id that is kept under its name. */
   const settle = async (group: string, name: string, options: JoinOptions = {}) => {
     const keep = { [name]: memberId };
-    if (options.instance === undefined) await both.same('first', JOIN, 9, joinBody(group, options), { by: name, keep });
-    await both.same('joins', JOIN, 9, joinBody(group, options.instance === undefined ? { member: name, ...options } : options), { by: name, keep });
-    await both.same('assigns', SYNC, 5, syncBody(group, name, { instance: options.instance ?? null, assignments: { [name]: 'all' } }), { by: name });
+    if (options.instance === undefined)
+      await both.same('first', JOIN, 9, joinBody(group, options), { by: name, keep });
+    await both.same(
+      'joins',
+      JOIN,
+      9,
+      joinBody(group, options.instance === undefined ? { member: name, ...options } : options),
+      { by: name, keep },
+    );
+    await both.same(
+      'assigns',
+      SYNC,
+      5,
+      syncBody(group, name, { instance: options.instance ?? null, assignments: { [name]: 'all' } }),
+      { by: name },
+    );
     await until(group, 'Stable', 1);
   };
   const joins = (name: string, group: string, options: JoinOptions = {}, version = 9) =>
-    both.same(`${name} joins`, JOIN, version, joinBody(group, options), { by: name, keep: { [name]: memberId } });
+    both.same(`${name} joins`, JOIN, version, joinBody(group, options), {
+      by: name,
+      keep: { [name]: memberId },
+    });
   const syncs = (name: string, group: string, options: Parameters<typeof syncBody>[2] = {}, version = 5) =>
     both.same(`${name} syncs`, SYNC, version, syncBody(group, name, options), { by: name });
-  const beats = (what: string, group: string, member: string, options: Parameters<typeof heartbeatBody>[2] = {}) =>
-    both.each(what, HEARTBEAT, [0, options.instance === undefined ? 4 : 4], heartbeatBody(group, member, options));
+  const beats = (
+    what: string,
+    group: string,
+    member: string,
+    options: Parameters<typeof heartbeatBody>[2] = {},
+  ) =>
+    both.each(
+      what,
+      HEARTBEAT,
+      [0, options.instance === undefined ? 4 : 4],
+      heartbeatBody(group, member, options),
+    );
   const describes = (group: string) => both.each(`of ${group}`, DESCRIBE, [0, 6], { groups: [group] });
 
   await both.scenario(t, 'JoinGroup: what cannot be', async () => {
@@ -46,7 +72,12 @@ export async function membershipScenarios(t: TestContext, both: TwoBrokers): Pro
     await both.each('no protocols', JOIN, JOIN_VERSIONS, joinBody('wrong', { protocols: [] }));
     await both.each('no protocol type', JOIN, JOIN_VERSIONS, joinBody('wrong', { type: '' }));
     await both.each('an unknown member', JOIN, JOIN_VERSIONS, joinBody('wrong', { member: '?unknown' }));
-    await both.each('an unknown static member', JOIN, [5, 9], joinBody('wrong', { member: '?unknown', instance: 'i' }));
+    await both.each(
+      'an unknown static member',
+      JOIN,
+      [5, 9],
+      joinBody('wrong', { member: '?unknown', instance: 'i' }),
+    );
     for (let version = 5; version <= 9; version++) {
       await joins(`empty instance ${version}`, 'wrong', { instance: '' }, version);
     }
@@ -77,7 +108,10 @@ export async function membershipScenarios(t: TestContext, both: TwoBrokers): Pro
         clientId,
         keep: { [`member of ${clientId}`]: memberId },
       });
-      both.equal('its beginning', answers.map((answer) => answer.memberId.slice(0, -36)));
+      both.equal(
+        'its beginning',
+        answers.map((answer) => answer.memberId.slice(0, -36)),
+      );
     }
   });
 
@@ -85,9 +119,20 @@ export async function membershipScenarios(t: TestContext, both: TwoBrokers): Pro
     await settle('steady', 'steady one');
     for (const generation of [0, 2, -1]) {
       await beats(`generation ${generation}`, 'steady', 'steady one', { generation });
-      await both.each(`generation ${generation}`, SYNC, [0, 5], syncBody('steady', 'steady one', { generation }));
+      await both.each(
+        `generation ${generation}`,
+        SYNC,
+        [0, 5],
+        syncBody('steady', 'steady one', { generation }),
+      );
     }
-    for (const [group, member] of [['steady', '?unknown'], ['steady', '?'], ['nobody', '?unknown'], ['', '?unknown'], ['nobody', '?']] as const) {
+    for (const [group, member] of [
+      ['steady', '?unknown'],
+      ['steady', '?'],
+      ['nobody', '?unknown'],
+      ['', '?unknown'],
+      ['nobody', '?'],
+    ] as const) {
       const what = `group "${group}" member "${member}"`;
       await beats(what, group, member);
       await both.each(what, SYNC, [0, 5], syncBody(group, member));
@@ -100,9 +145,19 @@ export async function membershipScenarios(t: TestContext, both: TwoBrokers): Pro
     await both.same('another protocol', SYNC, 5, syncBody('steady', 'steady one', { protocol: 'sticky' }));
     await both.same('no protocol type', SYNC, 5, syncBody('steady', 'steady one', { type: null }));
     await both.same('no protocol', SYNC, 5, syncBody('steady', 'steady one', { protocol: null }));
-    await both.each('an instance that it has not', HEARTBEAT, [3, 4], heartbeatBody('steady', 'steady one', { instance: 'i' }));
+    await both.each(
+      'an instance that it has not',
+      HEARTBEAT,
+      [3, 4],
+      heartbeatBody('steady', 'steady one', { instance: 'i' }),
+    );
     await both.each('nobody', LEAVE, [3, 5], leaveBody('steady'));
-    await both.each('several that are not there', LEAVE, [3, 5], leaveBody('steady', ['?a', null], ['?b', 'b'], ['?', 'c']));
+    await both.each(
+      'several that are not there',
+      LEAVE,
+      [3, 5],
+      leaveBody('steady', ['?a', null], ['?b', 'b'], ['?', 'c']),
+    );
     await both.each('another protocol', JOIN, JOIN_VERSIONS, joinBody('steady', { protocols: ['other'] }));
     await both.each('another type', JOIN, JOIN_VERSIONS, joinBody('steady', { type: 'connect' }));
     await both.each('an unknown member', JOIN, JOIN_VERSIONS, joinBody('steady', { member: '?unknown' }));
@@ -148,7 +203,9 @@ export async function membershipScenarios(t: TestContext, both: TwoBrokers): Pro
     await joins('second voter', 'vote', { protocols: ['sticky', 'range'] });
     const second = joins('second voter', 'vote', { member: 'second voter', protocols: ['sticky', 'other'] });
     await until('vote', 'PreparingRebalance', 2);
-    await both.same('nothing in common', JOIN, 9, joinBody('vote', { protocols: ['range'] }), { by: 'third voter' });
+    await both.same('nothing in common', JOIN, 9, joinBody('vote', { protocols: ['range'] }), {
+      by: 'third voter',
+    });
     await joins('voter', 'vote', { member: 'voter', protocols: ['range', 'sticky'] });
     await second;
     await describes('vote');
@@ -158,31 +215,76 @@ export async function membershipScenarios(t: TestContext, both: TwoBrokers): Pro
     await settle('static', 'static one', { instance: 'one' });
     await joins('static replaced', 'static', { instance: 'one' });
     await describes('static');
-    await both.each('of the replaced', HEARTBEAT, [3, 4], heartbeatBody('static', 'static one', { instance: 'one' }));
-    await both.each('of the replaced, without instance', HEARTBEAT, [0, 4], heartbeatBody('static', 'static one'));
+    await both.each(
+      'of the replaced',
+      HEARTBEAT,
+      [3, 4],
+      heartbeatBody('static', 'static one', { instance: 'one' }),
+    );
+    await both.each(
+      'of the replaced, without instance',
+      HEARTBEAT,
+      [0, 4],
+      heartbeatBody('static', 'static one'),
+    );
     await both.each('of the replaced', SYNC, [3, 5], syncBody('static', 'static one', { instance: 'one' }));
-    await both.each('of the replaced', JOIN, [5, 9], joinBody('static', { member: 'static one', instance: 'one' }));
+    await both.each(
+      'of the replaced',
+      JOIN,
+      [5, 9],
+      joinBody('static', { member: 'static one', instance: 'one' }),
+    );
     await both.each('of the replaced', LEAVE, [3, 5], leaveBody('static', ['static one', 'one']));
-    await both.each('of the new', HEARTBEAT, [3, 4], heartbeatBody('static', 'static replaced', { instance: 'one' }));
+    await both.each(
+      'of the new',
+      HEARTBEAT,
+      [3, 4],
+      heartbeatBody('static', 'static replaced', { instance: 'one' }),
+    );
     await both.each('of the new', SYNC, [3, 5], syncBody('static', 'static replaced', { instance: 'one' }));
-    await both.each('of another instance', HEARTBEAT, [3, 4], heartbeatBody('static', 'static replaced', { instance: 'two' }));
+    await both.each(
+      'of another instance',
+      HEARTBEAT,
+      [3, 4],
+      heartbeatBody('static', 'static replaced', { instance: 'two' }),
+    );
     for (const version of [5, 6, 7, 8, 9]) {
       await joins(`static ${version}`, 'static', { instance: 'one' }, version);
     }
     const changed = await joins('static changed', 'static', { instance: 'one', metadata: 'changed' });
     both.equal('changed', changed);
-    await both.same('assigns', SYNC, 5, syncBody('static', 'static changed', { instance: 'one', generation: 2, assignments: { 'static changed': 'all' } }));
+    await both.same(
+      'assigns',
+      SYNC,
+      5,
+      syncBody('static', 'static changed', {
+        instance: 'one',
+        generation: 2,
+        assignments: { 'static changed': 'all' },
+      }),
+    );
     await joins('static again', 'static', { member: 'static changed', instance: 'one' });
     await describes('static');
     const second = joins('static two', 'static', { instance: 'two' });
     await until('static', 'PreparingRebalance', 2);
     const isTwo = ({ groupInstanceId }: Answer): boolean => groupInstanceId === 'two';
-    await both.same('static again leads', JOIN, 9, joinBody('static', { member: 'static again', instance: 'one' }), {
-      keep: { 'static two': (answer: Answer) => answer.members.find(isTwo).memberId },
-    });
+    await both.same(
+      'static again leads',
+      JOIN,
+      9,
+      joinBody('static', { member: 'static again', instance: 'one' }),
+      {
+        keep: { 'static two': (answer: Answer) => answer.members.find(isTwo).memberId },
+      },
+    );
     await second;
     await describes('static');
-    await both.each('by instance alone', LEAVE, [4, 4], leaveBody('static', ['?', 'two'], ['?', 'three'], ['?wrong', 'one']));
+    await both.each(
+      'by instance alone',
+      LEAVE,
+      [4, 4],
+      leaveBody('static', ['?', 'two'], ['?', 'three'], ['?wrong', 'one']),
+    );
     await both.each('by id alone', LEAVE, [4, 4], leaveBody('static', ['static again', null]));
     await describes('static');
   });
