@@ -160,7 +160,9 @@ try {
   console.log(`${partitions} partitions, ${connections} idle connections, durability=${values.durability}`);
   console.log(`process start to ready, ms:                 ${spread(ready)}`);
   console.log(`process start to first acked produce, ms:   ${spread(acknowledged)}`);
-  console.log(`${values.kill ? 'SIGKILL' : 'SIGTERM'} to gone, ms:                        ${spread(stopped)}`);
+  console.log(
+    `${values.kill ? 'SIGKILL' : 'SIGTERM'} to gone, ms:                        ${spread(stopped)}`,
+  );
   if (used.length > 0) {
     console.log(`resident after a produce to each, MiB:      ${spread(used.map((one) => one.residentMiB))}`);
     console.log(`open file descriptors:                      ${spread(used.map((one) => one.descriptors))}`);

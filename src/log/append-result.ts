@@ -45,10 +45,7 @@ export function refusal(
 }
 
 /** The answer to a retry: where the original is. */
-export function duplicate(
-  original: BatchMetadata,
-  logStartOffset: number,
-): AppendResult {
+export function duplicate(original: BatchMetadata, logStartOffset: number): AppendResult {
   return {
     errorCode: 0,
     recordErrors: NO_RECORD_ERRORS,

@@ -267,7 +267,9 @@ test('a stop syncs per directory, not per log, and what was not written since th
   const operations: string[] = [];
   const p = ports({ onOperation: ({ kind, path }) => void operations.push(`${kind} ${path}`) });
   const first = await open(p, { directories: ['/a'] });
-  const logs = [0, 1, 2, 3].map((partition) => first.create({ topic: 't', partition, topicId: ID, settings }));
+  const logs = [0, 1, 2, 3].map((partition) =>
+    first.create({ topic: 't', partition, topicId: ID, settings }),
+  );
   for (const log of logs) append(log, 3, p.clock.nowMs());
   await p.time.advance(50);
   operations.length = 0;
@@ -288,7 +290,11 @@ test('a stop syncs per directory, not per log, and what was not written since th
 });
 
 test('power lost right after a clean stop takes nothing, though small files were not synced', async () => {
-  const sent = { records: [{ key: null, value: Buffer.alloc(50), timestamp: 1 }], producerId: 7, producerEpoch: 0 };
+  const sent = {
+    records: [{ key: null, value: Buffer.alloc(50), timestamp: 1 }],
+    producerId: 7,
+    producerEpoch: 0,
+  };
   const options = { leaderEpoch: 3, origin: 'client' } as const;
   for (let seed = 0; seed < 60; seed++) {
     let p = ports({ seed });
@@ -298,7 +304,10 @@ test('power lost right after a clean stop takes nothing, though small files were
     const log = before.create({ topic: 't', partition: 0, topicId: ID, settings: wide });
     append(log, 1 + (seed % 40), p.clock.nowMs());
     const nowMs = p.clock.nowMs();
-    assert.equal(log.appendAsLeader(buildBatch({ ...sent, baseSequence: 0 }), { ...options, nowMs }).errorCode, 0);
+    assert.equal(
+      log.appendAsLeader(buildBatch({ ...sent, baseSequence: 0 }), { ...options, nowMs }).errorCode,
+      0,
+    );
     await p.time.advance(50);
     await p.time.settle(before.shutdown());
     p.kill({ powerCut: true });

@@ -176,7 +176,8 @@ export class ProducerState {
   checkMarker(marker: EndedTransaction, transactionVersion: number): Refusal | undefined {
     const entry = this.#producers.get(marker.producerId);
     if (entry === undefined) return undefined;
-    const isStale = transactionVersion >= 2 ? marker.producerEpoch <= entry.epoch : marker.producerEpoch < entry.epoch;
+    const isStale =
+      transactionVersion >= 2 ? marker.producerEpoch <= entry.epoch : marker.producerEpoch < entry.epoch;
     if (isStale) return staleEpoch({ producerId: marker.producerId, epoch: marker.producerEpoch }, entry);
     if (entry.coordinatorEpoch > marker.coordinatorEpoch) {
       return {

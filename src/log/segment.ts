@@ -88,7 +88,9 @@ export class Segment implements OpenFile, LoadedIndex {
     this.#firstTimestamp = UNKNOWN;
     this.#areIndexesDirty = options.isNew;
     this.#unsyncedIndexes = options.unsyncedIndexes;
-    this.#hasIndexFiles = !options.isNew && (options.unsyncedIndexes === undefined || options.unsyncedIndexes.index !== undefined);
+    this.#hasIndexFiles =
+      !options.isNew &&
+      (options.unsyncedIndexes === undefined || options.unsyncedIndexes.index !== undefined);
     if (isEmpty) this.#resetIndexes();
     this.#hasTransactionFile = options.hasTransactionIndex;
     if (!options.hasTransactionIndex) this.#aborted = [];

@@ -30,3 +30,7 @@ const PASSING = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGA
 export function isPassing(error: unknown): boolean {
   return error instanceof DiskError && !(error instanceof StorageError) && PASSING.has(error.code);
 }
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

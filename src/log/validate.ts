@@ -181,7 +181,10 @@ function checkRecords(
   if (problem !== undefined) return invalid(Errors.INVALID_RECORD, `Invalid record batch: ${problem}`);
   if (walker.errorCode !== Errors.NONE) return recordsRefused(walker);
   if (isCompressed && context.origin === 'client' && !walker.areOffsetsContiguous) {
-    return invalid(Errors.INVALID_RECORD, 'Invalid record batch: offset deltas of compressed records are not 0, 1, 2...');
+    return invalid(
+      Errors.INVALID_RECORD,
+      'Invalid record batch: offset deltas of compressed records are not 0, 1, 2...',
+    );
   }
   const targetCompression = compressionFor(settings, sourceCompression);
   const mustRebuild =
@@ -189,7 +192,11 @@ function checkRecords(
     (context.origin === 'client' && !walker.areOffsetsContiguous);
   return mustRebuild
     ? rebuild(batch, targetCompression, context)
-    : patch(batch, context, header.hasLogAppendTime(batch) ? header.maxTimestamp(batch) : walker.maxTimestamp);
+    : patch(
+        batch,
+        context,
+        header.hasLogAppendTime(batch) ? header.maxTimestamp(batch) : walker.maxTimestamp,
+      );
 }
 
 function recordsRefused(walker: RecordWalker): InvalidBatch {

@@ -96,25 +96,28 @@ export function testDiskContract(name: string, make: () => { disk: Disk; folder:
     throws('ENOENT', () => disk.rename(`${folder}/a`, `${folder}/c`));
   });
 
-  check('folders are made with their parents, renamed and removed with their content', async (disk, folder) => {
-    disk.makeDirectory(`${folder}/x/y`);
-    disk.makeDirectory(`${folder}/x/y`);
-    put(disk, `${folder}/x/y/file`, 'abc');
-    assert.equal(disk.stat(`${folder}/x`)?.isDirectory, true);
-    disk.rename(`${folder}/x`, `${folder}/z`);
-    assert.equal(get(disk, `${folder}/z/y/file`), 'abc');
-    disk.syncDirectory(`${folder}/z`);
-    disk.syncDirectory(folder);
-    await disk.syncDirectoryAsync(`${folder}/z`);
-    await assert.rejects(disk.syncDirectoryAsync(`${folder}/x`), { name: 'DiskError', code: 'ENOENT' });
-    disk.removeDirectory(`${folder}/z`);
-    disk.removeDirectory(`${folder}/z`);
-    assert.deepEqual(disk.list(folder), []);
-    throws('ENOENT', () => disk.list(`${folder}/z`));
-    put(disk, `${folder}/file`, '');
-    throws('ENOTDIR', () => disk.list(`${folder}/file`));
-    assert.equal(disk.stat(`${folder}/file/below`), undefined);
-  });
+  check(
+    'folders are made with their parents, renamed and removed with their content',
+    async (disk, folder) => {
+      disk.makeDirectory(`${folder}/x/y`);
+      disk.makeDirectory(`${folder}/x/y`);
+      put(disk, `${folder}/x/y/file`, 'abc');
+      assert.equal(disk.stat(`${folder}/x`)?.isDirectory, true);
+      disk.rename(`${folder}/x`, `${folder}/z`);
+      assert.equal(get(disk, `${folder}/z/y/file`), 'abc');
+      disk.syncDirectory(`${folder}/z`);
+      disk.syncDirectory(folder);
+      await disk.syncDirectoryAsync(`${folder}/z`);
+      await assert.rejects(disk.syncDirectoryAsync(`${folder}/x`), { name: 'DiskError', code: 'ENOENT' });
+      disk.removeDirectory(`${folder}/z`);
+      disk.removeDirectory(`${folder}/z`);
+      assert.deepEqual(disk.list(folder), []);
+      throws('ENOENT', () => disk.list(`${folder}/z`));
+      put(disk, `${folder}/file`, '');
+      throws('ENOTDIR', () => disk.list(`${folder}/file`));
+      assert.equal(disk.stat(`${folder}/file/below`), undefined);
+    },
+  );
 
   check('removing a missing file is no error', (disk, folder) => {
     put(disk, `${folder}/a`, 'abc');
