@@ -37,9 +37,9 @@ export class Dispatcher implements RequestSink<ConnectionState> {
     return frame.length >= 2 && frame.readInt16BE(0) === PRODUCE_KEY;
   }
 
-  /** Logs keep large batches in their cache as views of the frame, and handlers may keep what they decoded. */
-  isRecyclable(): boolean {
-    return false;
+  /** Logs write batches before they answer, and copy what they keep. Other handlers may keep what they decoded. */
+  isRecyclable(frame: Buffer): boolean {
+    return this.mayOverlap(frame);
   }
 
   handle(frame: Buffer, peer: ConnectionPeer): Answer | Promise<Answer> {

@@ -117,3 +117,21 @@ test('a slab that was given back is used for the next frame, within the limit on
   pool.give(Buffer.alloc(60_000));
   assert.ok(pool.keptBytes() <= 128 * 1024);
 });
+
+test('a very large frame that is given back is gone at once, and views of it are empty', () => {
+  const pool = new SlabPool({ keptBytesMax: 16 * 1024 * 1024 });
+  const slab = pool.take(5 * 1024 * 1024);
+  const view = slab.subarray(10, 20);
+  pool.give(slab);
+  assert.deepEqual([slab.length, view.length, pool.keptBytes()], [0, 0, 0]);
+});
+
+test('a stream that ends in the middle of a frame gives its buffer back', () => {
+  const pool = new SlabPool({ keptBytesMax: 16 * 1024 * 1024 });
+  const cutter = new FrameCutter({ sizeBytesMax: MAX, pool });
+  cutter.push(framed(Buffer.alloc(200_000)).subarray(0, 100_000));
+  assert.equal(cutter.next(), undefined);
+  cutter.close();
+  assert.equal(cutter.heldBytes(), 0);
+  assert.ok(pool.keptBytes() > 0);
+});

@@ -91,6 +91,14 @@ export class FrameCutter {
     return this.#filled + unread + (this.isInsideFrame() ? SIZE_BYTES : 0);
   }
 
+  /** The stream has ended: what is held of an unfinished frame goes back. */
+  close(): void {
+    if (this.#slab !== undefined) this.#pool.give(this.#slab);
+    this.#slab = undefined;
+    this.#chunk = undefined;
+    this.#filled = 0;
+  }
+
   #readSize(chunk: Buffer): boolean {
     let size: number;
     if (this.#sizeBytesRead === 0 && chunk.length - this.#at >= SIZE_BYTES) {

@@ -137,6 +137,7 @@ export class ServerConnection<S> implements Peer<S> {
       this.#queue.length = 0;
       this.#begun = 0;
       this.#memory.close();
+      this.#cutter.close();
       options.onGone(this);
       for (const listener of this.#goneListeners) listener();
       this.#goneListeners.clear();

@@ -5,7 +5,7 @@
 
 /** Below this a fresh buffer is as cheap. */
 const SLAB_BYTES_MIN = 32 * 1024;
-/** Larger frames are rare and are left to the allocator. */
+/** Larger frames are rare: their memory goes back to the system at once, not when the collector finds the time. */
 const SLAB_BYTES_MAX = 4 * 1024 * 1024;
 
 export class SlabPool {
@@ -31,7 +31,8 @@ export class SlabPool {
   /** Gives back what `take` gave; nobody may hold a view of it any more. */
   give(slab: Buffer): void {
     const size = slab.length;
-    if (size < SLAB_BYTES_MIN || size > SLAB_BYTES_MAX || (size & (size - 1)) !== 0) return;
+    if (size > SLAB_BYTES_MAX) return letGo(slab);
+    if (size < SLAB_BYTES_MIN || (size & (size - 1)) !== 0) return;
     if (this.#keptBytes + size > this.#keptBytesMax) return;
     this.#keptBytes += size;
     (this.#free[31 - Math.clz32(size)] ??= []).push(slab);
@@ -40,4 +41,9 @@ export class SlabPool {
   keptBytes(): number {
     return this.#keptBytes;
   }
+}
+
+/** A view that somebody holds against the rule is empty from now on, and never shows another frame's bytes. */
+function letGo({ buffer }: Buffer): void {
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
