@@ -5,24 +5,20 @@
  */
 import { DiskError } from '../base/ports.ts';
 import { ZERO_UUID } from '../base/uuid.ts';
-import { readSmallFile, type PartitionOffset } from './checkpoint-file.ts';
-import { Errors, type ErrorCode } from '../protocol/errors.ts';
-import { formatPartitionMetadata, parsePartitionMetadata, type CleanShutdown } from './directory-files.ts';
+import type { PartitionOffset } from './checkpoint-file.ts';
+import { describeDirectories, type DirectoryDescription } from './directory-description.ts';
 import { logEnvironment, type LogEnvironment, type LogLimits, type LogPorts } from './environment.ts';
 import * as names from './file-names.ts';
-import { LeaderEpochs } from './leader-epochs.ts';
+import { removeFolder, removeLater, uniqueMark } from './folder-removal.ts';
 import { LogDirectory, LogDirectoryError } from './log-directory.ts';
-import { existingSegment, listFolder } from './log-folder.ts';
-import type { LogState } from './log-state.ts';
-import { Log } from './log.ts';
+import { loadDirectory } from './log-loading.ts';
+import type { Log } from './log.ts';
+import { giveTopicId, makeLog } from './new-log.ts';
 import { ReplicaMove } from './replica-move.ts';
-import { ProducerSnapshots } from './producer-snapshots.ts';
-import { ProducerState } from './producer-state.ts';
-import { DamagedLog, openCleanLog, recoverLog, type LoadOptions } from './recovery.ts';
-import { Segments } from './segments.ts';
 import type { LogSettings } from './settings.ts';
 import { StorageError } from './storage-error.ts';
 
+export type { DirectoryDescription, ReplicaDescription } from './directory-description.ts';
 export { LogDirectoryError } from './log-directory.ts';
 export { StorageError } from './storage-error.ts';
 
@@ -32,8 +28,6 @@ const CHECKPOINT_INTERVAL_MS = 60_000;
 const RETENTION_INTERVAL_MS = 300_000;
 /** producer.id.expiration.check.interval.ms */
 const PRODUCER_EXPIRY_INTERVAL_MS = 600_000;
-/** Logs whose recovery goes on at the same time, in each directory: while one waits for the disk another computes. */
-const RECOVERIES_AT_ONCE = 8;
 
 export interface LogDirectoriesOptions extends LogLimits {
   readonly ports: LogPorts;
@@ -59,24 +53,6 @@ export interface CreateOptions extends names.TopicPartition {
   readonly directory?: string;
 }
 
-export interface ReplicaDescription extends names.TopicPartition {
-  readonly sizeBytes: number;
-  /** How far a future replica is behind the current one, in offsets; 0 for a current one. */
-  readonly offsetLag: number;
-  readonly isFuture: boolean;
-}
-
-export interface DirectoryDescription {
-  readonly path: string;
-  readonly id: string;
-  /** KAFKA_STORAGE_ERROR when it is offline. */
-  readonly errorCode: ErrorCode;
-  /** -1 when they cannot be told. */
-  readonly totalBytes: number;
-  readonly usableBytes: number;
-  readonly partitions: readonly ReplicaDescription[];
-}
-
 interface Move {
   readonly move: ReplicaMove;
   readonly future: Log;
@@ -95,7 +71,7 @@ export class LogDirectories {
   /** Partitions whose files are there but damaged, or in a directory that failed: by name, why. */
   readonly #offline = new Map<string, string>();
   readonly #moves = new Map<string, Move>();
-  #wasClean = true;
+  #wasClean = false;
   #isClosed = false;
 
   private constructor(options: LogDirectoriesOptions) {
@@ -127,7 +103,8 @@ export class LogDirectories {
           directory.fail(error);
         }
       }
-      await Promise.all(this.#directories.map((directory) => this.#load(directory)));
+      const loaded = await Promise.all(this.#directories.map((directory) => this.#load(directory)));
+      this.#wasClean = loaded.every((wasClean) => wasClean);
       if (this.#directories.every((directory) => directory.failure !== undefined)) {
         const causes = this.#directories.map(
           (directory) => `${directory.path}: ${directory.failure!.message}`,
@@ -152,118 +129,17 @@ export class LogDirectories {
 
   // --- Loading
 
-  async #load(directory: LogDirectory): Promise<void> {
-    if (directory.failure !== undefined) {
-      this.#wasClean = false;
-      return;
-    }
-    try {
-      const shutdown = directory.takeCleanShutdown();
-      if (shutdown === undefined) this.#wasClean = false;
-      const recoveryPoints = directory.readCheckpoint(names.RECOVERY_POINT_CHECKPOINT);
-      const logStarts = directory.readCheckpoint(names.LOG_START_CHECKPOINT);
-      const unclean: LoadOptions[] = [];
-      for (const name of this.#environment.disk.list(directory.path)) {
-        const folder = names.parsePartitionFolder(name);
-        if (folder === undefined) continue;
-        if (folder.mark !== undefined) {
-          this.#removeMarked(directory, name, folder.mark);
-          continue;
-        }
-        const options = this.#loadOptions(directory, folder, { shutdown, recoveryPoints, logStarts });
-        if (options !== undefined && !this.#loadClean(directory, options)) unclean.push(options);
-      }
-      await this.#recover(directory, unclean);
-      // The recovery points hold again: another crash must not find old ones.
-      if (unclean.length > 0) await directory.checkpoint();
-    } catch (error) {
-      directory.fail(error);
-    }
-  }
-
-  #loadOptions(
-    directory: LogDirectory,
-    folder: names.PartitionFolder,
-    from: {
-      readonly shutdown: CleanShutdown | undefined;
-      readonly recoveryPoints: ReadonlyMap<string, number>;
-      readonly logStarts: ReadonlyMap<string, number>;
-    },
-  ): LoadOptions | undefined {
-    const { topic, partition } = folder;
-    const name = names.partitionName(topic, partition);
-    const path = directory.pathOf(name);
-    let metadata: Buffer | undefined;
-    try {
-      metadata = readSmallFile(this.#environment.disk, `${path}/${names.PARTITION_METADATA}`);
-    } catch (error) {
-      // A file with the name of a partition's folder.
-      if (error instanceof DiskError && error.code === 'ENOTDIR') return undefined;
-      throw error;
-    }
-    // Somebody else's folder, or one that a crash left empty.
-    if (metadata === undefined && listFolder(this.#environment.disk, path).logs.length === 0)
-      return undefined;
-    const { shutdown } = from;
-    const cleanLog = shutdown?.logs?.get(name);
-    return {
-      topic,
-      partition,
-      topicId: (metadata === undefined ? undefined : parsePartitionMetadata(metadata)) ?? ZERO_UUID,
-      folder: path,
-      settings: this.#options.settingsFor(topic),
-      logStartOffset: from.logStarts.get(name) ?? 0,
-      recoveryPoint: from.recoveryPoints.get(name) ?? 0,
-      // One that the shutdown did not know was damaged, or somebody has put it here since.
-      wasClean: shutdown !== undefined && (shutdown.logs === undefined || cleanLog !== undefined),
-      cleanLog,
-    };
-  }
-
-  /** True when the log is settled: open, or known to be damaged. */
-  #loadClean(directory: LogDirectory, options: LoadOptions): boolean {
-    try {
-      const state = openCleanLog(this.#environment, options);
-      if (state === undefined) return false;
-      this.#adopt(directory, new Log(this.#environment, directory, state));
-      return true;
-    } catch (error) {
-      this.#damaged(options, error);
-      return true;
-    }
-  }
-
-  async #recover(directory: LogDirectory, logs: LoadOptions[]): Promise<void> {
-    const { clock, logger } = this.#environment;
-    if (logs.length === 0) return;
-    const startMs = clock.monotonicMs();
-    logger.info(
-      { directory: directory.path, logs: logs.length },
-      'recovering logs after an unclean shutdown',
-    );
-    const waiting = [...logs].reverse();
-    const worker = async (): Promise<void> => {
-      for (let options = waiting.pop(); options !== undefined; options = waiting.pop()) {
-        try {
-          const state = await recoverLog(this.#environment, options);
-          this.#adopt(directory, new Log(this.#environment, directory, state));
-        } catch (error) {
-          this.#damaged(options, error);
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: RECOVERIES_AT_ONCE }, worker));
-    const tookMs = Math.round(clock.monotonicMs() - startMs);
-    logger.info({ directory: directory.path, logs: logs.length, tookMs }, 'logs are recovered');
-  }
-
-  #damaged(options: LoadOptions, error: unknown): void {
-    if (!(error instanceof DamagedLog)) throw error;
-    this.#environment.logger.error(
-      { topic: options.topic, partition: options.partition, problem: error.message },
-      'a partition is damaged and stays offline until it is repaired',
-    );
-    this.#offline.set(names.partitionName(options.topic, options.partition), error.message);
+  #load(directory: LogDirectory): Promise<boolean> {
+    return loadDirectory(this.#environment, directory, {
+      settingsFor: this.#options.settingsFor,
+      onLog: (log) => this.#adopt(directory, log),
+      onDamaged: ({ topic, partition }, problem) =>
+        this.#offline.set(names.partitionName(topic, partition), problem),
+      onLeftover: (path) => {
+        this.#environment.logger.info({ path }, 'a folder left by a deletion or a move is removed');
+        removeLater(this.#environment, directory, { path, delayMs: 0 });
+      },
+    });
   }
 
   #adopt(directory: LogDirectory, log: Log): void {
@@ -297,13 +173,6 @@ export class LogDirectories {
 
   #directoryOf(log: Log): LogDirectory {
     return this.#directories.find((directory) => directory.path === log.directory)!;
-  }
-
-  #removeMarked(directory: LogDirectory, name: string, mark: names.FolderMark): void {
-    if (mark === 'stray') return;
-    const path = directory.pathOf(name);
-    this.#environment.logger.info({ path }, 'a folder left by a deletion or a move is removed');
-    this.#removeLater(directory, path, 0);
   }
 
   // --- Looking up
@@ -353,7 +222,10 @@ export class LogDirectories {
     const existing = this.#logs.get(name);
     if (existing !== undefined) {
       if (existing.topicId === options.topicId) return existing;
-      if (existing.topicId === ZERO_UUID) return this.#giveTopicId(existing, options.topicId);
+      if (existing.topicId === ZERO_UUID) {
+        giveTopicId(this.#environment, existing, options.topicId);
+        return existing;
+      }
       this.remove(options);
     }
     const directory = this.#choose(options.directory);
@@ -369,66 +241,10 @@ export class LogDirectories {
 
   #make(directory: LogDirectory, name: string, options: CreateOptions): Log {
     directory.forget(name);
-    const log = this.#makeLog(directory, directory.pathOf(name), { ...options, startOffset: 0 });
+    const folder = directory.pathOf(name);
+    const log = makeLog(this.#environment, directory, { ...options, folder, startOffset: 0 });
     directory.logs.set(name, log);
     this.#logs.set(name, log);
-    return log;
-  }
-
-  /** An empty log in a new folder. Its names become durable with its first batch. */
-  #makeLog(
-    directory: LogDirectory,
-    folder: string,
-    options: CreateOptions & { readonly startOffset: number },
-  ): Log {
-    const { disk } = this.#environment;
-    disk.makeDirectory(folder);
-    directory.namesChanged();
-    const metadata = disk.open(`${folder}/${names.PARTITION_METADATA}`, 'create');
-    metadata.write(0, [formatPartitionMetadata(options.topicId)]);
-    const segments = new Segments();
-    const { settings, startOffset } = options;
-    const contents = listFolder(disk, folder);
-    const segment = existingSegment(this.#environment, contents, {
-      baseOffset: startOffset,
-      settings,
-      sizeBytes: 0,
-    });
-    segment.isActive = true;
-    segment.file();
-    segments.add(segment);
-    const state: LogState = {
-      topic: options.topic,
-      partition: options.partition,
-      topicId: options.topicId,
-      folder,
-      settings,
-      segments,
-      epochs: new LeaderEpochs(),
-      snapshots: new ProducerSnapshots(this.#environment, folder),
-      producers: new ProducerState(),
-      logStartOffset: startOffset,
-      logEndOffset: startOffset,
-      recoveryPoint: startOffset,
-      unsynced: [metadata],
-      isNew: true,
-    };
-    return new Log(this.#environment, directory, state);
-  }
-
-  #giveTopicId(log: Log, topicId: string): Log {
-    const { disk } = this.#environment;
-    const file = disk.open(`${log.folder}/${names.PARTITION_METADATA}`, 'create');
-    try {
-      const content = formatPartitionMetadata(topicId);
-      file.truncate(0);
-      file.write(0, [content]);
-      file.syncNow();
-    } finally {
-      file.close();
-    }
-    disk.syncDirectory(log.folder);
-    log.topicId = topicId;
     return log;
   }
 
@@ -469,7 +285,8 @@ export class LogDirectories {
     for (const directory of this.#directories) {
       if (directory.failure !== undefined) continue;
       const folder = directory.pathOf(name);
-      if (this.#environment.disk.stat(folder)?.isDirectory) this.#removeFolder(directory, name, folder, 0);
+      if (this.#environment.disk.stat(folder)?.isDirectory)
+        removeFolder(this.#environment, directory, { name, folder, delayMs: 0 });
     }
   }
 
@@ -477,36 +294,11 @@ export class LogDirectories {
     directory.logs.delete(name);
     log.markRemoved();
     if (directory.failure !== undefined) return;
-    this.#removeFolder(directory, name, log.folder, log.settings.fileDeleteDelayMs);
-  }
-
-  #removeFolder(directory: LogDirectory, name: string, folder: string, delayMs: number): void {
-    const parsed = names.parsePartitionFolder(name)!;
-    const path = directory.pathOf(names.markedFolderName(parsed, this.#uniqueMark(), 'delete'));
-    try {
-      this.#environment.disk.rename(folder, path);
-      this.#environment.disk.syncDirectory(directory.path);
-    } catch (error) {
-      directory.fail(error);
-      return;
-    }
-    this.#removeLater(directory, path, delayMs);
-  }
-
-  #removeLater(directory: LogDirectory, path: string, delayMs: number): void {
-    this.#environment.timers.after(delayMs, () => {
-      if (directory.failure !== undefined || this.#isClosed) return;
-      try {
-        this.#environment.disk.removeDirectory(path);
-      } catch (error) {
-        directory.fail(error);
-      }
+    removeFolder(this.#environment, directory, {
+      name,
+      folder: log.folder,
+      delayMs: log.settings.fileDeleteDelayMs,
     });
-  }
-
-  /** 32 hexadecimal digits that no other folder here has. */
-  #uniqueMark(): string {
-    return this.#environment.random.bytes(16).toString('hex');
   }
 
   // --- Moving (AlterReplicaLogDirs)
@@ -523,8 +315,9 @@ export class LogDirectories {
     const target = this.#choose(path);
     this.#cancelMove(name);
     if (target.path === log.directory) return;
-    const folder = target.pathOf(names.markedFolderName(of, this.#uniqueMark(), 'future'));
-    const future = this.#makeLog(target, folder, {
+    const folder = target.pathOf(names.markedFolderName(of, uniqueMark(this.#environment.random), 'future'));
+    const future = makeLog(this.#environment, target, {
+      folder,
       topic: log.topic,
       partition: log.partition,
       topicId: log.topicId,
@@ -552,7 +345,8 @@ export class LogDirectories {
     move.cancel();
     target.futures.delete(name);
     future.markRemoved();
-    if (target.failure === undefined) this.#removeLater(target, future.folder, 0);
+    if (target.failure === undefined)
+      removeLater(this.#environment, target, { path: future.folder, delayMs: 0 });
   }
 
   /** The copy is complete and durable. First it gets the name, then the original loses it. */
@@ -575,45 +369,18 @@ export class LogDirectories {
     target.logs.set(name, log);
     source.logs.delete(name);
     if (source.failure === undefined)
-      this.#removeFolder(source, name, before, log.settings.fileDeleteDelayMs);
+      removeFolder(this.#environment, source, {
+        name,
+        folder: before,
+        delayMs: log.settings.fileDeleteDelayMs,
+      });
     this.onMoved(log);
   }
 
   // --- Describing
 
   describe(): DirectoryDescription[] {
-    return this.#directories.map((directory) => {
-      const { path, id, failure } = directory;
-      const partitions: ReplicaDescription[] = [];
-      for (const [isFuture, logs] of [
-        [false, directory.logs],
-        [true, directory.futures],
-      ] as const) {
-        for (const [name, log] of logs) {
-          const { topic, partition } = log;
-          const current = isFuture ? this.#logs.get(name) : undefined;
-          const offsetLag = Math.max(0, (current?.logEndOffset ?? log.logEndOffset) - log.logEndOffset);
-          partitions.push({
-            topic,
-            partition,
-            sizeBytes: failure === undefined ? log.sizeBytes : 0,
-            offsetLag,
-            isFuture,
-          });
-        }
-      }
-      const errorCode = failure === undefined ? Errors.NONE : Errors.KAFKA_STORAGE_ERROR;
-      return { path, id, errorCode, ...this.#spaceOf(directory), partitions };
-    });
-  }
-
-  #spaceOf(directory: LogDirectory): { totalBytes: number; usableBytes: number } {
-    if (directory.failure !== undefined) return { totalBytes: -1, usableBytes: -1 };
-    try {
-      return this.#environment.disk.space(directory.path);
-    } catch {
-      return { totalBytes: -1, usableBytes: -1 };
-    }
+    return describeDirectories(this.#environment, this.#directories, this.#logs);
   }
 
   // --- From time to time
