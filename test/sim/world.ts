@@ -187,6 +187,9 @@ class World {
   async run(): Promise<void> {
     const { stage, time, plan } = this;
     const onRejection = (error: unknown): void => this.#onRejection(error);
+    // The test runner's own listener would fail the test for what a dead process leaves behind.
+    const listeners = process.listeners('unhandledRejection');
+    process.removeAllListeners('unhandledRejection');
     process.on('unhandledRejection', onRejection);
     try {
       this.host.start();
@@ -204,8 +207,10 @@ class World {
       stage.phase = 'over';
       await time.advance(SETTLING_MS);
       this.host.ports.kill();
+      await time.advance(0);
     } finally {
       process.off('unhandledRejection', onRejection);
+      for (const listener of listeners) process.on('unhandledRejection', listener);
     }
   }
 
