@@ -22,7 +22,7 @@ const KEPT_SEEDS: readonly string[] = [
   '2070',
   '2089',
 ];
-const RANDOM_WORLDS = 40;
+const RANDOM_WORLDS = 30;
 
 function failure({ seed, plan, anomalies }: Report): string {
   const what = anomalies.slice(0, 10).map(({ kind, what, atMs }) => `  at ${atMs} ms ${kind}: ${what}`);
