@@ -25,8 +25,10 @@ for (let index = 0; index < Number(count); index++) {
   console.log(`seed ${seed}: ${report.plan}`);
   console.log(`  trace ${report.traceHash}, ${Math.round(report.virtualMs / 1000)} s, ${report.lives} lives`);
   console.log(`  ${JSON.stringify(faults)} ${JSON.stringify(counts)}`);
-  if (Number(count) === 1) for (const [what, times] of [...report.answers].sort()) console.log(`    ${what}: ${times}`);
-  for (const { kind, what, atMs } of anomalies.slice(0, 10)) console.log(`  ANOMALY at ${atMs} ms: ${kind}: ${what}`);
+  if (Number(count) === 1)
+    for (const [what, times] of [...report.answers].sort()) console.log(`    ${what}: ${times}`);
+  for (const { kind, what, atMs } of anomalies.slice(0, 10))
+    console.log(`  ANOMALY at ${atMs} ms: ${kind}: ${what}`);
 }
 console.log(JSON.stringify(total));
 process.exitCode = total.bad === 0 ? 0 : 1;
