@@ -10,6 +10,8 @@ export interface LogFolder {
   /** Base offsets of .log files, rising. */
   readonly logs: number[];
   readonly transactionIndexes: ReadonlySet<number>;
+  /** Base offsets of .index and .timeindex files. */
+  readonly indexes: ReadonlySet<number>;
   readonly snapshots: readonly number[];
   /** Files of segments other than .log. */
   readonly indexFiles: readonly names.SegmentFileName[];
@@ -21,6 +23,7 @@ export interface LogFolder {
 export function listFolder(disk: Disk, path: string): LogFolder {
   const logs: number[] = [];
   const transactionIndexes = new Set<number>();
+  const indexes = new Set<number>();
   const snapshots: number[] = [];
   const indexFiles: names.SegmentFileName[] = [];
   const marked: names.SegmentFileName[] = [];
@@ -34,11 +37,12 @@ export function listFolder(disk: Disk, path: string): LogFolder {
     else if (file.suffix === names.SNAPSHOT_SUFFIX) snapshots.push(file.offset);
     else if (names.SEGMENT_SUFFIXES.includes(file.suffix)) {
       indexFiles.push(file);
-      if (file.suffix === names.TRANSACTION_INDEX_SUFFIX) transactionIndexes.add(file.offset);
+      const isOfTransactions = file.suffix === names.TRANSACTION_INDEX_SUFFIX;
+      (isOfTransactions ? transactionIndexes : indexes).add(file.offset);
     }
   }
   logs.sort((a, b) => a - b);
-  return { path, logs, transactionIndexes, snapshots, indexFiles, marked, hasEpochs };
+  return { path, logs, transactionIndexes, indexes, snapshots, indexFiles, marked, hasEpochs };
 }
 
 /** A segment that is there. Its size, when it is known, spares a question to the disk. */
@@ -61,6 +65,7 @@ export function existingSegment(
     rollJitterMs: rollJitter(environment, settings),
     indexIntervalBytes: settings.indexIntervalBytes,
     isNew: false,
+    hasIndexes: folder.indexes.has(baseOffset),
     hasTransactionIndex: folder.transactionIndexes.has(baseOffset),
     ...(unsyncedIndexes === undefined ? {} : { unsyncedIndexes }),
   });
@@ -79,6 +84,7 @@ export function freshSegment(
     rollJitterMs: rollJitter(environment, options.settings),
     indexIntervalBytes: options.settings.indexIntervalBytes,
     isNew: true,
+    hasIndexes: false,
     hasTransactionIndex: false,
   });
   segment.isActive = true;

@@ -10,6 +10,7 @@
  * moves it to the log's end, which then holds for the batches alone.
  */
 import { assert } from '../base/assert.ts';
+import { rebuildAborted } from './aborted-transactions.ts';
 import type { AppendOptions, AppendResult } from './append-result.ts';
 import { nothingAt, type LogRead, type ReadOptions } from './cold-read.ts';
 import type { CleanLog } from './directory-files.ts';
@@ -24,8 +25,9 @@ import { LogShrinker } from './log-shrinker.ts';
 import type { LogState } from './log-state.ts';
 import { LogWriter } from './log-writer.ts';
 import { describeProducer, type ProducerDescription } from './producer-state.ts';
+import type { Segment } from './segment.ts';
 import type { LogSettings } from './settings.ts';
-import { isPassing, messageOf, OffsetOutOfRange, StorageError } from './storage-error.ts';
+import { DamagedIndex, isPassing, messageOf, OffsetOutOfRange, StorageError } from './storage-error.ts';
 import { findByTimestamp, findMaxTimestamp, type TimestampOffset } from './time-lookup.ts';
 import { collectAborted, type AbortedTransaction } from './transaction-index.ts';
 
@@ -330,10 +332,22 @@ export class Log {
     for (let index = Math.max(0, this.#log.segments.floorIndex(from)); ; index++) {
       const segment = this.#log.segments.at(index);
       if (segment === undefined) break;
-      if (this.#log.guard(() => collectAborted(segment.abortedTransactions(), { from, upTo }, found))) break;
+      if (this.#log.guard(() => collectAborted(this.#abortedIn(segment), { from, upTo }, found))) break;
     }
     found.sort((a, b) => a.firstOffset - b.firstOffset);
     return found.map(({ producerId, firstOffset }) => ({ producerId, firstOffset }));
+  }
+
+  #abortedIn(segment: Segment): readonly AbortedTransaction[] {
+    try {
+      return segment.abortedTransactions();
+    } catch (error) {
+      if (!(error instanceof DamagedIndex)) throw error;
+      this.#environment.logger.warn({ problem: error.message }, 'an index is made anew by a scan');
+      rebuildAborted(this.#environment, this.#log, segment);
+      this.#durability.addFiles(segment.writeTransactionIndex());
+      return segment.abortedTransactions();
+    }
   }
 
   /** Forgets producers that were silent for producer.id.expiration.ms. */

@@ -16,7 +16,7 @@ import { OFFSET_ENTRY_BYTES, OffsetIndex } from './offset-index.ts';
 import type { LoadedIndex, OpenFile } from './open-files.ts';
 import { scanBatches } from './scan.ts';
 import { TIME_ENTRY_BYTES, TimeIndex } from './time-index.ts';
-import { StorageError } from './storage-error.ts';
+import { DamagedIndex } from './storage-error.ts';
 import { decodeAborted, encodeAborted, type AbortedTransaction } from './transaction-index.ts';
 
 /** Offsets in a segment are stored as int32 differences from its base offset. */
@@ -35,6 +35,8 @@ export interface SegmentOptions {
   readonly indexIntervalBytes: number;
   /** A fresh segment: there is nothing to load. */
   readonly isNew: boolean;
+  /** Index files of either kind are there. */
+  readonly hasIndexes: boolean;
   readonly hasTransactionIndex: boolean;
   /** The index files are as a clean shutdown left them. */
   readonly unsyncedIndexes?: UnsyncedIndexes;
@@ -88,9 +90,7 @@ export class Segment implements OpenFile, LoadedIndex {
     this.#firstTimestamp = UNKNOWN;
     this.#areIndexesDirty = options.isNew;
     this.#unsyncedIndexes = options.unsyncedIndexes;
-    this.#hasIndexFiles =
-      !options.isNew &&
-      (options.unsyncedIndexes === undefined || options.unsyncedIndexes.index !== undefined);
+    this.#hasIndexFiles = options.hasIndexes;
     if (isEmpty) this.#resetIndexes();
     this.#hasTransactionFile = options.hasTransactionIndex;
     if (!options.hasTransactionIndex) this.#aborted = [];
@@ -398,7 +398,7 @@ export class Segment implements OpenFile, LoadedIndex {
     const entries = bytes === undefined ? [] : decodeAborted(bytes, this.baseOffset);
     // Of this log alone: others in the directory are none the worse for it.
     if (entries === undefined)
-      throw new StorageError(`${this.path(names.TRANSACTION_INDEX_SUFFIX)} is damaged`);
+      throw new DamagedIndex(`${this.path(names.TRANSACTION_INDEX_SUFFIX)} is damaged`);
     this.#aborted = entries;
     return entries;
   }

@@ -31,6 +31,9 @@ export function isPassing(error: unknown): boolean {
   return error instanceof DiskError && !(error instanceof StorageError) && PASSING.has(error.code);
 }
 
+/** An index that can be made anew from the batches. */
+export class DamagedIndex extends StorageError {}
+
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -299,15 +299,37 @@ test('a shutdown leaves no timer behind', async () => {
   assert.equal(world.ports.time.pendingEvents(), 0);
 });
 
-test('a damaged transaction index fails committed reads of its partition and nothing else', async () => {
+test('a damaged transaction index is made anew from the batches, also across segments, and written again', async () => {
   const world = new World('txnindex');
   await world.open();
-  const who = producer(4, true);
-  world.append('t', { producer: who });
-  world.mark(who, true);
+  const [long, short] = [producer(4, true), producer(5, true)];
+  world.append('begins in the first segment', { producer: long });
+  for (let round = 0; round < 8; round++) {
+    world.append(`t${round}`, { producer: short });
+    world.mark(short, round % 3 === 0);
+  }
+  world.mark(long, true);
+  await world.pass(5);
+  assert.ok(world.log.segmentCount > 2);
+  const { logEndOffset } = world.log;
+  const before = world.log.abortedTransactions(0, logEndOffset);
+  assert.deepEqual([before.length, before[0]], [4, { producerId: 4, firstOffset: 0 }]);
+  const damage = (): void => {
+    for (const base of world.log.segmentBaseOffsets()) {
+      const path = file(base, '.txnindex');
+      if (world.ports.disk.stat(path) !== undefined) write(world, path, 0, Buffer.of(9));
+    }
+  };
   await world.ports.time.settle(world.directories.shutdown());
-  write(world, file(0, '.txnindex'), 0, Buffer.of(9));
+  damage();
   await world.open();
-  assert.throws(() => world.log.abortedTransactions(0, 2), /txnindex is damaged/);
-  assert.equal(world.append('still works').errorCode, 0);
+  assert.deepEqual(world.log.abortedTransactions(0, logEndOffset), before);
+  assert.equal(world.append('goes on').errorCode, 0);
+  await world.pass(5);
+  for (const base of world.log.segmentBaseOffsets()) {
+    const path = file(base, '.txnindex');
+    if (world.ports.disk.stat(path) !== undefined) assert.equal(world.bytesOf(path)[0], 0, path);
+  }
+  await world.restart('lose');
+  assert.deepEqual(world.log.abortedTransactions(0, logEndOffset), before);
 });
