@@ -4,7 +4,7 @@
  */
 import { DiskError } from '../base/ports.ts';
 import type { LogRead } from '../log/log.ts';
-import { OffsetOutOfRange, StorageError } from '../log/storage-error.ts';
+import { OffsetOutOfRange } from '../log/storage-error.ts';
 import { Errors, type ErrorCode } from '../protocol/errors.ts';
 import type { Isolation, Partition } from '../replication/partition.ts';
 import { mayTopic } from './authorization.ts';
@@ -188,7 +188,7 @@ function readTarget(
 /** Retention may have moved the start, or the disk may have failed, between the check and the read. */
 function readFailure(error: unknown): PartitionRead {
   if (error instanceof OffsetOutOfRange) return failed(Errors.OFFSET_OUT_OF_RANGE);
-  if (error instanceof StorageError || error instanceof DiskError) return failed(Errors.KAFKA_STORAGE_ERROR);
+  if (error instanceof DiskError) return failed(Errors.KAFKA_STORAGE_ERROR);
   throw error;
 }
 
