@@ -225,16 +225,32 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     // Whoever waits for data or for a group would only hold up the end.
     services.delayedFetches.stop();
     groups.shutdown();
-    await served;
-    await partitions.stop();
-    deadlines.stop();
-    await session.close();
-    follower.stop();
-    await logDirectories.shutdown();
-    await store.close();
+    await allOf([
+      () => served,
+      () => partitions.stop(),
+      () => deadlines.stop(),
+      () => session.close(),
+      () => follower.stop(),
+      () => logDirectories.shutdown(),
+      () => store.close(),
+    ]);
     logger.info({ nodeId }, 'broker stopped');
   };
   return { address: addresses[0]!, addresses, services, stop: () => (stopping ??= stop()) };
+}
+
+/** One after the other, each whether or not those before it failed: a store that is gone must not keep the logs open. */
+async function allOf(steps: readonly (() => unknown)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length === 1) throw failures[0];
+  if (failures.length > 1) throw new AggregateError(failures, 'the broker did not stop cleanly');
 }
 
 /** The coordinators follow the leadership of their topics. */
