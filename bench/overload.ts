@@ -43,7 +43,7 @@ const { values, positionals } = parseArgs({
 async function start(dataDir: string, settings: readonly string[]): Promise<Broker> {
   const sets = [...settings, ...values.set].flatMap((one) => ['--set', one]);
   const args = ['start', '--port', '0', '--data', dataDir, ...sets];
-  const child = spawn('bin/headrace', args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const child = spawn('bin/headrace', args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const port = await new Promise<number>((resolve, reject) => {
     let text = '';
     child.stdout.on('data', (chunk: Buffer) => {
