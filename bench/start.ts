@@ -117,7 +117,7 @@ try {
     }
   }
   client.close();
-  await stop(first);
+  const firstStopMs = await stop(first);
 
   const ready: number[] = [];
   const acknowledged: number[] = [];
@@ -160,6 +160,7 @@ try {
   console.log(`${partitions} partitions, ${connections} idle connections, durability=${values.durability}`);
   console.log(`process start to ready, ms:                 ${spread(ready)}`);
   console.log(`process start to first acked produce, ms:   ${spread(acknowledged)}`);
+  console.log(`the first stop, all partitions new, ms:     ${firstStopMs.toFixed(0)}`);
   console.log(
     `${values.kill ? 'SIGKILL' : 'SIGTERM'} to gone, ms:                        ${spread(stopped)}`,
   );
