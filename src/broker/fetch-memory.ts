@@ -40,7 +40,10 @@ export function readWithin(
   return { reads, maxBytes };
 }
 
-/** As `readWithin`, but waits for memory until the deadline (monotonic ms); nothing is read then. Undefined: the client has gone. */
+/**
+ * As `readWithin`, but waits for memory until the deadline (monotonic ms); nothing is read then. Undefined: the client
+ * has gone.
+ */
 export async function readWhenRoom(
   targets: readonly FetchTarget[],
   limits: FetchLimits,

@@ -67,7 +67,9 @@ export function findTargets(
     if (target.partition !== undefined) places.set(target.partition, targets.length);
     targets.push(target);
   }
-  return targets.every(isHeld) ? targets : [...targets.filter(isHeld), ...targets.filter((one) => !isHeld(one))];
+  return targets.every(isHeld)
+    ? targets
+    : [...targets.filter(isHeld), ...targets.filter((one) => !isHeld(one))];
 }
 
 /** Of what this broker knows; the others come last in the answer, as in Kafka. */
@@ -148,7 +150,10 @@ function readTarget(
   if (partition === undefined) {
     const { errorCode } = target;
     // Kafka's list is empty, not null, where no partition was asked.
-    return { ...failed(errorCode), abortedTransactions: errorCode === Errors.NOT_LEADER_OR_FOLLOWER ? null : [] };
+    return {
+      ...failed(errorCode),
+      abortedTransactions: errorCode === Errors.NOT_LEADER_OR_FOLLOWER ? null : [],
+    };
   }
   const errorCode = partition.check(wanted.currentLeaderEpoch, limits);
   if (errorCode !== Errors.NONE) return failed(errorCode);

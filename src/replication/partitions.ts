@@ -207,7 +207,8 @@ export class Partitions {
   #mustNotHide(topic: string, partition: number): void {
     if (!this.#isStarting || this.#logDirectories.get({ topic, partition }) !== undefined) return;
     const failed = this.#logDirectories.directories().find(({ isOnline }) => !isOnline);
-    if (failed !== undefined) throw new Error(`${topic}-${partition} may be in ${failed.path}, which has failed`);
+    if (failed !== undefined)
+      throw new Error(`${topic}-${partition} may be in ${failed.path}, which has failed`);
   }
 
   #delete(topic: TopicImage): void {

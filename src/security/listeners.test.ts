@@ -13,15 +13,28 @@ test('only addresses of this machine are loopback', () => {
   for (const host of ['127.0.0.1', '127.8.9.1', 'localhost', 'LocalHost', '::1', '::ffff:127.0.0.1']) {
     assert.equal(isLoopback(host), true, host);
   }
-  for (const host of ['0.0.0.0', '::', '10.0.0.1', '127.0.0.1.example.org', 'localhost.example.org', '128.0.0.1', '']) {
+  for (const host of [
+    '0.0.0.0',
+    '::',
+    '10.0.0.1',
+    '127.0.0.1.example.org',
+    'localhost.example.org',
+    '128.0.0.1',
+    '',
+  ]) {
     assert.equal(isLoopback(host), false, host);
   }
 });
 
 test('loopback is permitted; a listener without a host listens there', () => {
-  const { listeners, errors } = permitListeners([listener('127.0.0.1'), listener('')], { allowInsecure: false });
+  const { listeners, errors } = permitListeners([listener('127.0.0.1'), listener('')], {
+    allowInsecure: false,
+  });
   assert.deepEqual(errors, []);
-  assert.deepEqual(listeners.map(({ host }) => host), ['127.0.0.1', '127.0.0.1']);
+  assert.deepEqual(
+    listeners.map(({ host }) => host),
+    ['127.0.0.1', '127.0.0.1'],
+  );
 });
 
 test('other addresses are refused with both settings named, unless the override says so', () => {
@@ -30,7 +43,10 @@ test('other addresses are refused with both settings named, unless the override 
   assert.match(refused.errors[0]!, /^listeners: .*allow\.insecure\.listeners=true/);
   const allowed = permitListeners([listener('10.1.2.3'), listener('')], { allowInsecure: true });
   assert.deepEqual(allowed.errors, []);
-  assert.deepEqual(allowed.listeners.map(({ host }) => host), ['10.1.2.3', '0.0.0.0']);
+  assert.deepEqual(
+    allowed.listeners.map(({ host }) => host),
+    ['10.1.2.3', '0.0.0.0'],
+  );
 });
 
 test('a protocol that is not there yet is refused whatever else is set', () => {

@@ -128,7 +128,12 @@ class ProduceRun {
     if (invalid !== undefined) return this.#error(index, invalid.errorCode, topic, invalid.message);
     if (isTransactional(records!)) {
       // Nobody coordinates transactions here yet: one that nobody ends would hide all that follows it.
-      return this.#error(index, Errors.INVALID_TXN_STATE, topic, 'The partition is not part of a transaction');
+      return this.#error(
+        index,
+        Errors.INVALID_TXN_STATE,
+        topic,
+        'The partition is not part of a transaction',
+      );
     }
     const { acks } = this.#request;
     const result = partition.append(records!, {
@@ -307,5 +312,8 @@ function distinctPartitions(topicData: readonly TopicRequest[]): readonly TopicR
       known.partitions.set(data.index, data);
     }
   }
-  return [...topics.values()].map(({ topic, partitions }) => ({ ...topic, partitionData: [...partitions.values()] }));
+  return [...topics.values()].map(({ topic, partitions }) => ({
+    ...topic,
+    partitionData: [...partitions.values()],
+  }));
 }

@@ -36,7 +36,11 @@ function describe(topic: string, index: number, services: Services): PartitionRe
     if (exists) return failure(index, Errors.NOT_LEADER_OR_FOLLOWER);
     const fault = topicNameProblem(topic);
     if (fault !== undefined) return failure(index, Errors.INVALID_TOPIC_EXCEPTION, fault);
-    return failure(index, Errors.UNKNOWN_TOPIC_OR_PARTITION, 'This server does not host this topic-partition.');
+    return failure(
+      index,
+      Errors.UNKNOWN_TOPIC_OR_PARTITION,
+      'This server does not host this topic-partition.',
+    );
   }
   const errorCode = partition.check(-1);
   if (errorCode !== Errors.NONE) return failure(index, errorCode);

@@ -232,7 +232,7 @@ export async function produceScenarios(t: TestContext, both: TwoBrokers): Promis
           lastOffsetDelta: 1,
           compression,
         });
-        await produce(`offset deltas ${deltas}, ${compression}`, 'odd', batch);
+        await produce(`offset deltas ${deltas.join()}, ${compression}`, 'odd', batch);
       }
     }
     await tell('a control batch', batchOf(['a'], { isControl: true }));
