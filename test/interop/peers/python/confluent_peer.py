@@ -16,8 +16,8 @@ BASE = {'bootstrap.servers': sys.argv[1], 'client.id': 'confluent'}
 if os.environ.get('HEADRACE_INTEROP_DEBUG'):
     BASE['debug'] = os.environ.get('HEADRACE_INTEROP_DEBUG_CONTEXTS', 'protocol,cgrp')
 READ_SECONDS_MAX = 60
-# A client that bootstraps anew when its only broker is gone (the default) keeps waiting for the coordinator's old handle,
-# which it has ended by then: ListConsumerGroupOffsets never gets as far as a request. Seen in librdkafka's debug output.
+# A client that bootstraps anew when its only broker is gone (the default) keeps waiting for the coordinator's old
+# handle, which it has ended by then: ListConsumerGroupOffsets never gets as far as a request (librdkafka's debug log).
 admin = AdminClient({**BASE, 'metadata.recovery.strategy': 'none'})
 producers = {}
 members = {}
