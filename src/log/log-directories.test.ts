@@ -338,3 +338,49 @@ test('a partition that no clean stop knew is looked at as after a crash', async 
   const second = await open(p, { directories: ['/a'] });
   assert.equal(second.get({ topic: 'u', partition: 0 })?.logEndOffset, 2);
 });
+
+test('of a topic made again while a directory was away the new log stays, however long the old one is', async () => {
+  for (const [away, stays] of [
+    ['/a', '/b'],
+    ['/b', '/a'],
+  ] as const) {
+    const [oldId, newId] = ['I'.repeat(16), 'J'.repeat(16)];
+    let isAway = false;
+    const p = ports({
+      fault: ({ kind, path }) =>
+        isAway && kind === 'open' && path.startsWith(`${away}/`) ? 'EACCES' : undefined,
+    });
+    const first = await open(p);
+    append(
+      first.create({ topic: 't', partition: 0, topicId: oldId, settings, directory: away }),
+      30,
+      p.clock.nowMs(),
+    );
+    await p.time.settle(first.shutdown());
+
+    isAway = true;
+    const second = await open(p);
+    const live = second.create({ topic: 't', partition: 0, topicId: newId, settings });
+    assert.equal(live.directory, stays);
+    append(live, 3, p.clock.nowMs());
+    await p.time.settle(second.shutdown());
+
+    isAway = false;
+    const third = await open(p, { topicIdOf: (topic) => (topic === 't' ? newId : undefined) });
+    const kept = third.get({ topic: 't', partition: 0 })!;
+    assert.deepEqual([kept.topicId, kept.directory, kept.logEndOffset], [newId, stays, 3]);
+    assert.deepEqual(
+      third.describe().map(({ path, partitions }) => [path, partitions.length]),
+      [
+        ['/a', stays === '/a' ? 1 : 0],
+        ['/b', stays === '/b' ? 1 : 0],
+      ],
+    );
+    append(kept, 1, p.clock.nowMs());
+    await p.time.advance(1001);
+    assert.equal(kept.durableEndOffset, 4);
+    const folders = (path: string): string[] => p.disk.list(path).filter((name) => name.startsWith('t'));
+    assert.deepEqual([folders(away), folders(stays)], [[], ['t-0']]);
+    await p.time.settle(third.shutdown());
+  }
+});

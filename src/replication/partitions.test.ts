@@ -1,0 +1,155 @@
+/** What partitions a broker has after a start at which one of its log directories was away. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { LogDirectories } from '../log/log-directories.ts';
+import { ClusterImage } from '../metadata/image.ts';
+import { topicKey } from '../metadata/keys.ts';
+import { NO_BROKER_CONFIGS } from '../metadata/configs/resolve.ts';
+import { topicSettings } from '../metadata/configs/topic-settings.ts';
+import { encodeRecord, TopicRecord } from '../metadata/records.ts';
+import { Errors } from '../protocol/errors.ts';
+import { buildBatch } from '../protocol/records.ts';
+import { simulatedPorts, type SimulatedPorts } from '../runtime/simulated-ports.ts';
+import { Partitions } from './partitions.ts';
+
+const NODE_ID = 1;
+const SETTINGS = topicSettings(new Map(), NO_BROKER_CONFIGS);
+
+/** The topic is made, or made again under another id; all its partitions are on this broker alone. */
+function putTopic(image: ClusterImage, name: string, topicId: string, partitionCount: number): void {
+  const partition = { replicas: [NODE_ID], isr: [NODE_ID], directories: [] };
+  const value = encodeRecord(TopicRecord, {
+    topicId,
+    partitions: Array.from({ length: partitionCount }, () => partition),
+  });
+  const revision = image.revision + 1;
+  const key = topicKey(name);
+  image.apply(revision, [{ key, value, createRevision: revision, modRevision: revision }]);
+}
+
+function deleteTopic(image: ClusterImage, name: string): void {
+  const revision = image.revision + 1;
+  image.apply(revision, [
+    { key: topicKey(name), value: undefined, createRevision: revision, modRevision: revision },
+  ]);
+}
+
+interface Running {
+  readonly partitions: Partitions;
+  stop(): Promise<void>;
+}
+
+/** As a broker does it: the logs first, then the partitions that the image holds. */
+async function start(p: SimulatedPorts, image: ClusterImage): Promise<Running> {
+  const logDirectories = await p.time.settle(
+    LogDirectories.open({
+      ports: p,
+      directories: ['/a', '/b'],
+      nodeId: NODE_ID,
+      clusterId: 'c',
+      settingsFor: () => SETTINGS,
+      topicIdOf: (topic) => image.topics.get(topic)?.id,
+    }),
+  );
+  const partitions = new Partitions({
+    nodeId: NODE_ID,
+    image,
+    logDirectories,
+    settingsOf: () => SETTINGS,
+    ports: p,
+    checkpointIntervalMs: 5_000,
+  });
+  partitions.start();
+  const stop = async (): Promise<void> => {
+    await p.time.settle(partitions.stop());
+    await p.time.settle(logDirectories.shutdown());
+  };
+  return { partitions, stop };
+}
+
+/** Of one record. */
+function append(p: SimulatedPorts, { partitions }: Running, topic: string, partition: number) {
+  const nowMs = p.clock.nowMs();
+  const batch = buildBatch({ records: [{ key: null, value: Buffer.from('v'), timestamp: nowMs }] });
+  const options = { acks: -1, origin: 'client', nowMs } as const;
+  const { errorCode, baseOffset } = partitions.get(topic, partition)!.append(batch, options);
+  return [errorCode, baseOffset];
+}
+
+/** Two directories, of which `/a` can be taken away. */
+function twoDirectories(): { p: SimulatedPorts; away: { is: boolean } } {
+  const away = { is: false };
+  const p = simulatedPorts({
+    seed: 1,
+    disk: {
+      fault: ({ kind, path }) =>
+        away.is && kind === 'open' && path.startsWith('/a/') ? 'EACCES' : undefined,
+    },
+  });
+  return { p, away };
+}
+
+test('replicas of a directory that has failed at the start are offline until it is back, not made anew', async () => {
+  const { p, away } = twoDirectories();
+  const image = new ClusterImage();
+  putTopic(image, 't', 'I'.repeat(16), 2);
+  let running = await start(p, image);
+  const inA = [0, 1].find((partition) => running.partitions.get('t', partition)!.log!.directory === '/a')!;
+  const inB = 1 - inA;
+  assert.equal(running.partitions.get('t', inB)!.log!.directory, '/b');
+  for (let offset = 0; offset < 5; offset++) {
+    for (const partition of [inA, inB]) {
+      assert.deepEqual(append(p, running, 't', partition), [Errors.NONE, offset]);
+    }
+  }
+  await running.stop();
+
+  away.is = true;
+  running = await start(p, image);
+  const lost = running.partitions.get('t', inA)!;
+  assert.equal(lost.log, undefined);
+  assert.equal(lost.check(-1), Errors.KAFKA_STORAGE_ERROR);
+  assert.deepEqual(append(p, running, 't', inA), [Errors.KAFKA_STORAGE_ERROR, -1]);
+  assert.equal(p.disk.stat(`/b/t-${inA}`), undefined);
+  assert.deepEqual(append(p, running, 't', inB), [Errors.NONE, 5]);
+  // A topic that is made now was never in the failed directory.
+  putTopic(image, 'new', 'N'.repeat(16), 1);
+  assert.equal(running.partitions.get('new', 0)!.log?.directory, '/b');
+  assert.deepEqual(append(p, running, 'new', 0), [Errors.NONE, 0]);
+  await running.stop();
+
+  away.is = false;
+  running = await start(p, image);
+  const back = running.partitions.get('t', inA)!;
+  assert.deepEqual([back.log?.directory, back.logEndOffset, back.highWatermark], ['/a', 5, 5]);
+  assert.deepEqual(append(p, running, 't', inA), [Errors.NONE, 5]);
+  assert.deepEqual(append(p, running, 't', inB), [Errors.NONE, 6]);
+  await running.stop();
+});
+
+test('the old log of a topic made again while its directory was away is removed, the new one stays', async () => {
+  const { p, away } = twoDirectories();
+  const image = new ClusterImage();
+  putTopic(image, 't', 'I'.repeat(16), 1);
+  let running = await start(p, image);
+  assert.equal(running.partitions.get('t', 0)!.log!.directory, '/a');
+  for (let offset = 0; offset < 5; offset++) {
+    assert.deepEqual(append(p, running, 't', 0), [Errors.NONE, offset]);
+  }
+  await running.stop();
+
+  away.is = true;
+  running = await start(p, image);
+  deleteTopic(image, 't');
+  putTopic(image, 't', 'J'.repeat(16), 1);
+  assert.deepEqual(append(p, running, 't', 0), [Errors.NONE, 0]);
+  await running.stop();
+
+  away.is = false;
+  running = await start(p, image);
+  const kept = running.partitions.get('t', 0)!;
+  assert.deepEqual([kept.log?.directory, kept.log?.topicId, kept.logEndOffset], ['/b', 'J'.repeat(16), 1]);
+  assert.deepEqual(append(p, running, 't', 0), [Errors.NONE, 1]);
+  assert.equal(p.disk.stat('/a/t-0'), undefined);
+  await running.stop();
+});
