@@ -1,4 +1,12 @@
-/** Fetch: offsets, limits, epochs, sessions, waiting. */
+/**
+ * Fetch: offsets, limits, epochs, sessions, waiting.
+ *
+ * Named exceptions, which are not asked here: Kafka fails over values that it does not expect, and says
+ * UNKNOWN_SERVER_ERROR (-1), which tells a client nothing and which none can rely on; Headrace is lenient.
+ * - A negative `maxBytes` of a partition: Kafka fails in that partition; of the request: in the first partition
+ *   that it reads. For Headrace it is 0: one batch comes all the same, of the first partition that has any.
+ * - An `isolationLevel` other than 0 and 1: Kafka fails as a whole. For Headrace it is 0, read_uncommitted.
+ */
 import type { TestContext } from 'node:test';
 
 import { buildBatch } from '../../../src/protocol/records.ts';
