@@ -331,6 +331,10 @@ func committed(r driver.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The library answers from its cache, which may not know a new topic yet; retrying asks again.
+	if described.Topics[0].Error != nil {
+		return nil, described.Topics[0].Error
+	}
 	wanted := []int{}
 	for partition := range described.Topics[0].Partitions {
 		wanted = append(wanted, partition)
