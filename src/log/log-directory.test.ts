@@ -70,6 +70,16 @@ test('of high watermark checkpoints that overlap the last one stays, and the dir
   }
 });
 
+test('a checkpoint that finds the file as it should be stops an older one that is under way', async () => {
+  const { p, directories } = await bench();
+  await fill(p, directories.create({ topic: 't', partition: 0, topicId: 'I'.repeat(16), settings }), 9);
+  await p.time.settle(directories.checkpointHighWatermarks(new Map([['t-0', 5]])));
+  const writes = [7, 5].map((offset) => directories.checkpointHighWatermarks(new Map([['t-0', offset]])));
+  await p.time.settle(Promise.all(writes));
+  assert.equal(readOffsetCheckpoint(p.disk, HIGH_WATERMARKS).get('t-0'), 5);
+  await p.time.settle(directories.shutdown());
+});
+
 test('a log start whose checkpoint was superseded is not durable, and its segments stay', async () => {
   const { p, directories, operations } = await bench();
   const log = directories.create({ topic: 't', partition: 0, topicId: 'I'.repeat(16), settings });

@@ -274,12 +274,16 @@ export class LogDirectory implements LogHome {
   /** Of several that are under way for one file the last one counts: the others wrote into its temporary file. */
   async #rewrite(name: string, offsets: readonly PartitionOffset[]): Promise<Rewrite> {
     const content = formatOffsetCheckpoint(offsets);
-    if (this.#written.get(name)?.equals(content)) return 'unchanged';
+    // Also where the file is right as it is: an older content that is under way must not replace it.
     const generation = (this.#generations.get(name) ?? 0) + 1;
     this.#generations.set(name, generation);
+    if (this.#written.get(name)?.equals(content)) return 'unchanged';
     const isCurrent = (): boolean => this.#generations.get(name) === generation && this.failure === undefined;
     await replaceFile(this.#environment.disk, this.pathOf(name), content, isCurrent);
-    if (!isCurrent()) return 'superseded';
+    if (!isCurrent()) {
+      this.#written.delete(name);
+      return 'superseded';
+    }
     this.#written.set(name, content);
     this.#named.set(name, namesIn(offsets));
     return 'written';
