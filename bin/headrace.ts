@@ -1,15 +1,11 @@
 /** The command line: reads settings, starts what is asked for and stops it when the system says so. */
 import { readFileSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
-import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
+import { Command, InvalidArgumentError } from 'commander';
 
 // Without it V8 collects the whole heap each time some 15 MB of network buffers have come and gone, which doubled the
 // processor time per byte produced (3 x 0.3 GB: 1.3 s against 0.6 s a round).
 setFlagsFromString('--external-memory-accounted-in-global-limit');
-// Before anything large is imported: a start spends most of its time compiling.
-enableCompileCache(join(import.meta.dirname, '..', 'node_modules', '.headrace', 'compile-cache'));
-const { Command, InvalidArgumentError } = await import('commander');
 
 interface StartFlags {
   readonly port?: number;
