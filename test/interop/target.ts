@@ -78,7 +78,7 @@ export async function startTarget({
     const [program, ...args] = await launcher.command(folder, port);
     const file = openSync(path, 'a');
     const errors = openSync(`${path}.err`, 'a');
-    const started = spawn(program!, args, { stdio: ['ignore', file, errors], cwd: ROOT });
+    const started = spawn(program!, args, { stdio: ['ignore', file, errors], cwd: ROOT, env: environment() });
     child = started;
     running.add(started);
     started.once('exit', () => running.delete(started));
@@ -123,6 +123,11 @@ export async function startTarget({
         rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A broker would take our own variables, which begin as its settings do, for settings. */
+function environment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('HEADRACE_')));
 }
 
 function headrace(settings: Record<string, string>): Launcher {

@@ -94,8 +94,8 @@ test('transactions and share groups have no coordinator here yet, and nobody is 
   assert.deepEqual(
     answers.map(({ errorCode, nodeId, host, port }) => ({ errorCode, nodeId, host, port })),
     [
-      { errorCode: Errors.COORDINATOR_NOT_AVAILABLE, ...NOWHERE },
-      { errorCode: Errors.COORDINATOR_NOT_AVAILABLE, ...NOWHERE },
+      { errorCode: Errors.UNSUPPORTED_VERSION, ...NOWHERE },
+      { errorCode: Errors.UNSUPPORTED_VERSION, ...NOWHERE },
     ],
   );
 });
@@ -108,7 +108,7 @@ test('item 59: a share key that is not group:topicId:partition is INVALID_REQUES
     return response.coordinators[0].errorCode;
   };
   assert.equal(await codeOf('g'), Errors.INVALID_REQUEST);
-  assert.equal(await codeOf(`g:${id}:1`), Errors.COORDINATOR_NOT_AVAILABLE);
+  assert.equal(await codeOf(`g:${id}:1`), Errors.UNSUPPORTED_VERSION);
   assert.equal(await codeOf(`g:${id}:1`, 5), Errors.INVALID_REQUEST);
   const keys: [string, boolean][] = [
     [`g:${id}:0`, true],

@@ -66,7 +66,8 @@ async function find(
       if (!authorize(services, context, { operation: 'DESCRIBE', resource: 'TRANSACTIONAL_ID', name: key })) {
         return refuse(Errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
       }
-      return refuse(Errors.COORDINATOR_NOT_AVAILABLE, 'This broker has no transaction coordinator.');
+      // Not COORDINATOR_NOT_AVAILABLE: clients would ask for a minute before they told anyone.
+      return refuse(Errors.UNSUPPORTED_VERSION, 'This broker does not serve transactions.');
     case KeyTypes.SHARE:
       if (context.apiVersion < SHARE_SINCE) return refuse(Errors.INVALID_REQUEST);
       if (!authorize(services, context, { operation: 'CLUSTER_ACTION', resource: 'CLUSTER' })) {
@@ -75,7 +76,7 @@ async function find(
       if (!isSharePartitionKey(key)) {
         return refuse(Errors.INVALID_REQUEST, 'The key of a share partition is group:topicId:partition.');
       }
-      return refuse(Errors.COORDINATOR_NOT_AVAILABLE, 'This broker has no share coordinator.');
+      return refuse(Errors.UNSUPPORTED_VERSION, 'This broker does not serve share groups.');
     default:
       return refuse(Errors.INVALID_REQUEST, `There is no coordinator type ${keyType}.`);
   }

@@ -39,7 +39,7 @@ test('with a transactional id there is no coordinator yet, and an empty one is n
   assert.deepEqual(
     [await answer('tx'), await answer('')],
     [
-      [Errors.COORDINATOR_NOT_AVAILABLE, -1, -1],
+      [Errors.UNSUPPORTED_VERSION, -1, -1],
       [Errors.INVALID_REQUEST, -1, -1],
     ],
   );

@@ -23,7 +23,7 @@ export const initProducerId = handler(
     if ((producerId === -1) !== (producerEpoch === -1)) return failed(Errors.INVALID_REQUEST);
     if (transactionalId === '') return failed(Errors.INVALID_REQUEST);
     // There is no transaction coordinator to find; FindCoordinator says the same.
-    if (transactionalId !== null) return failed(Errors.COORDINATOR_NOT_AVAILABLE);
+    if (transactionalId !== null) return failed(Errors.UNSUPPORTED_VERSION);
     try {
       const id = await services.producerIds.generate();
       return { throttleTimeMs: 0, errorCode: Errors.NONE, producerId: id, producerEpoch: 0 };
