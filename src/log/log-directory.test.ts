@@ -15,12 +15,15 @@ const HIGH_WATERMARKS = `/a/${names.HIGH_WATERMARK_CHECKPOINT}`;
 const settings = { ...DEFAULT_LOG_SETTINGS, segmentBytes: 500 };
 
 /** One directory whose syncs take their time, and what was asked of its disk. */
-async function bench(): Promise<{ p: SimulatedPorts; directories: LogDirectories; operations: string[] }> {
+async function bench(
+  fault?: (operation: { readonly kind: string; readonly path: string }) => string | undefined,
+): Promise<{ p: SimulatedPorts; directories: LogDirectories; operations: string[] }> {
   const operations: string[] = [];
   const p = simulatedPorts({
     seed: 1,
     disk: {
       syncLatencyMs: SYNC_MS,
+      ...(fault === undefined ? undefined : { fault }),
       onOperation: ({ kind, path }) => void operations.push(`${kind} ${path}`),
     },
   });
@@ -110,3 +113,29 @@ test('a log start whose checkpoint was superseded is not durable, and its segmen
   assert.ok(log.segmentCount < before);
   await p.time.settle(directories.shutdown());
 });
+
+test('checkpoints that find the disk full leave the directory online, and succeed when there is room', async () => {
+  for (const kind of ['open', 'write', 'sync']) {
+    let isFull = false;
+    const { p, directories } = await bench((operation) =>
+      isFull && operation.kind === kind && operation.path.endsWith('.tmp') ? 'ENOSPC' : undefined,
+    );
+    const log = directories.create({ topic: 't', partition: 0, topicId: 'I'.repeat(16), settings });
+    await fill(p, log, 30);
+    log.deleteRecordsBefore(25);
+    isFull = true;
+    await p.time.settle(directories.checkpoint());
+    await p.time.settle(directories.checkpointHighWatermarks(new Map([['t-0', 30]])));
+    assert.equal(directories.directories()[0]!.isOnline, true, kind);
+    assert.equal(readCheckpoint(p, HIGH_WATERMARKS), undefined);
+    isFull = false;
+    await p.time.settle(directories.checkpoint());
+    await p.time.settle(directories.checkpointHighWatermarks(new Map([['t-0', 30]])));
+    assert.deepEqual([readCheckpoint(p, LOG_STARTS), readCheckpoint(p, HIGH_WATERMARKS)], [25, 30]);
+    await p.time.settle(directories.shutdown());
+  }
+});
+
+function readCheckpoint(p: SimulatedPorts, path: string): number | undefined {
+  return p.disk.stat(path) === undefined ? undefined : readOffsetCheckpoint(p.disk, path).get('t-0');
+}

@@ -27,6 +27,7 @@ import type { LogEnvironment } from './environment.ts';
 import * as names from './file-names.ts';
 import type { LogHome } from './log-home.ts';
 import type { Log } from './log.ts';
+import { isPassing } from './storage-error.ts';
 import { SyncRounds, type Syncable } from './sync-rounds.ts';
 
 /** Who holds the lock, in words, for the one that does not get it. */
@@ -221,8 +222,18 @@ export class LogDirectory implements LogHome {
         if (offset !== undefined) log.logStartIsDurable(offset);
       }
     } catch (error) {
-      this.fail(error);
+      this.#checkpointFailed(error);
     }
+  }
+
+  /** On a full disk the file stays as it is, which is older and no less true, until there is room. */
+  #checkpointFailed(error: unknown): void {
+    if (!isPassing(error)) this.fail(error);
+    else
+      this.#logger.warn(
+        { error, directory: this.path },
+        'a checkpoint could not be written; it is tried again',
+      );
   }
 
   #recoveryPoints(lowered: ReadonlyMap<string, number> = new Map()): PartitionOffset[] {
@@ -250,7 +261,7 @@ export class LogDirectory implements LogHome {
     try {
       await this.#rewrite(names.HIGH_WATERMARK_CHECKPOINT, highWatermarks);
     } catch (error) {
-      this.fail(error);
+      this.#checkpointFailed(error);
     }
   }
 
