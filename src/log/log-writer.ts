@@ -87,8 +87,16 @@ export class LogWriter {
         duplicate: false,
       };
     } catch (error) {
+      if (options.origin === 'client') this.#turnAway(batch);
       return this.#writeFailed(error);
     }
+  }
+
+  #turnAway(batch: Buffer): void {
+    const producerId = header.producerId(batch);
+    if (producerId < 0) return;
+    const epoch = header.producerEpoch(batch);
+    this.#log.producers?.turnAway({ producerId, epoch, firstSequence: header.baseSequence(batch) });
   }
 
   /**

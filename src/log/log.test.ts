@@ -342,6 +342,30 @@ test('a full disk refuses the append, takes it back, and goes on when there is r
   assert.deepEqual(await f.read(0), [0, 1]);
 });
 
+test('what was in flight behind a batch that found the disk full waits for it, though the producer has no state', async () => {
+  let isFull = false;
+  const f = await fixture(
+    {},
+    {
+      disk: {
+        fault: ({ kind, path }) =>
+          isFull && kind === 'write' && path.endsWith('.log') ? 'ENOSPC' : undefined,
+      },
+    },
+  );
+  const nowMs = f.ports.clock.nowMs();
+  const send = (baseSequence: number): string => {
+    const records = [{ key: null, value: Buffer.from('x'), timestamp: nowMs }];
+    const batch = buildBatch({ records, producerId: 7, producerEpoch: 0, baseSequence });
+    return errorName(f.log.appendAsLeader(batch, { leaderEpoch: 0, origin: 'client', nowMs }).errorCode);
+  };
+  isFull = true;
+  assert.equal(send(0), 'KAFKA_STORAGE_ERROR');
+  isFull = false;
+  assert.equal(send(1), 'OUT_OF_ORDER_SEQUENCE_NUMBER');
+  assert.deepEqual([send(0), send(1), send(2)], ['NONE', 'NONE', 'NONE']);
+});
+
 test('a full disk while a segment rolls leaves the old one in use', async () => {
   let isFull = false;
   const f = await fixture(

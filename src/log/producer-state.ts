@@ -12,6 +12,8 @@ export const BATCHES_RETAINED = 5;
 export const NO_PRODUCER_ID = -1;
 export const NO_PRODUCER_EPOCH = -1;
 const NO_SEQUENCE = -1;
+/** Producers whose refused first batch is remembered. */
+const TURNED_AWAY_MAX = 1_000;
 const INT32_MAX = 2 ** 31 - 1;
 
 export interface BatchMetadata {
@@ -77,6 +79,8 @@ export class ProducerState {
   readonly #producers = new Map<number, ProducerEntry>();
   /** By first offset; transactions begin in the order of offsets, so the first entry is the lowest. */
   readonly #ongoing = new Map<number, Transaction>();
+  /** First batches of producers without state that a full disk refused; the oldest go when there are too many. */
+  readonly #turnedAway = new Map<number, { readonly epoch: number; readonly firstSequence: number }>();
   /** In the order of the markers. */
   #decided: DecidedTransaction[] = [];
   /** The state covers the log up to here. */
@@ -96,6 +100,23 @@ export class ProducerState {
 
   entries(): IterableIterator<ProducerEntry> {
     return this.#producers.values();
+  }
+
+  /**
+   * The disk had no room for a batch that `check` had passed. A producer without state may begin anywhere, but not with
+   * what was in flight behind its first batch: that one will be sent again, and would come too late.
+   */
+  turnAway(batch: {
+    readonly producerId: number;
+    readonly epoch: number;
+    readonly firstSequence: number;
+  }): void {
+    const { producerId, epoch, firstSequence } = batch;
+    if (this.#producers.has(producerId) || this.#turnedAway.has(producerId)) return;
+    if (this.#turnedAway.size >= TURNED_AWAY_MAX) {
+      this.#turnedAway.delete(this.#turnedAway.keys().next().value!);
+    }
+    this.#turnedAway.set(producerId, { epoch, firstSequence });
   }
 
   /** Puts an entry in place, as it was in a snapshot. */
@@ -154,10 +175,15 @@ export class ProducerState {
     const entry = this.#producers.get(batch.producerId);
     if (entry === undefined) {
       if (batch.epoch < NO_PRODUCER_EPOCH) return staleEpoch(batch, { epoch: NO_PRODUCER_EPOCH });
+      const first = origin === 'client' ? this.#turnedAway.get(batch.producerId) : undefined;
+      if (first !== undefined && first.epoch === batch.epoch && first.firstSequence !== batch.firstSequence) {
+        return outOfOrder(batch, `the disk had no room for ${first.firstSequence} before it`);
+      }
       return origin === 'client' && mustStartAtZero && batch.firstSequence !== 0
         ? outOfOrder(batch, 'expected 0 of a producer without state')
         : undefined;
     }
+    this.#turnedAway.delete(batch.producerId);
     if (batch.epoch < entry.epoch) return staleEpoch(batch, entry);
     if (origin === 'client') {
       const refusal = checkSequence(batch, entry, mustStartAtZero);
