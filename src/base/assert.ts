@@ -11,8 +11,3 @@ export class AssertionError extends Error {
 export function assert(condition: unknown, believed: string): asserts condition {
   if (!condition) throw new AssertionError(believed);
 }
-
-/** For the default branch of a switch over a union: fails to compile when a case is missing. */
-export function unreachable(value: never): never {
-  throw new AssertionError(`unexpected value ${String(value)}`);
-}

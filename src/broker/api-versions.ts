@@ -8,14 +8,8 @@ export interface ApiVersionRange {
 }
 
 const PRODUCE = 0;
-const INIT_PRODUCER_ID = 22;
 const GET_TELEMETRY_SUBSCRIPTIONS = 71;
 const PUSH_TELEMETRY = 72;
-
-/** The newest version that is served. InitProducerId 6 (KIP-939) is not stable in Kafka 4.4. */
-export function servedVersionMax(api: Api): number {
-  return api.key === INIT_PRODUCER_ID ? 5 : api.versionMax;
-}
 
 /** The ranges to advertise for these APIs, by key. */
 export function advertisedRanges(apis: readonly Api[]): ApiVersionRange[] {
@@ -25,7 +19,7 @@ export function advertisedRanges(apis: readonly Api[]): ApiVersionRange[] {
       apiKey: api.key,
       // Versions 0 to 2 are gone, but librdkafka turns a codec off where it does not see them (KAFKA-18659).
       minVersion: api.key === PRODUCE ? 0 : api.versionMin,
-      maxVersion: servedVersionMax(api),
+      maxVersion: api.versionMax,
     }))
     .sort((a, b) => a.apiKey - b.apiKey);
 }

@@ -9,7 +9,6 @@ import { Errors } from '../protocol/errors.ts';
 
 /** Batches per producer that a retry is compared with; clients have at most so many in flight. */
 export const BATCHES_RETAINED = 5;
-export const NO_PRODUCER_ID = -1;
 export const NO_PRODUCER_EPOCH = -1;
 const NO_SEQUENCE = -1;
 /** Producers whose refused first batch is remembered. */

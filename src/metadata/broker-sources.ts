@@ -19,7 +19,3 @@ export function brokerConfigSources(
 export function brokerNumber(sources: BrokerConfigSources, name: string): number {
   return Number(resolveBrokerConfig(name, sources).value);
 }
-
-export function brokerFlag(sources: BrokerConfigSources, name: string): boolean {
-  return resolveBrokerConfig(name, sources).value === 'true';
-}

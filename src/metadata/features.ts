@@ -42,11 +42,6 @@ export function isMetadataDowngradeLossy(to: number): boolean {
   return to < METADATA_VERSION_LAST_CHANGE;
 }
 
-/** The finalized level; 0: off. */
-export function featureLevel(image: ClusterImage, name: string): number {
-  return image.features.finalized.get(name) ?? 0;
-}
-
 /** The feature fields of an ApiVersions answer (v3+). */
 export interface ApiVersionsFeatures {
   readonly supportedFeatures: { name: string; minVersion: number; maxVersion: number }[];

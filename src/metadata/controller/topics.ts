@@ -17,8 +17,6 @@ import { isAlive } from './partition-change.ts';
 export const PARTITIONS_PER_REQUEST_MAX = 10_000;
 /** Replicas on each registered broker on average. Kafka has no such limit and does not survive without one (KIP-578). */
 export const REPLICAS_PER_BROKER_MAX = 10_000;
-/** Replicas of one partition. */
-export const REPLICATION_FACTOR_MAX = 32_767;
 
 /** A topic to be made; the fields are those of CreateTopics, -1 and empty lists included. */
 export interface NewTopic {
