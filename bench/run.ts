@@ -1,0 +1,163 @@
+/**
+ * `npm run bench [NAME...] -- [--rounds N] [--quick] [--only headrace|kafka] [--list]`: asks the questions of this folder
+ * about Headrace and Apache Kafka, prints what it finds, stores it below docs/benchmarks/ and writes docs/benchmarks.md anew
+ * from everything that is stored there. With `--quick`, or one side only, results go to a temporary folder instead: they
+ * show that a question works, and are no figures. `--render` only writes the document.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { machine } from './lib/machine.ts';
+import { KINDS, NAMES, type BySide, type Chart, type Context, type Question } from './lib/question.ts';
+import { renderDocument, renderPlain, type Stored } from './lib/render.ts';
+import { ROOT } from './lib/servers.ts';
+import { requireProc } from './lib/usage.ts';
+
+/** In the order of the document. A question is the file of its name. */
+const ORDER = [
+  'produce',
+  'consume',
+  'small-requests',
+  'latency',
+  'catch-up',
+  'start',
+  'idle',
+  'connections',
+  'partitions',
+  'rebalance',
+  'noisy-neighbour',
+  'soak',
+  'anchor',
+  'honesty',
+];
+const ROUNDS_DEFAULT = 3;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    out: { type: 'string' },
+    list: { type: 'boolean', default: false },
+    render: { type: 'boolean', default: false },
+  },
+});
+
+const fileOf = (name: string): string => path.join(import.meta.dirname, `${name}.ts`);
+const known = ORDER.filter((name) => existsSync(fileOf(name)));
+
+async function load(name: string): Promise<Question> {
+  const { question } = (await import(fileOf(name))) as { question: Question };
+  if (question?.name !== name) throw new Error(`bench/${name}.ts exports no question of that name`);
+  return question;
+}
+
+function context(name: string): Context {
+  const kinds = KINDS.filter((kind) => values.only === undefined || kind === values.only);
+  if (kinds.length === 0) throw new Error(`--only takes ${KINDS.join(' or ')}`);
+  const rounds = Number(values.rounds ?? (values.quick ? 1 : ROUNDS_DEFAULT));
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a number from 1');
+  const startedAt = performance.now();
+  const log = (text: string): void => {
+    const seconds = ((performance.now() - startedAt) / 1000).toFixed(0).padStart(4);
+    console.log(`${seconds} s  ${name}: ${text}`);
+  };
+  return {
+    rounds,
+    quick: values.quick,
+    kinds,
+    log,
+    async alternate<T>(fn: (kind: (typeof KINDS)[number], round: number) => Promise<T>) {
+      const samples: BySide<T> = { headrace: [], kafka: [] };
+      for (let round = 0; round < rounds; round++) {
+        for (const kind of kinds) samples[kind].push(await fn(kind, round));
+      }
+      return samples;
+    },
+  };
+}
+
+async function ask(name: string, folder: string): Promise<void> {
+  const { title, asks, run } = await load(name);
+  const about = context(name);
+  const sides = about.kinds.map((kind) => NAMES[kind]).join(' and ');
+  console.log(`\n== ${title} (${name}): ${sides}, rounds ${about.rounds}${about.quick ? ', quick' : ''}`);
+  const startedAt = performance.now();
+  const result = await run(about);
+  const { rounds, quick, kinds } = about;
+  const tookSeconds = Math.round((performance.now() - startedAt) / 1000);
+  const date = new Date().toISOString();
+  for (const table of result.tables) console.log(renderPlain(table));
+  console.log(`\n${name} took ${tookSeconds} s`);
+  const stored: Stored = {
+    name,
+    title,
+    asks,
+    date,
+    rounds,
+    quick,
+    kinds,
+    tookSeconds,
+    machine: machine(),
+    result,
+  };
+  writeFileSync(path.join(folder, `${name}.json`), `${JSON.stringify(stored, null, 1)}\n`);
+}
+
+/** Writes `benchmarks.md` beside `folder`, and the charts into it. */
+async function writeDocument(folder: string): Promise<string> {
+  const stored = readdirSync(folder)
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => JSON.parse(readFileSync(path.join(folder, file), 'utf8')) as Stored)
+    .sort((a, b) => ORDER.indexOf(a.name) - ORDER.indexOf(b.name));
+  const links = new Map<string, string[]>();
+  const charts = path.join(import.meta.dirname, 'lib', 'charts.ts');
+  if (existsSync(charts)) {
+    const { renderChart } = (await import(charts)) as { renderChart(chart: Chart): string };
+    for (const { name, result } of stored) {
+      for (const chart of result.charts ?? []) {
+        const file = `${name}-${chart.name}.svg`;
+        writeFileSync(path.join(folder, file), renderChart(chart));
+        links.set(name, [...(links.get(name) ?? []), `${path.basename(folder)}/${file}`]);
+      }
+    }
+  }
+  const document = path.join(path.dirname(folder), 'benchmarks.md');
+  writeFileSync(document, renderDocument(stored, links));
+  return document;
+}
+
+function outputFolder(): string {
+  if (values.out !== undefined) return path.resolve(values.out, 'benchmarks');
+  const isReal = !values.quick && values.only === undefined;
+  return path.join(isReal ? path.join(ROOT, 'docs') : path.join(tmpdir(), 'headrace-bench'), 'benchmarks');
+}
+
+if (values.list) {
+  for (const name of known) console.log(`${name.padEnd(18)}${(await load(name)).title}`);
+} else {
+  requireProc();
+  const unknown = positionals.filter((name) => !known.includes(name));
+  if (unknown.length > 0) {
+    throw new Error(`no question ${unknown.join(', ')}; there are ${known.join(', ')}`);
+  }
+  const folder = outputFolder();
+  mkdirSync(folder, { recursive: true });
+  const failed: string[] = [];
+  const asked = values.render
+    ? []
+    : known.filter((name) => positionals.length === 0 || positionals.includes(name));
+  for (const name of asked) {
+    try {
+      await ask(name, folder);
+    } catch (error) {
+      failed.push(name);
+      console.error(`${name} FAILED:`, error);
+    }
+  }
+  console.log(`\n${await writeDocument(folder)} is written`);
+  if (failed.length > 0) console.error(`failed: ${failed.join(', ')}`);
+  process.exit(failed.length === 0 ? 0 : 1);
+}
