@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { machine } from './lib/machine.ts';
-import { KINDS, NAMES, type BySide, type Chart, type Context, type Question } from './lib/question.ts';
+import { KINDS, NAMES, type BySide, type Context, type Question } from './lib/question.ts';
 import { renderDocument, renderPlain, type Stored } from './lib/render.ts';
 import { ROOT } from './lib/servers.ts';
 import { requireProc } from './lib/usage.ts';
@@ -113,13 +113,12 @@ async function writeDocument(folder: string): Promise<string> {
     .map((file) => JSON.parse(readFileSync(path.join(folder, file), 'utf8')) as Stored)
     .sort((a, b) => ORDER.indexOf(a.name) - ORDER.indexOf(b.name));
   const links = new Map<string, string[]>();
-  const charts = path.join(import.meta.dirname, 'lib', 'charts.ts');
-  if (existsSync(charts)) {
-    const { renderChart } = (await import(charts)) as { renderChart(chart: Chart): string };
+  if (stored.some(({ result }) => (result.charts ?? []).length > 0)) {
+    const { lineChart } = await import('./lib/charts.ts');
     for (const { name, result } of stored) {
       for (const chart of result.charts ?? []) {
         const file = `${name}-${chart.name}.svg`;
-        writeFileSync(path.join(folder, file), renderChart(chart));
+        writeFileSync(path.join(folder, file), lineChart(chart));
         links.set(name, [...(links.get(name) ?? []), `${path.basename(folder)}/${file}`]);
       }
     }
