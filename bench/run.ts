@@ -114,11 +114,11 @@ async function writeDocument(folder: string): Promise<string> {
     .sort((a, b) => ORDER.indexOf(a.name) - ORDER.indexOf(b.name));
   const links = new Map<string, string[]>();
   if (stored.some(({ result }) => (result.charts ?? []).length > 0)) {
-    const { lineChart } = await import('./lib/charts.ts');
+    const { renderChart } = await import('./lib/charts.ts');
     for (const { name, result } of stored) {
       for (const chart of result.charts ?? []) {
         const file = `${name}-${chart.name}.svg`;
-        writeFileSync(path.join(folder, file), lineChart(chart));
+        writeFileSync(path.join(folder, file), renderChart(chart));
         links.set(name, [...(links.get(name) ?? []), `${path.basename(folder)}/${file}`]);
       }
     }

@@ -4,8 +4,6 @@
  * So a result is data alone: samples, never figures that were worked out already.
  */
 
-import type { LineChart } from './charts.ts';
-
 /** Headrace first: the order in which sides take turns within a round. */
 export const KINDS = ['headrace', 'kafka'] as const;
 export type Kind = (typeof KINDS)[number];
@@ -35,10 +33,24 @@ export interface Table {
   readonly rows: readonly Row[];
 }
 
-/** Drawn as `docs/benchmarks/QUESTION-NAME.svg`. */
-export interface Chart extends LineChart {
+/** Drawn by `charts.ts` as `docs/benchmarks/QUESTION-NAME.svg`. */
+export interface Chart {
   /** Part of the file's name: lower case, hyphens. */
   readonly name: string;
+  readonly title: string;
+  readonly kind: 'line' | 'bar';
+  /** With the unit. */
+  readonly xTitle: string;
+  readonly yTitle: string;
+  readonly xScale?: 'linear' | 'log';
+  readonly yScale?: 'linear' | 'log';
+  readonly series: readonly {
+    readonly name: string;
+    /** Gives the series the colour of its side. */
+    readonly kind?: Kind;
+    /** x is a number, or a category that all series share in the same order. */
+    readonly points: readonly (readonly [x: number | string, y: number])[];
+  }[];
 }
 
 export interface QuestionResult {
