@@ -1,48 +1,51 @@
 /**
- * Charts of two brokers as SVG text, for docs/benchmarks/. Each point is the median of its samples with a whisker from the
- * least to the greatest, so that a reader sees what the machine's noise was. Colours differ in lightness too, and the
- * background is white rather than transparent: readable in print, for the colour-blind, and on dark pages.
+ * Charts as SVG text, for docs/benchmarks/. Points of a series that share their x are samples of one figure: drawn as their
+ * median, with a whisker from the least to the greatest, so that a reader sees what the noise was. The sides' colours differ
+ * in lightness too, and the background is white rather than transparent: readable in print, for the colour-blind, and on dark
+ * pages.
  */
 import { init } from 'echarts';
-import type { CustomSeriesOption, EChartsOption, LineSeriesOption } from 'echarts';
+import type { BarSeriesOption, CustomSeriesOption, EChartsOption, LineSeriesOption } from 'echarts';
+import { spread } from './figures.ts';
+import type { Chart, Kind } from './question.ts';
 
-export interface Axis {
+type Series = Chart['series'][number];
+type Scale = 'linear' | 'log';
+
+/** A figure at its place: what is drawn of the samples that share an x. */
+interface Place {
+  readonly x: number | string;
+  readonly min: number;
+  readonly median: number;
+  readonly max: number;
+}
+
+/** A series as it is drawn. */
+interface Drawn {
   readonly name: string;
-  /** Shown behind the name; empty for a plain count. */
-  readonly unit: string;
-  /** `log` for growth over a factor of 10 or more: proportional cost is then a straight line of slope 1. */
-  readonly scale: 'log' | 'linear';
-}
-
-export interface Point {
-  readonly x: number;
-  /** One for each round; not empty, and positive on a log axis. */
-  readonly samples: readonly number[];
-}
-
-export interface LineChart {
-  readonly title: string;
-  /** One line below the title: the settings without which the lines mean nothing. */
-  readonly subtitle?: string;
-  readonly x: Axis;
-  readonly y: Axis;
-  readonly headrace: readonly Point[];
-  readonly kafka: readonly Point[];
+  readonly color: string;
+  readonly symbol: string;
+  readonly dash: 'solid' | 'dashed' | 'dotted';
+  readonly places: readonly Place[];
 }
 
 const WIDTH = 720;
 const HEIGHT = 420;
 const INK = '#24292f';
-const FAINT = '#d8dee4';
 const MUTED = '#57606a';
+const GRID = '#d8dee4';
+const GRID_FAINT = '#f3f5f7';
 const WHISKER_CAP = 4;
-const SIDES = [
-  { key: 'headrace', name: 'Headrace', color: '#0b5cad', symbol: 'circle' },
-  { key: 'kafka', name: 'Apache Kafka', color: '#d9822b', symbol: 'triangle' },
-] as const;
+const SIDES: Readonly<Record<Kind, { color: string; symbol: string }>> = {
+  headrace: { color: '#0b5cad', symbol: 'circle' },
+  kafka: { color: '#d9822b', symbol: 'triangle' },
+};
+const OTHERS = ['#1a7f5a', '#8250df', '#57606a'];
+/** Several series of one side have its colour, and tell themselves apart by their line. */
+const DASHES = ['solid', 'dashed', 'dotted'] as const;
 
-/** An SVG document. The same chart gives the same bytes, so that a rerun without news changes no file. */
-export function lineChart(chart: LineChart): string {
+/** An SVG document. The same chart gives the same bytes, so that rendering again changes no file. */
+export function renderChart(chart: Chart): string {
   const drawing = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: HEIGHT });
   try {
     drawing.setOption(options(chart));
@@ -52,103 +55,145 @@ export function lineChart(chart: LineChart): string {
   }
 }
 
-function options(chart: LineChart): EChartsOption {
-  const points = [...chart.headrace, ...chart.kafka];
+function options(chart: Chart): EChartsOption {
+  const series = drawnSeries(chart);
+  const places = series.flatMap((one) => one.places);
+  const yValues = places.flatMap(({ min, max }) => [min, max]);
   return {
     animation: false,
     backgroundColor: '#ffffff',
     textStyle: { fontFamily: 'Helvetica, Arial, sans-serif', color: INK },
-    title: {
-      text: chart.title,
-      ...(chart.subtitle === undefined ? {} : { subtext: chart.subtitle }),
-      left: 16,
-      top: 12,
-      textStyle: { fontSize: 16, color: INK },
-      subtextStyle: { fontSize: 12, color: MUTED },
-    },
+    title: { text: chart.title, left: 16, top: 12, textStyle: { fontSize: 16, color: INK } },
     legend: {
-      right: 24,
-      top: 62,
-      icon: 'roundRect',
-      itemHeight: 8,
-      itemGap: 28,
-      data: SIDES.map(({ name }) => name),
+      left: 80,
+      top: 42,
+      itemHeight: 10,
+      itemGap: 24,
+      textStyle: { color: INK },
+      data: series.map(({ name }) => name),
     },
-    grid: { left: 84, right: 32, top: 92, bottom: 62 },
-    xAxis: {
-      ...axis(
-        chart.x,
-        points.map(({ x }) => x),
-      ),
-      nameGap: 34,
-    },
+    grid: { left: 84, right: 32, top: 76, bottom: 62 },
+    xAxis: xAxis(
+      chart,
+      places.map(({ x }) => x),
+    ),
     yAxis: {
-      ...axis(
-        chart.y,
-        points.flatMap(({ samples }) => samples),
-      ),
+      ...valueAxis(chart.yTitle, chart.yScale ?? 'linear', yValues),
       nameGap: 58,
     },
-    series: SIDES.flatMap((side) => [line(side, chart[side.key]), whiskers(side, chart[side.key])]),
+    series: series.flatMap((one): (LineSeriesOption | BarSeriesOption | CustomSeriesOption)[] =>
+      chart.kind === 'bar' ? [bars(one)] : [line(one), whiskers(one)],
+    ),
   };
 }
 
-function axis({ name, unit, scale }: Axis, values: readonly number[]) {
-  const label = unit === '' ? name : `${name} (${unit})`;
-  const shared = {
-    name: scale === 'log' ? `${label}, log scale` : label,
+/** What has no place on a logarithmic axis, a zero, is left out. */
+function drawnSeries({ series, xScale, yScale }: Chart): Drawn[] {
+  const seen = new Map<Kind | undefined, number>();
+  const hasPlace = ([x, y]: Series['points'][number]): boolean =>
+    (xScale !== 'log' || Number(x) > 0) && (yScale !== 'log' || y > 0);
+  return series.map(({ name, kind, points }) => {
+    const before = seen.get(kind) ?? 0;
+    seen.set(kind, before + 1);
+    const look =
+      kind === undefined ? { color: OTHERS[before % OTHERS.length]!, symbol: 'rect' } : SIDES[kind];
+    const dash = kind === undefined ? 'solid' : DASHES[before % DASHES.length]!;
+    const byX = Map.groupBy(points.filter(hasPlace), ([x]) => x);
+    const places = [...byX].map(([x, group]) => ({ x, ...spread(group.map(([, y]) => y))! }));
+    return { name, ...look, dash, places };
+  });
+}
+
+function xAxis({ kind, xTitle, xScale }: Chart, values: readonly (number | string)[]) {
+  if (kind === 'bar' || values.some((value) => typeof value === 'string')) {
+    const data = [...new Set(values.map(String))];
+    return { ...sharedAxis(xTitle), type: 'category' as const, data, nameGap: 34 };
+  }
+  return { ...valueAxis(xTitle, xScale ?? 'linear', values.map(Number)), nameGap: 34 };
+}
+
+function sharedAxis(name: string) {
+  return {
+    name,
     nameLocation: 'middle' as const,
     nameTextStyle: { color: INK, fontSize: 13 },
     axisLine: { show: true, onZero: false, lineStyle: { color: MUTED } },
     axisTick: { show: true },
-    axisLabel: { color: INK, fontSize: 12, formatter: shortNumber },
-    splitLine: { show: true, lineStyle: { color: FAINT } },
+    axisLabel: { color: INK, fontSize: 12 },
   };
-  if (scale === 'linear') return { ...shared, type: 'value' as const, min: 0 };
-  const [min, max] = logEnds(values);
+}
+
+function valueAxis(title: string, scale: Scale, values: readonly number[]) {
+  const shared = sharedAxis(scale === 'log' ? `${title}, log scale` : title);
+  const numbers = {
+    axisLabel: { ...shared.axisLabel, formatter: shortNumber },
+    splitLine: { show: true, lineStyle: { color: GRID } },
+  };
+  if (scale === 'linear') return { ...shared, ...numbers, type: 'value' as const, min: 0 };
+  const [min, max] = decades(values);
   return {
     ...shared,
+    ...numbers,
     type: 'log' as const,
     min,
     max,
     minorTick: { show: true, splitNumber: 9 },
-    minorSplitLine: { show: true, lineStyle: { color: '#f3f5f7' } },
+    minorSplitLine: { show: true, lineStyle: { color: GRID_FAINT } },
   };
 }
 
-/** Whole decades around what there is: lines at 1, 10, 100 are what a reader of a log scale looks for. */
-function logEnds(values: readonly number[]): [min: number, max: number] {
-  const [least, greatest] = [Math.min(...values), Math.max(...values)];
-  if (!(least > 0)) throw new Error(`a log scale has no place for ${least}`);
-  const low = 10 ** Math.floor(Math.log10(least));
-  const high = 10 ** Math.ceil(Math.log10(greatest));
+/** Whole decades around what there is: lines at 1, 10, 100 are what a reader of such an axis looks for. */
+function decades(values: readonly number[]): [min: number, max: number] {
+  if (values.length === 0) return [1, 10];
+  const low = 10 ** Math.floor(Math.log10(Math.min(...values)));
+  const high = 10 ** Math.ceil(Math.log10(Math.max(...values)));
   return [low, high > low ? high : low * 10];
 }
 
-function line(side: (typeof SIDES)[number], points: readonly Point[]): LineSeriesOption {
+function line({ name, color, symbol, dash, places }: Drawn): LineSeriesOption {
   return {
     type: 'line',
-    name: side.name,
-    data: points.map(({ x, samples }) => [x, median(samples)]),
-    symbol: side.symbol,
+    name,
+    data: places.map(({ x, median }) => [x, median]),
+    symbol,
+    // Many points are a course over time, where symbols would hide the line.
+    showSymbol: places.length <= 24,
     symbolSize: 9,
-    lineStyle: { width: 2.5, color: side.color },
-    itemStyle: { color: side.color },
+    lineStyle: { width: 2.5, color, type: dash },
+    itemStyle: { color },
   };
 }
 
-function whiskers(side: (typeof SIDES)[number], points: readonly Point[]): CustomSeriesOption {
+function bars({ name, color, dash, places }: Drawn): BarSeriesOption {
+  const opacity = dash === 'solid' ? 1 : dash === 'dashed' ? 0.65 : 0.4;
+  return {
+    type: 'bar',
+    name,
+    data: places.map(({ x, median }) => [String(x), median]),
+    barMaxWidth: 48,
+    itemStyle: { color, opacity },
+    label: {
+      show: true,
+      position: 'top',
+      color: INK,
+      fontSize: 11,
+      formatter: ({ value }) => shortNumber(Number((value as unknown[])[1])),
+    },
+  };
+}
+
+function whiskers({ name, color, places }: Drawn): CustomSeriesOption {
   return {
     type: 'custom',
-    name: `${side.name}, least to greatest`,
-    data: points.map(({ x, samples }) => [x, Math.min(...samples), Math.max(...samples)]),
+    name: `${name}, least to greatest`,
+    data: places.filter(({ min, max }) => max > min).map(({ x, min, max }) => [x, min, max]),
     encode: { x: 0, y: [1, 2] },
     silent: true,
     z: 1,
     renderItem: (_, api) => {
       const [x, low] = api.coord([api.value(0), api.value(1)]) as [number, number];
       const [, high] = api.coord([api.value(0), api.value(2)]) as [number, number];
-      const style = { stroke: side.color, lineWidth: 1.2, opacity: 0.8 };
+      const style = { stroke: color, lineWidth: 1.2, opacity: 0.8 };
       const stroke = (x1: number, y1: number, x2: number, y2: number) =>
         ({ type: 'line', shape: { x1, y1, x2, y2 }, style }) as const;
       const cap = (y: number) => stroke(x - WHISKER_CAP, y, x + WHISKER_CAP, y);
@@ -157,14 +202,8 @@ function whiskers(side: (typeof SIDES)[number], points: readonly Point[]): Custo
   };
 }
 
-export function median(samples: readonly number[]): number {
-  const sorted = samples.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
-/** 1500 is 1.5k: at most four characters and a letter. */
-export function shortNumber(value: number): string {
+/** 1500 is 1.5k. */
+function shortNumber(value: number): string {
   for (const [size, letter] of [
     [1e9, 'G'],
     [1e6, 'M'],
