@@ -129,7 +129,7 @@ export interface Connection {
   readonly remoteHost: string;
   readonly remotePort: number;
   readonly localPort: number;
-  /** Bytes arrived. The chunk belongs to the receiver. */
+  /** Bytes arrived. The chunk is the receiver's until it returns, then it is used again: what is to stay is copied. */
   onData: (chunk: Buffer) => void;
   /** Everything handed to `write` so far has left for the kernel after `write` returned false. */
   onDrain: () => void;

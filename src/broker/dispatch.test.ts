@@ -56,7 +56,7 @@ test('S07: ApiVersions in a version to come is answered in version 0 with its ra
   bytes.writeInt16BE(77, 6);
   const frames: Buffer[] = [];
   const { onData } = client.connection;
-  client.connection.onData = (chunk) => frames.push(chunk);
+  client.connection.onData = (chunk) => frames.push(Buffer.from(chunk));
   client.connection.write([bytes]);
   await world.ports.time.advance(10);
   const answer = Buffer.concat(frames);

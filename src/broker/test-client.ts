@@ -38,8 +38,9 @@ export class TestClient {
       for (let frame = this.#cutter.next(); frame !== undefined; frame = this.#cutter.next()) {
         const correlationId = frame.bytes.readInt32BE(0);
         this.answered.push(correlationId);
-        this.#answers.get(correlationId)?.(frame.bytes);
+        this.#answers.get(correlationId)?.(Buffer.from(frame.bytes));
       }
+      this.#cutter.keep();
     };
     connection.onClose = () => {
       this.isClosed = true;

@@ -12,11 +12,11 @@ import type { AbortedTransaction } from './transaction-index.ts';
 
 /** Throws what the disk throws. The segment then has the index in memory, to be written. */
 export function rebuildAborted(environment: LogEnvironment, log: LogContents, segment: Segment): void {
-  const { logStartOffset, folder, segments } = log;
+  const { folder, segments } = log;
   const endOffset = segment.baseOffset;
-  const offsets = log.snapshots.offsets.filter((offset) => offset >= logStartOffset && offset <= endOffset);
+  const offsets = log.snapshots.offsets.filter((offset) => offset <= endOffset);
   const state = new ProducerState();
-  new ProducerSnapshots(environment, folder, offsets).load(state, segments, { logStartOffset, endOffset });
+  new ProducerSnapshots(environment, folder, offsets).load(state, segments, endOffset);
   const aborted: AbortedTransaction[] = [];
   scanBatches(segment.file(), { from: 0, to: segment.sizeBytes }, (buffer, at) => {
     const completed = applyBatch(state, buffer, at);

@@ -40,6 +40,7 @@ export class Durability implements Syncable {
   readonly #log: DurableLog;
   #home: LogHome;
   #recoveryPoint: number;
+  #durableRecoveryPoint = 0;
   #durableEndOffset: number;
   /** What `onDurable` was told last. */
   #told: number;
@@ -74,6 +75,11 @@ export class Durability implements Syncable {
 
   get recoveryPoint(): number {
     return this.#recoveryPoint;
+  }
+
+  /** What the directory's checkpoint holds durably: the next life knows that much, whatever ends this one. */
+  get durableRecoveryPoint(): number {
+    return this.#durableRecoveryPoint;
   }
 
   get durableEndOffset(): number {
@@ -138,6 +144,12 @@ export class Durability implements Syncable {
     if (offset >= this.#recoveryPoint) return;
     this.#home.lowerRecoveryPoint(log, offset);
     this.#recoveryPoint = offset;
+    this.#durableRecoveryPoint = Math.min(this.#durableRecoveryPoint, offset);
+  }
+
+  /** The directory's checkpoint holds this recovery point durably, unless the log was cut meanwhile. */
+  recoveryPointIsDurable(offset: number): void {
+    this.#durableRecoveryPoint = Math.min(offset, this.#recoveryPoint);
   }
 
   /** The log was cut and ends at `endOffset`, in `active`; `removed` segments are gone. */
@@ -298,6 +310,7 @@ export class Durability implements Syncable {
     this.#round = undefined;
     this.#home = copy.#home;
     this.#recoveryPoint = copy.#recoveryPoint;
+    this.#durableRecoveryPoint = copy.#durableRecoveryPoint;
     this.#durableEndOffset = copy.#durableEndOffset;
     this.#segments = copy.#segments;
     this.#files = copy.#files;

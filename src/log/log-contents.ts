@@ -64,8 +64,7 @@ export class LogContents implements DurableLog, ReadableLog {
   producerState(): ProducerState {
     if (this.producers === undefined) {
       const state = new ProducerState();
-      const { logStartOffset, logEndOffset: endOffset } = this;
-      this.snapshots.load(state, this.segments, { logStartOffset, endOffset });
+      this.snapshots.load(state, this.segments, this.logEndOffset);
       this.producers = state;
     }
     return this.producers;

@@ -208,7 +208,8 @@ export class LogDirectory implements LogHome {
   async #checkpoint(): Promise<void> {
     if (this.failure !== undefined) return;
     try {
-      await this.#rewrite(names.RECOVERY_POINT_CHECKPOINT, this.#recoveryPoints());
+      await this.#checkpointRecoveryPoints();
+      if (this.failure !== undefined) return;
       const starts = this.#logStarts();
       const rewrite = await this.#rewrite(names.LOG_START_CHECKPOINT, starts);
       if (this.failure !== undefined || rewrite === 'superseded') return;
@@ -223,6 +224,16 @@ export class LogDirectory implements LogHome {
       }
     } catch (error) {
       this.#checkpointFailed(error);
+    }
+  }
+
+  async #checkpointRecoveryPoints(): Promise<void> {
+    const points = this.#recoveryPoints();
+    const rewrite = await this.#rewrite(names.RECOVERY_POINT_CHECKPOINT, points);
+    if (this.failure !== undefined || rewrite === 'superseded') return;
+    if (rewrite === 'written') this.#environment.disk.syncDirectory(this.path);
+    for (const { topic, partition, offset } of points) {
+      this.logs.get(names.partitionName(topic, partition))?.recoveryPointIsDurable(offset);
     }
   }
 

@@ -49,8 +49,9 @@ export class LogShrinker {
   }
 
   /**
-   * Lets go what retention allows. The log's start moves at once; files go when the start is durable, and so is the
-   * segment that is to be the first: LogDirectories sees to both and calls again. The number of segments removed now.
+   * Lets go what retention allows. The log's start moves at once; files go when the start is durable, and so are the
+   * segment that is to be the first and the recovery point that says so: LogDirectories sees to that and calls again.
+   * The number of segments removed now.
    */
   deleteOldSegments(nowMs: number, highWatermark: number): number {
     this.#log.mustBeUsable();
@@ -82,11 +83,11 @@ export class LogShrinker {
   }
 
   #removeBelowStart(): number {
-    // Up to the recovery point the segments that stay are durable, names and all.
+    // Up to the recovery point the segments that stay are durable, names, producers and all; and the next life must know.
     const startOffset = Math.min(
       this.#log.durableStartOffset,
       this.#log.logStartOffset,
-      this.#durability.recoveryPoint,
+      this.#durability.durableRecoveryPoint,
     );
     let count = 0;
     while (

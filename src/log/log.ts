@@ -362,14 +362,20 @@ export class Log {
     this.#shrinker.deleteRecordsBefore(offset);
   }
 
+  /** The directory's checkpoint holds this recovery point durably. */
+  recoveryPointIsDurable(offset: number): void {
+    this.#durability.recoveryPointIsDurable(offset);
+  }
+
   /** The directory's checkpoint holds this start durably. */
   logStartIsDurable(offset: number): void {
     this.#shrinker.logStartIsDurable(offset);
   }
 
   /**
-   * Lets go what retention allows. The log's start moves at once; files go when the start is durable, and so is the
-   * segment that is to be the first: LogDirectories sees to both and calls again. The number of segments removed now.
+   * Lets go what retention allows. The log's start moves at once; files go when the start is durable, and so are the
+   * segment that is to be the first and the recovery point that says so: LogDirectories sees to that and calls again.
+   * The number of segments removed now.
    */
   deleteOldSegments(nowMs: number, highWatermark: number): number {
     return this.#shrinker.deleteOldSegments(nowMs, highWatermark);

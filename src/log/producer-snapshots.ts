@@ -50,6 +50,11 @@ export class ProducerSnapshots {
     return this.#offsets[this.#offsets.length - 1];
   }
 
+  /** The latest file, if there is one, to be synced and closed. */
+  openLatest(): DiskFile[] {
+    return this.latest === undefined ? [] : [this.#environment.disk.open(this.#path(this.latest), 'read')];
+  }
+
   /** Writes the state as of its end offset and returns the file, open, to be synced and closed; undefined when it exists. */
   take(state: ProducerState): DiskFile | undefined {
     const offset = state.endOffset;
@@ -95,16 +100,13 @@ export class ProducerSnapshots {
 
   /**
    * Fills `state` with what holds at `endOffset`: from the latest valid snapshot that is not beyond it, and the batches
-   * from there. Snapshots that are damaged, beyond the end or not above the log's start are removed, as Kafka does.
+   * from there. Snapshots that are damaged, beyond the end or below the first segment are removed. What lies below the
+   * log's start but is still there counts, unlike in Kafka: whoever wrote it may yet try again.
    */
-  load(
-    state: ProducerState,
-    segments: Segments,
-    range: { readonly logStartOffset: number; readonly endOffset: number },
-  ): void {
-    const { logStartOffset, endOffset } = range;
-    this.removeIf((offset) => offset > endOffset || offset < logStartOffset);
-    const from = this.#restoreLatest(state) ?? logStartOffset;
+  load(state: ProducerState, segments: Segments, endOffset: number): void {
+    const startOffset = segments.first.baseOffset;
+    this.removeIf((offset) => offset > endOffset || offset < startOffset);
+    const from = this.#restoreLatest(state) ?? startOffset;
     state.endOffset = from;
     for (let index = Math.max(0, segments.floorIndex(from)); state.endOffset < endOffset; index++) {
       const segment = segments.at(index);

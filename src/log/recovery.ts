@@ -223,11 +223,15 @@ class Recovery {
     }
   }
 
-  /** Segments that lie wholly below the log's start were being deleted, in whatever order the names survived. */
+  /**
+   * Segments that lie wholly below the log's start were being deleted, in whatever order the names survived. Above the
+   * recovery point none was: they go later, when what they say of producers is durable elsewhere.
+   */
   #basesFromStart(): number[] {
     const { disk } = this.#environment;
     const bases = [...this.#folder.logs];
-    while (bases.length > 1 && bases[1] <= this.#options.logStartOffset) {
+    const end = Math.min(this.#options.logStartOffset, this.#options.recoveryPoint);
+    while (bases.length > 1 && bases[1] <= end) {
       const offset = bases.shift()!;
       for (const suffix of names.SEGMENT_SUFFIXES) {
         disk.remove(`${this.#folder.path}/${names.segmentFileName(offset, suffix)}`);
@@ -252,13 +256,9 @@ class Recovery {
     this.#scannedFrom = first.baseOffset;
     this.#epochs.truncateFromEnd(first.baseOffset);
     this.#snapshots.removeIf((offset) => offset > first.baseOffset);
-    this.#snapshots.load(this.#producers, segments, {
-      logStartOffset: Math.min(
-        Math.max(this.#options.logStartOffset, segments.first.baseOffset),
-        first.baseOffset,
-      ),
-      endOffset: first.baseOffset,
-    });
+    this.#snapshots.load(this.#producers, segments, first.baseOffset);
+    // Nobody says that this one is durable.
+    if (first.baseOffset > this.#options.recoveryPoint) this.#files.push(...this.#snapshots.openLatest());
     let next = first.baseOffset;
     for (let index = firstIndex; index < segments.count; index++) {
       const segment = segments.at(index)!;

@@ -1,6 +1,6 @@
 /**
- * Cuts a byte stream into frames: int32 size, then that many bytes. A frame that lies within one chunk is a view of it;
- * a frame over several chunks is copied once into a buffer of its own. What a peer declares is only a number: the buffer
+ * Cuts a byte stream into frames: int32 size, then that many bytes. A frame that lies within one chunk is a view of it,
+ * to be used before the next chunk comes; a frame over several chunks is copied once into a buffer of its own. What a peer declares is only a number: the buffer
  * grows with what has arrived, so a lying size costs the liar's bytes and not ours.
  */
 import { SlabPool } from './slab-pool.ts';
@@ -73,6 +73,13 @@ export class FrameCutter {
       return { bytes, slab: undefined };
     }
     return this.#collect(chunk, Math.min(available, size - this.#filled));
+  }
+
+  /** The chunk is about to be used again: what of it is not cut yet is copied. */
+  keep(): void {
+    if (this.#chunk === undefined) return;
+    this.#chunk = Buffer.from(this.#chunk.subarray(this.#at));
+    this.#at = 0;
   }
 
   /** True between the first byte of a frame and its last. */

@@ -18,7 +18,7 @@ export interface RequestSink<S> {
   handle(frame: Buffer, peer: Peer<S>): Answer | Promise<Answer>;
   /** Whether the request may begin while earlier ones that also may are unanswered (Produce: appends stay in order). */
   mayOverlap(frame: Buffer): boolean;
-  /** Whether nobody keeps a view of the frame once its answer has left this connection. */
+  /** Whether nobody looks at the frame any more once `handle` has returned, be the answer there or not. */
   isRecyclable(frame: Buffer): boolean;
 }
 
@@ -42,11 +42,14 @@ export interface Peer<S> {
   onGone(callback: () => void): () => void;
 }
 
+/** In the place of one that has been handled and is used again. */
+const NO_FRAME: Frame = { bytes: Buffer.alloc(0), slab: undefined };
 /** Answers are handed to the connection in slices of at most this size. */
 const SLICE_BYTES_MAX = 512 * 1024;
 
 interface Entry {
-  readonly frame: Frame;
+  frame: Frame;
+  readonly sizeBytes: number;
   readonly overlaps: boolean;
   answer: Answer;
   isAnswered: boolean;
@@ -125,6 +128,8 @@ export class ServerConnection<S> implements Peer<S> {
       if (!this.#cutter.isInsideFrame()) this.#frameSinceMs = this.#nowMs();
       this.#cutter.push(chunk);
       this.#pump();
+      this.#keepUnbegun(chunk);
+      this.#cutter.keep();
     };
     connection.onDrain = () => {
       this.#isBlocked = false;
@@ -250,10 +255,25 @@ export class ServerConnection<S> implements Peer<S> {
     this.activeAtMs = this.#nowMs();
     this.#frameSinceMs = this.activeAtMs;
     this.#isFrameDone = true;
-    this.#bytesAhead += frame.bytes.length;
+    const sizeBytes = frame.bytes.length;
+    this.#bytesAhead += sizeBytes;
     const overlaps = this.#sink.mayOverlap(frame.bytes);
-    this.#queue.push({ frame, overlaps, answer: undefined, isAnswered: false });
+    this.#queue.push({ frame, sizeBytes, overlaps, answer: undefined, isAnswered: false });
     return true;
+  }
+
+  /** What waits to be begun may not be a view of the chunk, which is used again. */
+  #keepUnbegun(chunk: Buffer): void {
+    for (let index = this.#begun; index < this.#queue.length; index++) {
+      const entry = this.#queue[index]!;
+      if (entry.frame.slab === undefined && entry.frame.bytes.buffer === chunk.buffer) entry.frame = this.#copyOf(entry.frame);
+    }
+  }
+
+  #copyOf({ bytes }: Frame): Frame {
+    const slab = this.#pool.take(bytes.length);
+    bytes.copy(slab);
+    return { bytes: slab.subarray(0, bytes.length), slab };
   }
 
   #mayReadMore(): boolean {
@@ -269,7 +289,7 @@ export class ServerConnection<S> implements Peer<S> {
     const entry = this.#queue[this.#begun]!;
     if (this.#begun > 0 && !(entry.overlaps && this.#queue[this.#begun - 1]!.overlaps)) return false;
     this.#begun += 1;
-    const answer = this.#sink.handle(entry.frame.bytes, this);
+    const answer = this.#handle(entry);
     if (!(answer instanceof Promise)) {
       this.#answered(entry, answer);
       return true;
@@ -289,6 +309,18 @@ export class ServerConnection<S> implements Peer<S> {
     return true;
   }
 
+  #handle(entry: Entry): Answer | Promise<Answer> {
+    const { slab } = entry.frame;
+    if (this.#sink.isRecyclable(entry.frame.bytes)) {
+      const answer = this.#sink.handle(entry.frame.bytes, this);
+      if (slab !== undefined) this.#pool.give(slab);
+      entry.frame = NO_FRAME;
+      return answer;
+    }
+    if (slab === undefined) entry.frame = { bytes: Buffer.from(entry.frame.bytes), slab: undefined };
+    return this.#sink.handle(entry.frame.bytes, this);
+  }
+
   #answered(entry: Entry, answer: Answer): void {
     entry.answer = answer;
     entry.isAnswered = true;
@@ -300,11 +332,10 @@ export class ServerConnection<S> implements Peer<S> {
     let isAny = false;
     while (this.#begun > 0 && this.#queue[0]!.isAnswered) {
       isAny = true;
-      const { frame, answer } = this.#queue.shift()!;
+      const { sizeBytes, answer } = this.#queue.shift()!;
       this.#begun -= 1;
-      this.#bytesAhead -= frame.bytes.length;
+      this.#bytesAhead -= sizeBytes;
       this.#bytesAnswered -= sizeOf(answer);
-      if (frame.slab !== undefined && this.#sink.isRecyclable(frame.bytes)) this.#pool.give(frame.slab);
       if (answer === CLOSE) {
         this.#queue.length = 0;
         this.#begun = 0;

@@ -16,7 +16,7 @@ class Client {
   constructor(connection: Connection) {
     this.connection = connection;
     connection.onData = (chunk) => {
-      this.chunks.push(chunk);
+      this.chunks.push(Buffer.from(chunk));
     };
     connection.onClose = () => {
       this.isClosed = true;

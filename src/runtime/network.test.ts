@@ -32,7 +32,7 @@ function received(connection: Connection, sizeBytes: number): Promise<Buffer> {
     const chunks: Buffer[] = [];
     let total = 0;
     connection.onData = (chunk) => {
-      chunks.push(chunk);
+      chunks.push(Buffer.from(chunk));
       total += chunk.length;
       if (total >= sizeBytes) resolve(Buffer.concat(chunks));
     };
@@ -175,7 +175,7 @@ if (process.platform !== 'win32') {
       import { realNetwork } from ${JSON.stringify(new URL('./network.ts', import.meta.url).href)};
       const logger = { warn: (fields, message) => console.log(message) };
       const listener = await realNetwork({ logger }).listen({ host: '127.0.0.1', port: 0 }, (connection) => {
-        connection.onData = (chunk) => connection.write([chunk]);
+        connection.onData = (chunk) => connection.write([Buffer.from(chunk)]);
       });
       console.log(listener.port);`;
     const limited = [

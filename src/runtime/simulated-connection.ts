@@ -10,6 +10,8 @@ import type { SimulatedRandom } from './simulated-random.ts';
 
 /** As the real network's: more bytes than this waiting, and `write` answers false. */
 const PENDING_BYTES_MAX = 64 * 1024;
+/** What chunks are filled with once they have been delivered. */
+const USED_UP = 0xdd;
 
 /** The way from one host to another. */
 export interface Link {
@@ -213,6 +215,8 @@ export class SimulatedEndpoint implements Connection {
       const peer = this.#peer!;
       this.#send(() => peer.#acknowledge(chunk.length));
       this.onData(chunk);
+      // It may be used again now, and whoever kept a view of it shall notice.
+      chunk.fill(USED_UP);
     }
     if (this.#endArrived && !this.#closed && !this.#paused && this.#unread.length === 0) this.end();
   }

@@ -37,8 +37,9 @@ class Wire {
         const correlationId = frame.bytes.readInt32BE(0);
         const waiting = this.waiting.get(correlationId);
         this.waiting.delete(correlationId);
-        waiting?.resolve(frame.bytes);
+        waiting?.resolve(Buffer.from(frame.bytes));
       }
+      this.#cutter.keep();
     };
     connection.onClose = () => this.close('the connection was lost');
   }
