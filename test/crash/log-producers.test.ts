@@ -1,0 +1,111 @@
+/**
+ * What a log knows of its producers outlives the segments that taught it: a batch that was durable is known as a retry
+ * after two crashes in a row, at any disk operation, although retention, DeleteRecords or a move has taken the records.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Errors } from '../../src/protocol/errors.ts';
+import type { Unsynced } from '../../src/runtime/simulated-disk.ts';
+import { producer, SETTINGS, World } from './log-world.ts';
+
+/** Everything before it is durable. */
+type Scenario = (world: World) => Promise<void>;
+
+const ALL = 1_000;
+
+const retention: Scenario = async (world) => {
+  world.log.configure({ ...SETTINGS, retentionMs: 1 });
+  await world.pass(5);
+  await world.ports.time.settle(world.directories.deleteOldSegments());
+  await world.pass(2_000);
+};
+
+/** The start is durable before the segment that begins there is. */
+const retentionDuringCheckpoint: Scenario = async (world) => {
+  world.log.configure({ ...SETTINGS, retentionMs: 1 });
+  await world.pass(5);
+  const checkpointed = world.directories.checkpoint();
+  await world.pass(0.5);
+  await world.ports.time.settle(world.directories.deleteOldSegments());
+  await checkpointed;
+  await world.pass(2_000);
+};
+
+const deleteRecords: Scenario = async (world) => {
+  world.log.deleteRecordsBefore(world.log.logEndOffset);
+  await world.ports.time.settle(world.directories.deleteOldSegments());
+  await world.pass(2_000);
+};
+
+const deleteRecordsAndStop: Scenario = async (world) => {
+  world.log.deleteRecordsBefore(world.log.logEndOffset);
+  await world.ports.time.settle(world.directories.shutdown());
+  await world.open();
+  await world.pass(2_000);
+};
+
+const SCENARIOS: Record<string, Scenario> = {
+  'retention by time': retention,
+  'retention while a checkpoint is written': retentionDuringCheckpoint,
+  DeleteRecords: deleteRecords,
+  'DeleteRecords and a clean stop': deleteRecordsAndStop,
+};
+
+/** How the first and the second life end; the second may go on. */
+const ENDINGS: readonly (readonly [Unsynced, Unsynced?])[] = [
+  ['lose'],
+  ['random'],
+  ['keep', 'lose'],
+  ['keep', 'random'],
+  ['random', 'lose'],
+  ['lose', 'keep'],
+];
+
+async function begin(crashAt?: number): Promise<World> {
+  const disk = { syncLatencyMs: 1, ...(crashAt === undefined ? {} : { crashAt }) };
+  const world = new World(`producers ${crashAt}`, { disk });
+  await world.open();
+  const who = producer(7);
+  for (let round = 0; round < 5; round++) {
+    world.append(`a${round}`, { producer: who });
+    await world.pass(5);
+  }
+  world.history.startMax = ALL;
+  assert.equal(world.history.durableEnd, 5);
+  return world;
+}
+
+async function retryIsKnown(world: World): Promise<void> {
+  await world.check();
+  const again = { ...producer(7), sequence: 4 };
+  const result = world.append('a4', { producer: again });
+  assert.equal(result.errorCode, Errors.NONE);
+  assert.ok(result.duplicate, `the last batch was written again, at ${result.baseOffset}`);
+}
+
+for (const [name, scenario] of Object.entries(SCENARIOS)) {
+  test(`after ${name} and two crashes a retry is still known for what it is`, async () => {
+    const count = await begin();
+    const from = count.ports.disk.operations;
+    await scenario(count);
+    const operations = count.ports.disk.operations;
+    assert.ok(operations - from > 5, `${operations - from} operations`);
+    for (let crashAt = from + 1; crashAt <= operations + 1; crashAt++) {
+      for (const [first, second] of ENDINGS) {
+        const world = await begin(crashAt);
+        try {
+          await scenario(world).catch((error: unknown) => {
+            if (!world.ports.disk.isCrashed) throw error;
+          });
+          await world.restart(first);
+          await world.pass(crashAt % 2 === 0 ? 0 : 100);
+          if (second !== undefined) await world.restart(second);
+          await retryIsKnown(world);
+        } catch (error) {
+          const where = `operation ${crashAt - from} of ${operations - from}`;
+          throw new Error(`crash at ${where}, then ${first}, then ${second ?? 'nothing'}`, { cause: error });
+        }
+      }
+    }
+  });
+}
