@@ -1,0 +1,82 @@
+/**
+ * A process that sends produce requests at times that were settled before the first one: request n is meant to leave at
+ * start + n / rate, whatever has become of those before it. One that leaves late has its delay in its latency, because
+ * latency counts from when it was meant to leave; none is left out (coordinated omission).
+ */
+import { nowMicros } from './clock.ts';
+import { connectMany } from './frame-connection.ts';
+import type { ProduceRun } from './messages.ts';
+import { startPacer } from './pacer.ts';
+import { ProduceFrames, batchBytesOf, checkProduced } from './produce-frame.ts';
+import { SampleBuffer, cpuSeconds, fail, send, serveRuns } from './worker-port.ts';
+
+const DRAIN_MS_MAX = 60_000;
+/** Correlation ids count the requests; a run does not come near their end. */
+const REQUESTS_MAX = 2 ** 31 - 1;
+
+async function prepare(run: ProduceRun): Promise<(startMicros: number) => void> {
+  const { shape, schedule, targets } = run;
+  const { requestsPerSecond, warmupSeconds, seconds } = schedule;
+  const requests = Math.round((warmupSeconds + seconds) * requestsPerSecond);
+  if (requests > REQUESTS_MAX) throw new RangeError(`${requests} requests are more than a run may have`);
+  const measuredFrom = Math.round(warmupSeconds * requestsPerSecond);
+  const batchBytes = batchBytesOf(shape) * shape.batchesPerRequest;
+  const frames = targets.map(({ topic }) => new ProduceFrames(topic, shape));
+  const connections = await connectMany(run.port, run.connections);
+
+  return (startMicros) => {
+    const cpuBefore = cpuSeconds();
+    const samples = new SampleBuffer();
+    const intended = (request: number): number => startMicros + (request * 1e6) / requestsPerSecond;
+    let sent = 0;
+    let answered = 0;
+    let lastAnswerMicros = startMicros;
+    let drainTimer: NodeJS.Timeout | undefined;
+
+    const end = (): void => {
+      stopPacer();
+      clearTimeout(drainTimer);
+      for (const connection of connections) connection.close();
+      samples.close();
+      const drainMs = Math.max(0, lastAnswerMicros - intended(requests - 1)) / 1_000;
+      const used = cpuSeconds() - cpuBefore;
+      send({ kind: 'done', requests, unanswered: requests - answered, drainMs, cpuSeconds: used });
+    };
+
+    const sendDue = (): void => {
+      for (let now = nowMicros(); sent < requests && intended(sent) <= now; sent++) {
+        const place = sent % connections.length;
+        const { partitions } = targets[place % targets.length];
+        const pool = frames[place % targets.length];
+        // Every connection goes round all partitions, and no two of them begin at the same one.
+        const turn = Math.floor(sent / connections.length) * shape.batchesPerRequest;
+        const first = (Math.floor(place / targets.length) + turn) % partitions;
+        const stampMicros = intended(sent);
+        const frame = pool.take({ correlationId: sent, first, partitions, stampMicros });
+        connections[place].write(frame, () => pool.giveBack(frame));
+        if (sent < measuredFrom) continue;
+        now = nowMicros();
+        samples.lateness((now - stampMicros) / 1_000);
+      }
+      if (sent === requests && drainTimer === undefined) {
+        stopPacer();
+        drainTimer = setTimeout(end, DRAIN_MS_MAX);
+      }
+    };
+
+    for (const connection of connections) {
+      connection.onLost = fail;
+      connection.onFrame = (frame) => {
+        const request = checkProduced(frame, shape.batchesPerRequest);
+        lastAnswerMicros = nowMicros();
+        if (request >= measuredFrom) samples.latency((lastAnswerMicros - intended(request)) / 1_000);
+        samples.completed(batchBytes);
+        answered++;
+        if (answered === requests) end();
+      };
+    }
+    const stopPacer = startPacer({ startMicros, intervalMicros: 1e6 / requestsPerSecond }, sendDue);
+  };
+}
+
+serveRuns(prepare);
