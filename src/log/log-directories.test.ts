@@ -327,6 +327,35 @@ test('power lost right after a clean stop takes nothing, though small files were
   }
 });
 
+test('logs are recovered, and searched by time, although the limit on open files closes theirs meanwhile', async () => {
+  const p = ports({ readLatencyMs: 1 });
+  const large = { ...settings, segmentBytes: 10_000_000, indexIntervalBytes: 10_000_000 };
+  const options = { directories: ['/a'], openFilesMax: 1, settingsFor: () => large };
+  const first = await open(p, options);
+  const value = Buffer.alloc(100_000);
+  for (let partition = 0; partition < 3; partition++) {
+    const log = first.create({ topic: 't', partition, topicId: ID, settings: large });
+    for (let nowMs = 1; nowMs <= 10; nowMs++) {
+      const batch = buildBatch({ records: [{ key: null, value, timestamp: nowMs }] });
+      assert.equal(log.appendAsLeader(batch, { leaderEpoch: 0, origin: 'client', nowMs }).errorCode, 0);
+    }
+  }
+  await p.time.advance(100);
+  p.kill();
+  const q = p.restart('lose');
+  const second = await open(q, options);
+  const logs = [...second.logs()];
+  assert.deepEqual(
+    logs.map(({ logEndOffset }) => logEndOffset),
+    [10, 10, 10],
+  );
+  const found = await q.time.settle(Promise.all(logs.map((log) => log.offsetForTimestamp(9))));
+  assert.deepEqual(
+    found.map((one) => one?.offset),
+    [8, 8, 8],
+  );
+});
+
 test('a partition that no clean stop knew is looked at as after a crash', async () => {
   const p = ports();
   const first = await open(p, { directories: ['/a'] });

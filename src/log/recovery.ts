@@ -301,26 +301,31 @@ class Recovery {
     this.#scanned.push(segment);
     segment.beginScan();
     const sizeBytes = segment.sizeBytes;
-    const end = await scanBatchesAsync(segment.file(), { from: 0, to: sizeBytes }, (buffer, at, position) => {
-      const baseOffset = header.baseOffset(buffer, at);
-      const lastOffset = header.lastOffset(buffer, at);
-      const epoch = header.partitionLeaderEpoch(buffer, at);
-      const latestEpoch = this.#epochs.latestEpoch;
-      const isNext = cleanupPolicy.compact ? baseOffset >= next : baseOffset === next;
-      const isGood =
-        isNext &&
-        lastOffset >= baseOffset &&
-        lastOffset - segment.baseOffset <= RELATIVE_OFFSET_MAX &&
-        (epoch < 0 || latestEpoch === undefined || epoch >= latestEpoch) &&
-        header.isCrcValid(buffer, at);
-      if (!isGood) return false;
-      segment.indexBatch(buffer, at, position);
-      if (epoch >= 0 && epoch !== latestEpoch) this.#epochs.assign(epoch, baseOffset);
-      const completed = applyBatch(this.#producers, buffer, at);
-      if (completed?.isAbort) aborted.push(completed);
-      next = lastOffset + 1;
-      return true;
-    });
+    const range = { from: 0, to: sizeBytes };
+    const end = await scanBatchesAsync(
+      () => segment.file(),
+      range,
+      (buffer, at, position) => {
+        const baseOffset = header.baseOffset(buffer, at);
+        const lastOffset = header.lastOffset(buffer, at);
+        const epoch = header.partitionLeaderEpoch(buffer, at);
+        const latestEpoch = this.#epochs.latestEpoch;
+        const isNext = cleanupPolicy.compact ? baseOffset >= next : baseOffset === next;
+        const isGood =
+          isNext &&
+          lastOffset >= baseOffset &&
+          lastOffset - segment.baseOffset <= RELATIVE_OFFSET_MAX &&
+          (epoch < 0 || latestEpoch === undefined || epoch >= latestEpoch) &&
+          header.isCrcValid(buffer, at);
+        if (!isGood) return false;
+        segment.indexBatch(buffer, at, position);
+        if (epoch >= 0 && epoch !== latestEpoch) this.#epochs.assign(epoch, baseOffset);
+        const completed = applyBatch(this.#producers, buffer, at);
+        if (completed?.isAbort) aborted.push(completed);
+        next = lastOffset + 1;
+        return true;
+      },
+    );
     segment.setAborted(aborted);
     if (end < sizeBytes) {
       if (next < this.#recoveryPoint) {

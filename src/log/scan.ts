@@ -31,15 +31,18 @@ export function scanBatches(file: DiskFile, range: ScanRange, visit: BatchVisito
   return scan.position;
 }
 
-/** As above without blocking: each chunk is read in the background. */
+/**
+ * As above without blocking: each chunk is read in the background. `file` is asked for each, since the limit on open
+ * files may have closed the last one meanwhile.
+ */
 export async function scanBatchesAsync(
-  file: DiskFile,
+  file: () => DiskFile,
   range: ScanRange,
   visit: BatchVisitor,
 ): Promise<number> {
   const scan = new Scan(range);
   for (let target = scan.target(); target !== undefined; target = scan.target()) {
-    scan.feed(await file.readAsync(scan.position, target), visit);
+    scan.feed(await file().readAsync(scan.position, target), visit);
   }
   return scan.position;
 }

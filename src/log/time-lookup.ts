@@ -53,13 +53,17 @@ async function findInSegment(
 ): Promise<TimestampOffset | undefined> {
   let found: TimestampOffset | undefined;
   const range = { from: segment.offsetIndex().positionFor(startOffset), to: segment.sizeBytes };
-  await scanBatchesAsync(segment.file(), range, (buffer, at) => {
-    const maxTimestamp = header.maxTimestamp(buffer, at);
-    // Opening a batch is dear: its header says whether it is worth it.
-    if (maxTimestamp < 0) return true;
-    found = look(buffer.subarray(at, at + header.batchSizeBytes(buffer, at)));
-    return found === undefined;
-  });
+  await scanBatchesAsync(
+    () => segment.file(),
+    range,
+    (buffer, at) => {
+      const maxTimestamp = header.maxTimestamp(buffer, at);
+      // Opening a batch is dear: its header says whether it is worth it.
+      if (maxTimestamp < 0) return true;
+      found = look(buffer.subarray(at, at + header.batchSizeBytes(buffer, at)));
+      return found === undefined;
+    },
+  );
   return found;
 }
 
