@@ -46,7 +46,7 @@ const CONSUMER_WAIT_MS_MAX = 60_000;
 /** The load processes of one question. `close` lets them end. */
 export class OpenLoop {
   readonly #producer = new LoadProcess<ProduceRun>('produce-worker.ts');
-  readonly #consumer = new LoadProcess<ConsumeRun>('consume-worker.ts');
+  #consumer = new LoadProcess<ConsumeRun>('consume-worker.ts');
 
   /** Errors: anything that the load met, such as an error code; the processes are of no use then. */
   async run(run: OpenLoopRun): Promise<OpenLoopResult> {
@@ -94,7 +94,7 @@ export class OpenLoop {
     ]);
     const isLost = producer.unanswered > 0;
     const consumer = isLost ? undefined : await within(consuming, CONSUMER_WAIT_MS_MAX);
-    if (isLost) this.#consumer.kill();
+    if (isLost) this.#restartConsumer(consuming);
     return {
       produceMs: joinSamples(produced.map(({ latencyMs }) => latencyMs)),
       endToEndMs: joinSamples(consumed.map(({ latencyMs }) => latencyMs)),
@@ -103,6 +103,13 @@ export class OpenLoop {
       consumer,
       isHeld: !isLost && producer.drainMs <= HELD_DRAIN_MS_MAX,
     };
+  }
+
+  /** It waits for records that do not come. */
+  #restartConsumer(consuming: Promise<unknown>): void {
+    consuming.catch(() => {});
+    this.#consumer.kill();
+    this.#consumer = new LoadProcess('consume-worker.ts');
   }
 }
 
