@@ -30,6 +30,8 @@ export interface Table {
   readonly title: string;
   /** What a reader must know to read it; a short paragraph. */
   readonly text?: string;
+  /** Shows how something was measured; nobody is better or worse for it. */
+  readonly isInformation?: boolean;
   readonly rows: readonly Row[];
 }
 

@@ -43,8 +43,8 @@ export function renderPlain(table: Table): string {
     row.label,
     `${plainSpread(row.headrace)} ${row.unit}`,
     `${plainSpread(row.kafka)} ${row.unit}`,
-    ratioText(row),
-    verdict(row),
+    table.isInformation === true ? '' : ratioText(row),
+    verdict(row).replaceAll('**', ''),
   ]);
   const all = [['', 'Headrace min / median / max', 'Kafka', 'ratio', 'goal'], ...lines];
   const widths = all[0].map((_, column) => Math.max(...all.map((line) => line[column].length)));
@@ -72,7 +72,9 @@ function machines(stored: readonly Stored[]): string {
 /** What a reader asks first: which goals are met, and where Kafka is ahead. */
 function summary(stored: readonly Stored[]): string {
   const rows = stored.flatMap(({ name, result }) =>
-    result.tables.flatMap((table) => table.rows.map((row) => ({ name, table, row }))),
+    result.tables
+      .filter(({ isInformation }) => isInformation !== true)
+      .flatMap((table) => table.rows.map((row) => ({ name, table, row }))),
   );
   const goals = rows.filter(({ row }) => isGoalMet(row) !== undefined);
   const missed = goals.filter(({ row }) => isGoalMet(row) === false);
@@ -104,22 +106,25 @@ function section(stored: Stored, links: readonly string[]): string {
   return parts.join('\n');
 }
 
-function renderTable({ title, text, rows }: Table): string {
+function renderTable({ title, text, rows, isInformation = false }: Table): string {
   const hasGoal = rows.some(({ goal }) => goal !== undefined);
-  const head = ['', 'unit', 'Headrace', 'Kafka', 'ratio', ...(hasGoal ? ['goal'] : [])];
+  const head = ['', 'unit', 'Headrace', 'Kafka'];
+  if (!isInformation) head.push('ratio');
+  if (hasGoal) head.push('goal');
   const cells = rows.map((row) => [
     row.label,
     row.unit,
     markdownSpread(row.headrace),
     markdownSpread(row.kafka),
-    ratioText(row),
+    ...(isInformation ? [] : [ratioText(row)]),
     ...(hasGoal ? [verdict(row)] : []),
   ]);
   const line = (texts: readonly string[]): string => `| ${texts.join(' | ')} |`;
   const rule = head.map((_, column) => (column < 2 ? '---' : '---:'));
-  const parts = [`### ${title}\n`];
+  const parts = [isInformation ? `<details><summary>${title}</summary>\n` : `### ${title}\n`];
   if (text !== undefined) parts.push(`${text}\n`);
   parts.push(`${[line(head), line(rule), ...cells.map(line)].join('\n')}\n`);
+  if (isInformation) parts.push('</details>\n');
   return parts.join('\n');
 }
 
