@@ -83,7 +83,7 @@ function twoDirectories(): { p: SimulatedPorts; away: { is: boolean } } {
     seed: 1,
     disk: {
       fault: ({ kind, path }) =>
-        away.is && kind === 'open' && path.startsWith('/a/') ? 'EACCES' : undefined,
+        away.is && (kind === 'open' || kind === 'sync') && path.startsWith('/a/') ? 'EACCES' : undefined,
     },
   });
   return { p, away };
@@ -151,5 +151,43 @@ test('the old log of a topic made again while its directory was away is removed,
   assert.deepEqual([kept.log?.directory, kept.log?.topicId, kept.logEndOffset], ['/b', 'J'.repeat(16), 1]);
   assert.deepEqual(append(p, running, 't', 0), [Errors.NONE, 1]);
   assert.equal(p.disk.stat('/a/t-0'), undefined);
+  await running.stop();
+});
+
+test('whoever follows leadership hears of no partition without a log, and is told when a directory fails', async () => {
+  const { p, away } = twoDirectories();
+  const image = new ClusterImage();
+  putTopic(image, 't', 'I'.repeat(16), 2);
+  let running = await start(p, image);
+  const heard: string[] = [];
+  const listen = (): void => {
+    heard.length = 0;
+    running.partitions.onLeadership({
+      onElected: ({ partition }) => heard.push(`elected ${partition}`),
+      onResigned: ({ partition }) => heard.push(`resigned ${partition}`),
+    });
+  };
+  listen();
+  const inA = [0, 1].find((partition) => running.partitions.get('t', partition)!.log!.directory === '/a')!;
+  assert.deepEqual(heard, ['elected 0', 'elected 1']);
+  await running.stop();
+
+  away.is = true;
+  running = await start(p, image);
+  listen();
+  assert.deepEqual(heard, [`elected ${1 - inA}`]);
+  putTopic(image, 'new', 'N'.repeat(16), 1);
+  assert.deepEqual(heard, [`elected ${1 - inA}`, 'elected 0']);
+  await running.stop();
+
+  away.is = false;
+  running = await start(p, image);
+  listen();
+  assert.deepEqual(heard, ['elected 0', 'elected 1', 'elected 0']);
+  heard.length = 0;
+  away.is = true;
+  append(p, running, 't', inA);
+  await p.time.advance(100);
+  assert.deepEqual(heard, [`resigned ${inA}`]);
   await running.stop();
 });

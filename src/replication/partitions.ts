@@ -10,7 +10,10 @@ import type { ClusterImage, ImageChange, PartitionImage, TopicImage } from '../m
 import type { TopicSettings } from '../metadata/configs/topic-settings.ts';
 import { Partition } from './partition.ts';
 
-/** Called when this broker begins or ceases to lead a partition, and on a new epoch of its own. */
+/**
+ * Called when this broker begins or ceases to lead a partition, and on a new epoch of its own. Leading takes a log: what a
+ * directory that has failed holds cannot be known, least of all that it is empty.
+ */
 export interface LeadershipListener {
   onElected(partition: Partition): void;
   onResigned(partition: Partition): void;
@@ -84,7 +87,7 @@ export class Partitions {
   /** Also tells the listener at once of the partitions that are led already. */
   onLeadership(listener: LeadershipListener): void {
     this.#listeners.push(listener);
-    for (const partition of this.all()) if (partition.isLeader) listener.onElected(partition);
+    for (const partition of this.all()) if (isServed(partition)) listener.onElected(partition);
   }
 
   async checkpoint(): Promise<void> {
@@ -124,7 +127,12 @@ export class Partitions {
 
   #onDirectoryFailure(path: string, error: Error): void {
     this.#ports.logger.error({ path, error }, 'log directory failed: its partitions are offline');
-    for (const partition of this.all()) if (partition.log?.directory === path) partition.fail();
+    for (const partition of this.all()) {
+      if (partition.log?.directory !== path) continue;
+      const led = isServed(partition);
+      partition.fail();
+      if (led) for (const listener of this.#listeners) listener.onResigned(partition);
+    }
   }
 
   #configure(change: ImageChange): void {
@@ -146,15 +154,16 @@ export class Partitions {
   }
 
   #apply(partition: Partition, state: PartitionImage): void {
-    const led = partition.isLeader;
+    const led = isServed(partition);
     const epoch = partition.leaderEpoch;
     partition.apply(state);
     this.#tell(partition, led, epoch);
   }
 
   #tell(partition: Partition, led: boolean, epoch: number): void {
-    if (led && !partition.isLeader) for (const listener of this.#listeners) listener.onResigned(partition);
-    if (partition.isLeader && (!led || partition.leaderEpoch !== epoch)) {
+    const leads = isServed(partition);
+    if (led && !leads) for (const listener of this.#listeners) listener.onResigned(partition);
+    if (leads && (!led || partition.leaderEpoch !== epoch)) {
       for (const listener of this.#listeners) listener.onElected(partition);
     }
   }
@@ -214,7 +223,7 @@ export class Partitions {
   #delete(topic: TopicImage): void {
     for (const partition of this.#byId.get(topic.id) ?? []) {
       if (partition === undefined) continue;
-      const led = partition.isLeader;
+      const led = isServed(partition);
       partition.delete();
       if (led) for (const listener of this.#listeners) listener.onResigned(partition);
       try {
@@ -240,6 +249,10 @@ export class Partitions {
       this.#logDirectories.remove(log.topicPartition);
     }
   }
+}
+
+function isServed(partition: Partition): boolean {
+  return partition.isLeader && partition.log !== undefined;
 }
 
 function put(map: Map<string, (Partition | undefined)[]>, key: string, partition: Partition): void {

@@ -26,6 +26,9 @@ const KEPT_SEEDS: readonly string[] = [
   '500000612',
   // Logs of some size were recovered at once under a small limit on open files, which closed the files being read.
   '500000544',
+  // The same at the last start; the directory that was lost by it held a coordinator's partition, which was then taken to
+  // be empty and led all the same.
+  '500000748',
   // Nothing but jumps of the clock, 69 in one life: added up they took it hours behind, where records are refused.
   '400000466',
 ];
