@@ -1,6 +1,5 @@
 /** How fast the broker hands out what is in the page cache, and what it costs. */
-import type { ConsumeJob } from './lib/load/job.ts';
-import { split, startLoad, type Load } from './lib/load/load.ts';
+import { startConsumers } from './lib/load/consumers.ts';
 import { measure, type Sample } from './lib/load/measure.ts';
 import {
   BASE_LOAD,
@@ -23,7 +22,7 @@ import {
   type Row,
   type Table,
 } from './lib/question.ts';
-import { describe, type Server } from './lib/servers.ts';
+import { describe } from './lib/servers.ts';
 
 /** Several times what either side keeps in its own memory, and far less than the page cache holds. */
 const TOPIC_BYTES = 1e9;
@@ -82,7 +81,11 @@ async function read(
   for (const one of cases) {
     const samples = await context.alternate(async (kind, round) => {
       const { topic, ends } = filled[kind];
-      const running = await startConsumers(sides[kind], one.clients, { topic, endOffsets: ends });
+      const running = await startConsumers(sides[kind], one.clients, {
+        topic,
+        endOffsets: ends,
+        atEnd: 'again',
+      });
       // What is read again and again is in the page cache: nothing fills the disk, so only time ends the window.
       const sample = await measure(running, sides[kind], { ...limits(context, round), bytesMax: Infinity });
       await running.stop();
@@ -95,27 +98,6 @@ async function read(
     context.log(`${one.label}: Headrace ${rates[0]}, Kafka ${rates[1]} MB/s`);
   }
   for (const kind of context.kinds) await removeTopic(sides[kind], filled[kind].topic, context);
-}
-
-/** Consumers that share the partitions; where there are fewer partitions than clients, each reads all of them. */
-function startConsumers(
-  server: Server,
-  clients: number,
-  { topic, endOffsets }: { readonly topic: string; readonly endOffsets: readonly number[] },
-): Promise<Load> {
-  const partitions = endOffsets.map((_, partition) => partition);
-  const assignments = Array.from({ length: clients }, (_, client) =>
-    partitions.length < clients ? partitions : partitions.filter((one) => one % clients === client),
-  );
-  const jobs = split(clients, (count): ConsumeJob => ({
-    does: 'consume',
-    port: server.port,
-    topic,
-    clients: assignments.splice(0, count),
-    endOffsets,
-    atEnd: 'again',
-  }));
-  return startLoad(jobs);
 }
 
 function settings(context: Context): string[] {

@@ -21,7 +21,7 @@ const ORDER = [
   'small-requests',
   'latency',
   'catch-up',
-  'start',
+  'start-up',
   'idle',
   'connections',
   'partitions',

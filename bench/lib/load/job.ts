@@ -32,6 +32,8 @@ export interface Counters {
   /** Of whole record batches. */
   readonly bytes: number;
   readonly cpuSeconds: number;
+  /** When its clients were connected and began to ask, in ms since the epoch with fractions. */
+  readonly begunMs: number;
   /** The time of the counters, in ms since the epoch with fractions. */
   readonly atMs: number;
 }

@@ -112,7 +112,7 @@ async function startProcess(job: Job): Promise<LoadProcess> {
   };
 }
 
-const nothing: Counters = { requests: 0, records: 0, bytes: 0, cpuSeconds: 0, atMs: 0 };
+const nothing: Counters = { requests: 0, records: 0, bytes: 0, cpuSeconds: 0, begunMs: 0, atMs: 0 };
 
 function together(all: readonly Counters[]): Counters {
   return all.reduce((sum, one) => ({
@@ -120,6 +120,7 @@ function together(all: readonly Counters[]): Counters {
     records: sum.records + one.records,
     bytes: sum.bytes + one.bytes,
     cpuSeconds: sum.cpuSeconds + one.cpuSeconds,
+    begunMs: Math.min(sum.begunMs, one.begunMs),
     atMs: Math.max(sum.atMs, one.atMs),
   }));
 }

@@ -1,4 +1,5 @@
 /** Both brokers of a question, alive at once and taking turns; and what is done to them before anything is timed. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Context, type Kind, NAMES } from '../question.ts';
 import { start, type Server, type ServerOptions } from '../servers.ts';
 import type { ProduceJob } from './job.ts';
@@ -116,17 +117,17 @@ export function startProducers(server: Server, topic: string, load: ProduceLoad)
   return startLoad(jobs);
 }
 
-/** Stops producers; the end offset of each partition. Throws unless the log has as many records as were acknowledged. */
+/** Stops producers; the end offset of each partition, and all bytes of their batches. Throws unless the log has as many records as were acknowledged. */
 export async function finish(
   server: Server,
   load: Load,
   { topic, partitions }: { topic: string; partitions: number },
-): Promise<number[]> {
-  const { records } = await load.stop();
+): Promise<{ readonly ends: number[]; readonly bytes: number }> {
+  const { records, bytes } = await load.stop();
   const ends = await endOffsets(server, topic, partitions);
   const stored = ends.reduce((sum, end) => sum + end, 0);
   if (stored !== records) throw new Error(`${records} records were acknowledged, ${stored} are in the log`);
-  return ends;
+  return { ends, bytes };
 }
 
 /** Writes about so many bytes to a new topic, as the base load does but for what `load` says; its name and end offsets. */
@@ -138,14 +139,6 @@ export async function filledTopic(
   const topic = freshTopic();
   await createTopic(server, topic, load.partitions);
   const running = await startProducers(server, topic, load);
-  let written = 0;
-  while (written < bytes) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    written = (await running.counters()).bytes;
-  }
-  return {
-    topic,
-    ends: await finish(server, running, { topic, partitions: load.partitions }),
-    bytes: written,
-  };
+  for (let written = 0; written < bytes; await delay(5)) written = (await running.counters()).bytes;
+  return { topic, ...(await finish(server, running, { topic, partitions: load.partitions })) };
 }

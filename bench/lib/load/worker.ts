@@ -5,9 +5,14 @@ import { startProducer } from './producer.ts';
 
 const tally: Tally = { requests: 0, records: 0, bytes: 0 };
 let clients: Client[] = [];
+let begunMs = 0;
 
 function tell(report: Report): void {
   process.send!(report);
+}
+
+function nowMs(): number {
+  return performance.timeOrigin + performance.now();
 }
 
 function counters(): Counters {
@@ -15,7 +20,8 @@ function counters(): Counters {
   return {
     ...tally,
     cpuSeconds: (user + system) / 1e6,
-    atMs: performance.timeOrigin + performance.now(),
+    begunMs,
+    atMs: nowMs(),
   };
 }
 
@@ -25,6 +31,7 @@ function fail(reason: string): void {
 }
 
 async function run(job: Job): Promise<void> {
+  begunMs = nowMs();
   if (job.does === 'produce') {
     const each = Array.from({ length: job.clients }, (_, n) =>
       startProducer({ ...job, seed: job.seed + n }, { tally, fail }),
