@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { simulate, type Report } from './world.ts';
 
@@ -29,37 +30,58 @@ const KEPT_SEEDS: readonly string[] = [
   // The same at the last start; the directory that was lost by it held a coordinator's partition, which was then taken to
   // be empty and led all the same.
   '500000748',
+  // Thousands of records in small segments: the group read all the time, but not as fast as the world wanted it to.
+  '400000204',
   // Nothing but jumps of the clock, 69 in one life: added up they took it hours behind, where records are refused.
   '400000466',
 ];
-const RANDOM_WORLDS = 30;
+const NEW_WORLDS = 30;
+const SEEDS = 1_000_000_000;
+const SEED_WITHOUT_GIT = 20_260_101;
 
-function failure({ seed, plan, anomalies }: Report): string {
+/**
+ * Where the new worlds begin. With CI=true the commit says it, so that what has passed for a commit passes again; a new
+ * commit sees new worlds. Elsewhere chance does.
+ */
+function firstNewSeed(): number {
+  if (process.env['CI'] !== 'true') return Math.floor(Math.random() * SEEDS);
+  const { stdout } = spawnSync('git', ['rev-parse', 'HEAD'], { cwd: import.meta.dirname, encoding: 'utf8' });
+  const hash = /^[0-9a-f]{40,64}$/.exec((stdout ?? '').trim())?.[0];
+  return hash === undefined ? SEED_WITHOUT_GIT : Number.parseInt(hash.slice(0, 12), 16) % SEEDS;
+}
+
+function describe({ seed, plan, anomalies }: Report): string {
   const what = anomalies.slice(0, 10).map(({ kind, what, atMs }) => `  at ${atMs} ms ${kind}: ${what}`);
-  return [`seed ${seed} (again: node scripts/sim.ts ${seed} -v): ${plan}`, ...what].join('\n');
+  return [`seed ${seed}: ${plan}`, ...what].join('\n');
+}
+
+/** Throws unless all was well. How to see it again comes last, where it is not missed: a stack would only hide it. */
+function mustBeFine(reports: readonly Report[]): void {
+  const bad = reports.filter(({ anomalies }) => anomalies.length > 0);
+  if (bad.length === 0) return;
+  const again = bad.map(({ seed }) => `again: node scripts/sim.ts ${seed} -v`);
+  const error = new Error([...bad.map(describe), ...again].join('\n'));
+  error.stack = error.message;
+  throw error;
 }
 
 test('what was promised is kept in the worlds that once showed that it was not', async () => {
-  for (const seed of KEPT_SEEDS) {
-    const report = await simulate(seed);
-    assert.deepEqual(report.anomalies, [], failure(report));
-  }
+  const reports: Report[] = [];
+  for (const seed of KEPT_SEEDS) reports.push(await simulate(seed));
+  mustBeFine(reports);
 });
 
 test('what was promised is kept whatever fails, in worlds that nobody has seen before', async (t) => {
-  const first = Math.floor(Math.random() * 1_000_000_000);
-  t.diagnostic(`seeds ${first} to ${first + RANDOM_WORLDS - 1}`);
-  let acked = 0;
-  let lives = 0;
-  for (let index = 0; index < RANDOM_WORLDS; index++) {
-    const report = await simulate(first + index);
-    assert.deepEqual(report.anomalies, [], failure(report));
-    acked += report.counts.acked;
-    lives += report.lives;
-  }
+  const first = firstNewSeed();
+  t.diagnostic(`seeds ${first} to ${first + NEW_WORLDS - 1}`);
+  const reports: Report[] = [];
+  for (let index = 0; index < NEW_WORLDS; index++) reports.push(await simulate(first + index));
+  mustBeFine(reports);
+  const acked = reports.reduce((sum, { counts }) => sum + counts.acked, 0);
+  const lives = reports.reduce((sum, report) => sum + report.lives, 0);
   // Worlds in which nothing happens would prove nothing.
-  assert.ok(acked > 100 * RANDOM_WORLDS, `only ${acked} records were acknowledged`);
-  assert.ok(lives > 2 * RANDOM_WORLDS, `the broker had only ${lives} lives`);
+  assert.ok(acked > 100 * NEW_WORLDS, `only ${acked} records were acknowledged`);
+  assert.ok(lives > 2 * NEW_WORLDS, `the broker had only ${lives} lives`);
 });
 
 test('a seed decides everything that happens', async () => {
