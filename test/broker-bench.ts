@@ -148,6 +148,7 @@ async function call(
     clientHost: '127.0.0.1',
     clientSoftware: UNKNOWN_SOFTWARE,
     connectionId: 'bench',
+    onSent: undefined,
     connection: { listener: LISTENER, principal: ANONYMOUS, clientSoftware: UNKNOWN_SOFTWARE },
     onDisconnect: () => () => {},
     ...overrides,

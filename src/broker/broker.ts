@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path';
 import type { MetadataStore, Ports } from '../base/ports.ts';
+import { SlabPool } from '../base/slab-pool.ts';
 import { printUuid, randomUuid } from '../base/uuid.ts';
 import { GroupCoordinator } from '../groups/group-coordinator.ts';
 import type { LogLimits } from '../log/environment.ts';
@@ -82,6 +83,8 @@ export class ConfigurationError extends Error {
 const OFFSETS_TOPIC = '__consumer_offsets';
 /** The metadata store's file in the first log directory. */
 const STORE_FILE = 'headrace.metadata';
+/** Buffers for frames and reads that wait for their next use. */
+const SLAB_BYTES_KEPT_MAX = 32 * 1024 * 1024;
 const SESSION_TTL_MS = 9_000;
 const STOP_GRACE_MS = 5_000;
 /** Kafka's default, which means "no limit": ours applies instead. */
@@ -126,7 +129,9 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
   const current = new CurrentSettings(settings, image, () => readSettings(configSources(), ports));
 
   const settingsOf = (topic: string) => topicSettings(image.configs('TOPIC', topic), configSources());
+  const slabs = new SlabPool({ keptBytesMax: SLAB_BYTES_KEPT_MAX });
   const logDirectories = await LogDirectories.open({
+    slabs,
     ...options.logLimits,
     ports,
     directories: settings.log.dirs,
@@ -184,6 +189,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
       slots: () => current.value.fetch.maxIncrementalSessionCacheSlots,
     }),
     delayedFetches: new DelayedFetches(ports.timers),
+    slabs,
     memory: memoryBudget(settings, options),
     authorizer: options.authorizer ?? allowAll,
     apiVersions: advertisedRanges(HANDLERS.map(({ api }) => api)),
@@ -195,6 +201,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     sink: gate,
     limits: serverLimits(settings, options.limits),
     budget: services.memory,
+    slabs,
   });
   undo.push(() => server.stop(0));
   const addresses = await listen(server, listeners, settings);

@@ -39,6 +39,8 @@ export interface RequestContext {
   readonly connectionId: string;
   /** For the handlers that change it. */
   readonly connection: ConnectionState;
+  /** Set by a handler whose answer holds something that is used again once the answer has left. */
+  onSent: (() => void) | undefined;
   /** Calls back when the connection has gone, at once if it has; returns a way to forget about it. */
   onDisconnect(callback: () => void): () => void;
 }

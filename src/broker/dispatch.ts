@@ -74,7 +74,9 @@ export class Dispatcher implements RequestSink<ConnectionState> {
   #answer(api: Api, context: RequestContext, body: unknown, reply: unknown): Answer {
     if (reply === undefined || reply === CLOSE) return reply;
     try {
-      return encodeResponse(api, context.apiVersion, context.correlationId, reply);
+      const buffers = encodeResponse(api, context.apiVersion, context.correlationId, reply);
+      const { onSent } = context;
+      return onSent === undefined ? buffers : { buffers, onSent };
     } catch (error) {
       return this.#failed(api, context, body, error);
     }
@@ -113,6 +115,7 @@ function requestContext(
     clientSoftware: state.clientSoftware,
     connectionId: peer.id,
     connection: state,
+    onSent: undefined,
     onDisconnect: (callback) => peer.onGone(callback),
   };
 }

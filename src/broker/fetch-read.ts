@@ -38,6 +38,8 @@ export interface PartitionRead {
   readonly logStartOffset: number;
   readonly divergingEpoch: { readonly epoch: number; readonly endOffset: number } | undefined;
   readonly buffers: readonly Buffer[];
+  /** Holds the buffers; given back once nobody looks at them any more. */
+  readonly slab: Buffer | undefined;
   readonly sizeBytes: number;
   readonly abortedTransactions: { producerId: number; firstOffset: number }[] | null;
 }
@@ -164,16 +166,14 @@ function readTarget(
   if (diverging !== undefined) return { ...before, divergingEpoch: diverging };
   if (isOutOfRange(wanted.fetchOffset, partition)) return failed(Errors.OFFSET_OUT_OF_RANGE);
   const upTo = partition.endOffset(limits.isolation);
-  // Whoever waits for what comes next gets it from memory.
-  if (wanted.fetchOffset >= upTo) log.wantTail();
   if (wanted.fetchOffset >= upTo || (limits.maxBytes <= 0 && !limits.minOneMessage)) return before;
   const finish = (read: LogRead): PartitionRead => {
-    const { buffers, sizeBytes } = read;
-    if (limits.isolation !== 'committed' || sizeBytes === 0) return { ...before, buffers, sizeBytes };
+    const { buffers, sizeBytes, slab } = read;
+    if (limits.isolation !== 'committed' || sizeBytes === 0) return { ...before, buffers, sizeBytes, slab };
     const end = Math.min(read.nextOffset ?? upTo, upTo);
     const aborted = log.abortedTransactions(wanted.fetchOffset, end);
     const abortedTransactions = aborted.map(({ producerId, firstOffset }) => ({ producerId, firstOffset }));
-    return { ...before, buffers, sizeBytes, abortedTransactions };
+    return { ...before, buffers, sizeBytes, slab, abortedTransactions };
   };
   try {
     const { maxBytes, minOneMessage } = limits;
@@ -222,6 +222,7 @@ function empty(partition: Partition, isolation: Isolation): PartitionRead {
     logStartOffset: partition.logStartOffset,
     divergingEpoch: undefined,
     buffers: NO_BUFFERS,
+    slab: undefined,
     sizeBytes: 0,
     abortedTransactions: isolation === 'committed' ? [] : null,
   };
@@ -235,7 +236,13 @@ function failed(errorCode: ErrorCode): PartitionRead {
     logStartOffset: -1,
     divergingEpoch: undefined,
     buffers: NO_BUFFERS,
+    slab: undefined,
     sizeBytes: 0,
     abortedTransactions: null,
   };
+}
+
+/** Nobody looks at what was read any more. */
+export function giveBack(services: Services, reads: readonly PartitionRead[]): void {
+  for (const { slab } of reads) if (slab !== undefined) services.slabs.give(slab);
 }

@@ -105,12 +105,13 @@ class FetchWait implements WaitingFetch {
     if (end <= fetchOffset) return false;
     if (minBytes <= 1) return true;
     const read = partition.log!.read({ offset: fetchOffset, maxBytes, upTo: end, minOneMessage: true });
-    // What is no longer in memory has been there for long enough.
+    // What was not appended lately has been there for long enough.
     if (read instanceof Promise) {
       read.catch(() => {});
       return true;
     }
     watcher.bytes = read.sizeBytes;
+    if (read.slab !== undefined) this.#services.slabs.give(read.slab);
     return false;
   }
 

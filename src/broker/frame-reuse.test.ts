@@ -3,7 +3,7 @@ import { test, type TestContext } from 'node:test';
 import { Errors } from '../protocol/errors.ts';
 import { ProduceRequest, ProduceResponse } from '../protocol/messages/00-produce.ts';
 import * as header from '../protocol/record-batch.ts';
-import { SlabPool } from '../rpc/slab-pool.ts';
+import { SlabPool } from '../base/slab-pool.ts';
 import { batchOf, produceBody, testWorld, type TestClient } from './test-client.ts';
 
 /** Frames that are given back are overwritten at once: whoever still looks at one sees it. Counts them. */

@@ -1,5 +1,6 @@
 /** What handlers may use: the parts of one broker, put together in `broker.ts`. */
 import type { Ports } from '../base/ports.ts';
+import type { SlabPool } from '../base/slab-pool.ts';
 import type { GroupCoordinator } from '../groups/group-coordinator.ts';
 import type { LogDirectories } from '../log/log-directories.ts';
 import type { BrokerSettings } from '../metadata/configs/broker-settings.ts';
@@ -35,6 +36,8 @@ export interface Services {
   readonly deadlines: Deadlines;
   readonly fetchSessions: FetchSessions;
   readonly delayedFetches: DelayedFetches;
+  /** The buffers in which large frames, and what is read from logs, lie. */
+  readonly slabs: SlabPool;
   /** For what connections hold, and for the answers being read. */
   readonly memory: MemoryBudget;
   readonly authorizer: Authorizer;

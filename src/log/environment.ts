@@ -1,8 +1,9 @@
 /** What all logs of a process share: the ports, and the budgets for memory and descriptors. */
+import { SlabPool } from '../base/slab-pool.ts';
 import type { Clock, Disk, Logger, Random, Timers } from '../base/ports.ts';
-import { BatchCache } from './batch-cache.ts';
 import { LoadedIndexes, OpenFiles } from './open-files.ts';
 import { OwnTimers } from './own-timers.ts';
+import { RecentAppends } from './recent-appends.ts';
 import { RecordWalker } from './record-walker.ts';
 
 export interface LogEnvironment {
@@ -11,7 +12,9 @@ export interface LogEnvironment {
   readonly random: Random;
   readonly disk: Disk;
   readonly logger: Logger;
-  readonly cache: BatchCache;
+  /** What is read from files lies in these. */
+  readonly slabs: SlabPool;
+  readonly recentAppends: RecentAppends;
   readonly openFiles: OpenFiles;
   readonly loadedIndexes: LoadedIndexes;
   readonly walker: RecordWalker;
@@ -28,12 +31,15 @@ export interface LogPorts {
 }
 
 export interface LogLimits {
-  readonly cacheBytesMax?: number;
+  readonly slabs?: SlabPool;
+  readonly recentBytesMax?: number;
   readonly openFilesMax?: number;
   readonly loadedIndexBytesMax?: number;
   readonly producerIdExpirationMs?: number;
 }
 
+/** Far less than the page cache of any machine that serves so much. */
+const RECENT_BYTES_MAX = 256 * 1024 * 1024;
 const PRODUCER_ID_EXPIRATION_MS = 86_400_000;
 
 export function logEnvironment(ports: LogPorts, limits: LogLimits = {}): LogEnvironment {
@@ -43,7 +49,8 @@ export function logEnvironment(ports: LogPorts, limits: LogLimits = {}): LogEnvi
     random: ports.random,
     disk: ports.disk,
     logger: ports.logger,
-    cache: new BatchCache(limits.cacheBytesMax),
+    slabs: limits.slabs ?? new SlabPool({ keptBytesMax: 0 }),
+    recentAppends: new RecentAppends(limits.recentBytesMax ?? RECENT_BYTES_MAX),
     openFiles: new OpenFiles(limits.openFilesMax),
     loadedIndexes: new LoadedIndexes(limits.loadedIndexBytesMax),
     walker: new RecordWalker(),

@@ -247,7 +247,7 @@ test('high watermarks are kept by directory and read back', async () => {
 
 test('descriptors of closed segments are limited and opened again', async () => {
   const p = ports();
-  const directories = await open(p, { openFilesMax: 3, directories: ['/a'], cacheBytesMax: 0 });
+  const directories = await open(p, { openFilesMax: 3, directories: ['/a'], recentBytesMax: 0 });
   const log = directories.create({ topic: 't', partition: 0, topicId: ID, settings });
   append(log, 60, p.clock.nowMs());
   await p.time.advance(50);

@@ -1,18 +1,23 @@
 /**
- * Reading a log: from memory what was appended lately, from the files the rest. Batches are kept in memory only while
- * somebody reads at the end of the log, because keeping them means copying them.
+ * Reading a log. What was appended lately is in the system's page cache and read at once; for the rest nobody waits on
+ * the main thread.
  */
-import * as header from '../protocol/record-batch.ts';
-import type { LogTail } from './batch-cache.ts';
-import { nothingAt, readSegment, type LogRead, type ReadOptions } from './cold-read.ts';
 import type { LogEnvironment } from './environment.ts';
+import type { RecentRange } from './recent-appends.ts';
+import { nothingAt, SegmentRead, type LogRead, type ReadOptions } from './segment-read.ts';
+import type { Segment } from './segment.ts';
 import type { Segments } from './segments.ts';
 import { StorageError } from './storage-error.ts';
 
-/** After a reader was seen at the end of the log, so long is what is appended kept in memory. */
-const TAIL_INTEREST_MS = 30_000;
-/** At first nobody can know. */
-const TAIL_INTEREST_FIRST_MS = 10_000;
+/** So many readers that go on where they stopped are remembered. */
+const PLACES_MAX = 8;
+
+/** Where a read ended. */
+interface Place {
+  readonly nextOffset: number;
+  readonly segment: Segment;
+  readonly position: number;
+}
 
 /** The log, as its reader sees it: asked anew at each step. */
 export interface ReadableLog {
@@ -26,86 +31,86 @@ export interface ReadableLog {
 export class LogReader {
   readonly #environment: LogEnvironment;
   readonly #log: ReadableLog;
-  readonly #tail: LogTail;
-  /** By the wall clock of the appends. */
-  #wantedUntilMs: number;
+  readonly #recent: RecentRange;
+  readonly #places: Place[] = [];
+  #oldestPlace = 0;
   /** Counts the cuts: what was read before one is not believed after it. */
   #cuts = 0;
 
   constructor(environment: LogEnvironment, log: ReadableLog) {
     this.#environment = environment;
     this.#log = log;
-    this.#tail = environment.cache.tail();
-    this.#wantedUntilMs = environment.clock.nowMs() + TAIL_INTEREST_FIRST_MS;
+    this.#recent = environment.recentAppends.ofLog();
   }
 
-  appended(batch: Buffer, baseOffset: number, nowMs: number): void {
-    if (nowMs < this.#wantedUntilMs) this.#tail.append(batch, baseOffset);
-    else if (this.#tail.firstOffset !== undefined) this.#tail.clear();
+  appended(baseOffset: number, sizeBytes: number): void {
+    this.#recent.appended(baseOffset, sizeBytes);
   }
 
   /** The log ends at `endOffset` now. */
   cut(endOffset: number): void {
     this.#cuts += 1;
-    this.#tail.truncateTo(endOffset);
-    if ((this.#tail.firstOffset ?? endOffset) >= endOffset) this.#tail.clear();
+    this.#recent.cut(endOffset);
+    this.#places.length = 0;
   }
 
   clear(): void {
-    this.#tail.clear();
-  }
-
-  /** Somebody reads where records are appended, or is about to: from now on they are kept in memory. */
-  wantTail(): void {
-    this.#wantedUntilMs = this.#environment.clock.nowMs() + TAIL_INTEREST_MS;
+    this.#recent.clear();
+    this.#places.length = 0;
   }
 
   /** The offset is one that the log holds. */
   read(options: ReadOptions): LogRead | Promise<LogRead> {
-    const firstKept = this.#tail.firstOffset;
-    if (firstKept === undefined || options.offset < firstKept) return this.#readFiles(options);
-    this.wantTail();
-    return this.#readTail(options);
+    return this.#recent.has(options.offset) ? this.#readNow(options) : this.#readLater(options);
   }
 
-  #readTail(options: ReadOptions): LogRead {
-    const tail = this.#tail;
-    const buffers: Buffer[] = [];
-    let sizeBytes = 0;
-    let firstOffset = options.offset;
-    let nextOffset = options.offset;
-    let place = tail.find(options.offset);
-    let batch = tail.batchAt(place);
-    // Behind a gap (compaction) the offset belongs to the next batch.
-    if (batch !== undefined && header.lastOffset(batch) < options.offset) batch = tail.batchAt(++place);
-    for (; batch !== undefined; batch = tail.batchAt(++place)) {
-      const isFirst = buffers.length === 0;
-      if (sizeBytes + batch.length > options.maxBytes && !(isFirst && options.minOneMessage)) break;
-      const lastOffset = header.lastOffset(batch);
-      if (lastOffset >= options.upTo) break;
-      if (isFirst) firstOffset = tail.baseOffsetAt(place);
-      buffers.push(batch);
-      sizeBytes += batch.length;
-      nextOffset = lastOffset + 1;
+  #readNow(options: ReadOptions): LogRead {
+    const { segments } = this.#log;
+    for (let index = Math.max(0, segments.floorIndex(options.offset)); ; index++) {
+      const segment = segments.at(index);
+      if (segment === undefined) return nothingAt(options.offset);
+      const read = this.#begin(segment, options);
+      for (let target = read.next(); target !== undefined; target = read.next()) {
+        read.took(target, segment.file().read(read.position, target));
+      }
+      if (read.result !== undefined) return this.#end(read, read.result);
+      this.#checkNoGap(segments.at(index + 1)?.baseOffset, options.offset);
     }
-    return { buffers, sizeBytes, firstOffset, nextOffset };
   }
 
-  async #readFiles(options: ReadOptions): Promise<LogRead> {
+  async #readLater(options: ReadOptions): Promise<LogRead> {
     const cuts = this.#cuts;
     const { segments } = this.#log;
     for (let index = Math.max(0, segments.floorIndex(options.offset)); ; index++) {
       const segment = segments.at(index);
       if (segment === undefined) return nothingAt(options.offset);
-      const read = await readSegment(segment, options);
+      const read = this.#begin(segment, options);
+      for (let target = read.next(); target !== undefined; target = read.next()) {
+        read.took(target, await segment.file().readAsync(read.position, target));
+      }
       // Cut off while it was read: what was read is not the log's any more.
       if (cuts !== this.#cuts) return nothingAt(options.offset);
-      if (read !== undefined) {
-        if (read.nextOffset >= options.upTo) this.wantTail();
-        return read;
-      }
+      if (read.result !== undefined) return this.#end(read, read.result);
       this.#checkNoGap(segments.at(index + 1)?.baseOffset, options.offset);
     }
+  }
+
+  #begin(segment: Segment, options: ReadOptions): SegmentRead {
+    const place = this.#places.find((one) => one.nextOffset === options.offset && one.segment === segment);
+    return new SegmentRead(segment, options, {
+      pool: this.#environment.slabs,
+      position: place?.position,
+    });
+  }
+
+  /** Most readers go on where they stopped: then nothing has to be searched. */
+  #end({ segment, resultEnd }: SegmentRead, result: LogRead): LogRead {
+    const { nextOffset } = result;
+    if (result.slab === undefined) return result;
+    if (this.#places.some((one) => one.nextOffset === nextOffset)) return result;
+    this.#places[this.#oldestPlace] = { nextOffset, segment, position: resultEnd };
+    this.#oldestPlace = (this.#oldestPlace + 1) % PLACES_MAX;
+    return result;
   }
 
   /** Nothing at `offset` in this segment: right only where a compaction or a deletion took it away. */

@@ -224,7 +224,7 @@ export class LogWriter {
     const epoch = header.partitionLeaderEpoch(batch);
     if (epoch >= 0 && epoch !== this.#log.epochs.latestEpoch) this.#log.epochs.assign(epoch, baseOffset);
     this.#log.logEndOffset = lastOffset + 1;
-    this.#reader.appended(batch, baseOffset, nowMs);
+    this.#reader.appended(baseOffset, batch.length);
     if (state !== undefined) {
       const completed = applyBatch(state, batch, 0);
       if (completed?.isAbort) segment.appendAborted(completed);

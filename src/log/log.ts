@@ -12,7 +12,7 @@
 import { assert } from '../base/assert.ts';
 import { rebuildAborted } from './aborted-transactions.ts';
 import type { AppendOptions, AppendResult } from './append-result.ts';
-import { nothingAt, type LogRead, type ReadOptions } from './cold-read.ts';
+import { nothingAt, type LogRead, type ReadOptions } from './segment-read.ts';
 import type { CleanLog } from './directory-files.ts';
 import { Durability } from './durability.ts';
 import type { LogEnvironment } from './environment.ts';
@@ -32,7 +32,7 @@ import { findByTimestamp, findMaxTimestamp, type TimestampOffset } from './time-
 import { collectAborted, type AbortedTransaction } from './transaction-index.ts';
 
 export type { AppendOptions, AppendResult } from './append-result.ts';
-export type { LogRead, ReadOptions } from './cold-read.ts';
+export type { LogRead, ReadOptions } from './segment-read.ts';
 export { OffsetOutOfRange, StorageError } from './storage-error.ts';
 export type { TimestampOffset } from './time-lookup.ts';
 
@@ -229,8 +229,7 @@ export class Log {
 
   /**
    * Whole batches from the one that holds `offset` on, at most `maxBytes` of them, none that reaches beyond `upTo`. A
-   * plain value when they are in memory. The buffers are views of shared memory: they must not be changed. Throws
-   * OffsetOutOfRange and StorageError, or rejects with the latter.
+   * plain value when they were appended lately. Throws OffsetOutOfRange and StorageError, or rejects with the latter.
    */
   read(options: ReadOptions): LogRead | Promise<LogRead> {
     this.#log.mustBeUsable();
@@ -238,20 +237,17 @@ export class Log {
     if (offset < this.#log.logStartOffset || offset > this.#log.logEndOffset) {
       throw new OffsetOutOfRange(offset, { from: this.#log.logStartOffset, to: this.#log.logEndOffset });
     }
-    if (offset >= options.upTo || offset === this.#log.logEndOffset) {
-      this.#reader.wantTail();
-      return nothingAt(offset);
+    if (offset >= options.upTo || offset === this.#log.logEndOffset) return nothingAt(offset);
+    let read: LogRead | Promise<LogRead>;
+    try {
+      read = this.#reader.read(options);
+    } catch (error) {
+      throw this.#readFailed(error);
     }
-    const read = this.#reader.read(options);
     if (!(read instanceof Promise)) return read;
     return read.catch((error: unknown) => {
       throw this.#readFailed(error);
     });
-  }
-
-  /** Somebody is about to read what is appended next: it is to be kept in memory. */
-  wantTail(): void {
-    this.#reader.wantTail();
   }
 
   #readFailed(error: unknown): unknown {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FrameCutter, FrameSizeError, type Frame } from './frame-cutter.ts';
-import { SlabPool } from './slab-pool.ts';
+import { SlabPool } from '../base/slab-pool.ts';
 
 const MAX = 100 * 1024 * 1024;
 

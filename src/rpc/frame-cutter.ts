@@ -1,9 +1,9 @@
 /**
  * Cuts a byte stream into frames: int32 size, then that many bytes. A frame that lies within one chunk is a view of it,
- * to be used before the next chunk comes; a frame over several chunks is copied once into a buffer of its own. What a peer declares is only a number: the buffer
- * grows with what has arrived, so a lying size costs the liar's bytes and not ours.
+ * to be used before the next chunk comes; a frame over several chunks is copied once into a buffer of its own. What a peer
+ * declares is only a number: the buffer grows with what has arrived, so a lying size costs the liar's bytes and not ours.
  */
-import { SlabPool } from './slab-pool.ts';
+import { SlabPool } from '../base/slab-pool.ts';
 
 /** A size that no frame may have. The stream cannot be read any further: the connection is closed. */
 export class FrameSizeError extends Error {

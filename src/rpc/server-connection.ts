@@ -7,11 +7,17 @@
 import type { Connection } from '../base/ports.ts';
 import { FrameCutter, type Frame } from './frame-cutter.ts';
 import type { MemoryAccount, MemoryBudget } from './memory-budget.ts';
-import type { SlabPool } from './slab-pool.ts';
+import type { SlabPool } from '../base/slab-pool.ts';
 
 /** What came of a request: its response's views; undefined for none (Produce with acks=0); CLOSE ends the connection. */
 export const CLOSE = Symbol('close');
-export type Answer = readonly Buffer[] | undefined | typeof CLOSE;
+export type Answer = readonly Buffer[] | LentAnswer | undefined | typeof CLOSE;
+
+/** An answer whose buffers are used again: `onSent` is called when the last byte has left. */
+export interface LentAnswer {
+  readonly buffers: readonly Buffer[];
+  readonly onSent: () => void;
+}
 
 export interface RequestSink<S> {
   /** Begins a request. What it throws, or rejects with, closes the connection: expected failures are answers. */
@@ -88,6 +94,8 @@ export class ServerConnection<S> implements Peer<S> {
   #outBytes = 0;
   /** Ever handed to the connection. */
   #writtenBytes = 0;
+  /** Which answers are lent, by how many bytes have been handed over with their last one; ascending. */
+  readonly #lent: { readonly endBytes: number; readonly onSent: () => void }[] = [];
   #isPaused = false;
   #isBlocked = false;
   #isPumping = false;
@@ -266,7 +274,8 @@ export class ServerConnection<S> implements Peer<S> {
   #keepUnbegun(chunk: Buffer): void {
     for (let index = this.#begun; index < this.#queue.length; index++) {
       const entry = this.#queue[index]!;
-      if (entry.frame.slab === undefined && entry.frame.bytes.buffer === chunk.buffer) entry.frame = this.#copyOf(entry.frame);
+      if (entry.frame.slab === undefined && entry.frame.bytes.buffer === chunk.buffer)
+        entry.frame = this.#copyOf(entry.frame);
     }
   }
 
@@ -345,9 +354,12 @@ export class ServerConnection<S> implements Peer<S> {
         break;
       }
       if (answer === undefined) continue;
-      for (const buffer of answer) {
+      for (const buffer of buffersOf(answer)) {
         this.#out.push(buffer);
         this.#outBytes += buffer.length;
+      }
+      if ('onSent' in answer) {
+        this.#lent.push({ endBytes: this.#writtenBytes + this.#outBytes, onSent: answer.onSent });
       }
       if (this.#outBytes >= SLICE_BYTES_MAX) this.#write();
     }
@@ -358,9 +370,18 @@ export class ServerConnection<S> implements Peer<S> {
   #write(): void {
     while (this.#out.length > 0 && !this.#isBlocked) {
       const slice = this.#takeSlice();
-      if (!this.#connection.write(slice)) this.#isBlocked = true;
+      if (!this.#connection.write(slice, this.#returnAfter())) this.#isBlocked = true;
       if (this.#isGone) return;
     }
+  }
+
+  /** What to do when all that has been handed over so far has left. */
+  #returnAfter(): (() => void) | undefined {
+    const endBytes = this.#writtenBytes;
+    if (this.#lent.length === 0 || this.#lent[0]!.endBytes > endBytes) return undefined;
+    return () => {
+      while (this.#lent.length > 0 && this.#lent[0]!.endBytes <= endBytes) this.#lent.shift()!.onSent();
+    };
   }
 
   #takeSlice(): Buffer[] {
@@ -401,6 +422,10 @@ export class ServerConnection<S> implements Peer<S> {
 function sizeOf(answer: Answer): number {
   if (answer === undefined || answer === CLOSE) return 0;
   let size = 0;
-  for (const { length } of answer) size += length;
+  for (const { length } of buffersOf(answer)) size += length;
   return size;
+}
+
+function buffersOf(answer: readonly Buffer[] | LentAnswer): readonly Buffer[] {
+  return 'onSent' in answer ? answer.buffers : answer;
 }

@@ -5,7 +5,7 @@
 import type { Connection, Listener, ListenOptions, Logger, Ports, Timer } from '../base/ports.ts';
 import { defaultBudgetBytes, MemoryBudget } from './memory-budget.ts';
 import { ServerConnection, type ConnectionLimits, type Peer, type RequestSink } from './server-connection.ts';
-import { SlabPool } from './slab-pool.ts';
+import { SlabPool } from '../base/slab-pool.ts';
 
 export interface ServerLimits extends ConnectionLimits {
   /** Kafka's max.connections, over all listeners. */
@@ -21,8 +21,6 @@ export interface ServerLimits extends ConnectionLimits {
   /** ...and took none of them for this long is dropped; while memory is short, however few bytes it holds. So is one whose
    * frame is not whole after this time, while memory is short. */
   readonly stalledMsMax: number;
-  /** Free buffers for large frames that are kept. */
-  readonly pooledBytesMax: number;
 }
 
 export const SERVER_LIMITS: ServerLimits = {
@@ -38,7 +36,6 @@ export const SERVER_LIMITS: ServerLimits = {
   idleMsMax: 10 * 60 * 1000,
   stalledBytesMin: 64 * 1024,
   stalledMsMax: 30_000,
-  pooledBytesMax: 16 * 1024 * 1024,
 };
 
 const SWEEP_INTERVAL_MS_MAX = 5_000;
@@ -64,6 +61,8 @@ export class Server<S> {
     readonly limits?: ServerLimits;
     /** Without it, one of the default size. */
     readonly budget?: MemoryBudget;
+    /** Without it, no buffer is used twice. */
+    readonly slabs?: SlabPool;
   }) {
     this.limits = options.limits ?? SERVER_LIMITS;
     this.#ports = options.ports;
@@ -76,7 +75,7 @@ export class Server<S> {
         frameBytesMax: this.limits.frameBytesMax,
         soon: (callback) => this.#ports.timers.soon(callback),
       });
-    this.#pool = new SlabPool({ keptBytesMax: this.limits.pooledBytesMax });
+    this.#pool = options.slabs ?? new SlabPool({ keptBytesMax: 0 });
   }
 
   /** Listens; `stateOf` makes what the sink wants to know of each new connection. */

@@ -67,15 +67,14 @@ function accept(socket: net.Socket, target: Buffer): TcpConnection {
   const handle = accepted._handle;
   if (handle === undefined || handle === null) return new TcpConnection(socket.resume());
   accepted._handle = null;
-  let connection: TcpConnection | undefined;
   const onread: net.OnReadOpts = {
     buffer: target,
     callback(count) {
-      connection?.arrived(target.subarray(0, count));
+      connection.arrived(target.subarray(0, count));
       return true;
     },
   };
-  connection = new TcpConnection(new net.Socket({ handle, onread } as net.SocketConstructorOpts));
+  const connection = new TcpConnection(new net.Socket({ handle, onread } as net.SocketConstructorOpts));
   return connection;
 }
 

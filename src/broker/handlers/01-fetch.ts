@@ -6,6 +6,7 @@ import type { RequestContext } from '../context.ts';
 import { readWhenRoom, readWithin, type BudgetedRead } from '../fetch-memory.ts';
 import {
   findTargets,
+  giveBack,
   readTargets,
   type FetchLimits,
   type FetchTarget,
@@ -65,13 +66,16 @@ function serve(
   };
   const minBytes = Math.min(request.minBytes, maxBytes);
   const { maxWaitMs } = request;
-  const respond = (reads: readonly PartitionRead[]): Response =>
-    answer(session, targets, reads, context, services);
+  const respond = (reads: readonly PartitionRead[]): Response => {
+    context.onSent = () => giveBack(services, reads);
+    return answer(session, targets, reads, context, services);
+  };
   /** Only the sizes when the answer has to wait: the bytes are read anew then. */
   const look = ({ reads, maxBytes: allowed }: BudgetedRead): Response | { readonly sizes: number[] } => {
     // With less memory than it wants, it gets what there is: waiting would not bring more.
     const enough = allowed < minBytes ? Math.min(minBytes, 1, allowed) : minBytes;
     if (mustAnswer(targets, reads, enough, maxWaitMs)) return respond(reads);
+    giveBack(services, reads);
     return { sizes: reads.map(({ sizeBytes }) => sizeBytes) };
   };
   let first = readWithin(services, targets, limits);

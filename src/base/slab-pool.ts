@@ -1,10 +1,11 @@
 /**
- * Buffers for frames that do not fit into one chunk of the socket, kept for the next frame. Allocating each of them
- * anew costs a broker as much as the rest of a produce request (fresh pages, garbage collection of outside memory).
+ * Buffers for frames that do not fit into one chunk of the socket, and for what is read from logs, kept for the next one.
+ * Allocating each of them anew costs a broker as much as the rest of a request (fresh pages, garbage collection of
+ * outside memory).
  */
 
 /** Below this a fresh buffer is as cheap. */
-const SLAB_BYTES_MIN = 32 * 1024;
+const SLAB_BYTES_MIN = 8 * 1024;
 /** Larger frames are rare: their memory goes back to the system at once, not when the collector finds the time. */
 const SLAB_BYTES_MAX = 4 * 1024 * 1024;
 
