@@ -3,16 +3,17 @@
  * up to `batch.size`, as many partitions as `max.request.size` allows. Only the correlation id is patched when one is sent.
  */
 import { apiOf } from '../../../src/protocol/apis.ts';
-import { encodeRequest } from '../../../src/protocol/frame.ts';
+import { decodeRequest, encodeRequest } from '../../../src/protocol/frame.ts';
 import { ProduceRequest } from '../../../src/protocol/messages/00-produce.ts';
 import { BATCH_HEADER_BYTES, type CompressionType } from '../../../src/protocol/record-batch.ts';
-import { buildBatch } from '../../../src/protocol/records.ts';
+import { buildBatch, forEachRecord } from '../../../src/protocol/records.ts';
 import { sequence, textValue } from './values.ts';
 
 /** The newest that both sides have and that names topics instead of numbering them. */
 export const PRODUCE_VERSION = 9;
 /** Where the correlation id is: after size (4), API key (2) and version (2). */
 export const CORRELATION_ID_AT = 8;
+const SIZE_BYTES = 4;
 /** Java's `batch.size`. */
 export const BATCH_BYTES = 16_384;
 /** Java's `max.request.size`. */
@@ -65,6 +66,20 @@ export function produceFrames(count: number, options: FrameOptions): Frame[] {
       records: perRequest * perBatch,
       batchBytes: partitionData.reduce((sum, { records }) => sum + records.length, 0),
     };
+  });
+}
+
+/** The values of the frames that a producer with `inFlight` places has, in the order in which it sends them. */
+export function sampleValues(options: FrameOptions & { readonly inFlight: number }): string[] {
+  return produceFrames(options.inFlight, options).flatMap(({ bytes }) => {
+    const { body } = decodeRequest(apiOf(ProduceRequest.key)!, PRODUCE_VERSION, bytes.subarray(SIZE_BYTES));
+    const [{ partitionData }] = (body as ProduceRequest).topicData;
+    const values: string[] = [];
+    for (const { records } of partitionData) {
+      const limits = { maxDecompressedBytes: REQUEST_BYTES_MAX };
+      forEachRecord(records!, ({ value }) => void values.push(value!.toString('latin1')), limits);
+    }
+    return values;
   });
 }
 
