@@ -2,7 +2,9 @@
  * `npm run bench [NAME...] -- [--rounds N] [--quick] [--only headrace|kafka] [--list]`: asks the questions of this folder
  * about Headrace and Apache Kafka, prints what it finds, stores it below docs/benchmarks/ and writes docs/benchmarks.md anew
  * from everything that is stored there. With `--quick`, or one side only, results go to a temporary folder instead: they
- * show that a question works, and are no figures. `--render` only writes the document.
+ * show that a question works, and are no figures. `--out FOLDER` sends them elsewhere, `--list` names the questions, and
+ * `--render` only writes the document. The brokers' data is in HEADRACE_BENCH_DIR or the system's temporary folder, which
+ * should be on a disk: up to 10 GB of it are used at a time.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -24,7 +24,8 @@ Headrace next to Apache Kafka, on the same machine, in the same run, with settin
 \`npm run bench\` runs everything, \`npm run bench NAME\` one question, and makes this page from the results in
 \`docs/benchmarks/\`. Every figure is minimum / **median** / maximum of the rounds. The ratio is Headrace's median divided by
 Kafka's: "1.5x" of a throughput means half as much again, "0.5x" of a time or of memory means half. MB is 10^6 bytes, MiB 2^20.
-Client, load generator and broker share one machine and its loopback, so the figures compare; they are not what a network gives.
+Clients and broker share one machine and its loopback, so the figures compare; they are not what a network gives. A "+" after a
+commit says that the checkout had changes which no commit has.
 `;
 
 /** All of the document. `links` are the charts' files of each question, as written in the document. */
@@ -53,53 +54,86 @@ export function renderPlain(table: Table): string {
 }
 
 function machines(stored: readonly Stored[]): string {
-  const groups = new Map<string, string[]>();
-  for (const { name, machine, date, rounds, quick } of stored) {
-    const { processor, cores, memoryGiB, kernel, fileSystem } = machine;
-    const text = [
-      `${processor}, ${cores} cores, ${memoryGiB} GiB, ${kernel}, data on ${fileSystem};`,
-      `Node ${machine.node.slice(1)}, ${machine.java}; Kafka ${machine.kafka}, Headrace ${machine.headrace};`,
-      `${date.slice(0, 10)}, ${rounds} ${rounds === 1 ? 'round' : 'rounds'}${quick ? ', SMOKE RUN' : ''}`,
-    ].join(' ');
-    groups.set(text, [...(groups.get(text) ?? []), name]);
-  }
-  const lines = [...groups].map(([text, names]) =>
-    groups.size === 1 ? `- ${text}` : `- ${names.map((name) => `\`${name}\``).join(', ')}: ${text}`,
-  );
-  return `## Measured on\n\n${lines.join('\n')}\n`;
+  const texts = stored.map(({ machine }) => {
+    const { processor, cores, memoryGiB, kernel, fileSystem, node, java, kafka } = machine;
+    const hardware = `${processor}, ${cores} cores, ${memoryGiB} GiB; ${kernel}; data on ${fileSystem}`;
+    return `- ${hardware}. Node ${node.slice(1)}; Kafka ${kafka} on ${java}.`;
+  });
+  return `## Measured on\n\n${[...new Set(texts)].join('\n')}\n`;
 }
 
-/** What a reader asks first: which goals are met, and where Kafka is ahead. */
+interface Place {
+  readonly question: string;
+  readonly table: Table;
+  readonly row: Row;
+}
+
+/** What a reader asks first: how far apart the two are, which goals are missed, and where Kafka is ahead. */
 function summary(stored: readonly Stored[]): string {
-  const rows = stored.flatMap(({ name, result }) =>
-    result.tables
-      .filter(({ isInformation }) => isInformation !== true)
-      .flatMap((table) => table.rows.map((row) => ({ name, table, row }))),
-  );
-  const goals = rows.filter(({ row }) => isGoalMet(row) !== undefined);
-  const missed = goals.filter(({ row }) => isGoalMet(row) === false);
-  const behind = rows.filter(({ row }) => {
-    const is = ratio(row);
-    return is !== undefined && (row.better === 'higher' ? is < 1 : is > 1);
-  });
-  const list = (found: typeof rows): string =>
-    found
-      .map(
-        ({ name, table, row }) =>
-          `- [${name}](#${name}), ${table.title}, ${row.label}: ${ratioText(row)} ` +
-          `(${plainMedian(row.headrace)} to ${plainMedian(row.kafka)} ${row.unit}` +
-          `${row.goal === undefined ? '' : `, goal ${goalText(row)}`})`,
-      )
-      .join('\n');
-  const parts = [`## In short\n\n${goals.length - missed.length} of ${goals.length} goals are met.`];
-  if (missed.length > 0) parts.push(`\nGoals missed:\n\n${list(missed)}`);
-  if (behind.length > 0) parts.push(`\nWhere Kafka is ahead, goal or not:\n\n${list(behind)}`);
-  return `${parts.join('\n')}\n`;
+  const lines: string[] = [];
+  const worse: Place[] = [];
+  for (const { name, title, result } of stored) {
+    for (const table of result.tables) {
+      const rows = table.rows.filter((one) => ratio(one) !== undefined);
+      if (table.isInformation === true || rows.length === 0) continue;
+      // What is not of one kind has no worst and best: then each kind has a line.
+      const kinds = Map.groupBy(rows, ({ unit, better }) => `${unit} ${better}`);
+      for (const [, alike] of kinds) {
+        const figureText = kinds.size === 1 ? table.title : `${table.title}, ${alike[0].unit}`;
+        lines.push(summaryLine(`[${title}](#${name})`, figureText, alike));
+      }
+      const found = rows.filter((one) => isBehind(one) || isGoalMet(one) === false);
+      worse.push(...found.map((one) => ({ question: name, table, row: one })));
+    }
+  }
+  const head = '| question | figure | ratio, worst to best | Headrace ahead | goals met |';
+  const parts = [`## In short\n\n${head}\n| --- | --- | ---: | ---: | ---: |\n${lines.join('\n')}\n`];
+  if (worse.length > 0) {
+    parts.push(`Where Kafka is ahead, or a goal is missed:\n\n${worse.map(worseLine).join('\n')}\n`);
+  }
+  return parts.join('\n');
+}
+
+function summaryLine(question: string, title: string, rows: readonly Row[]): string {
+  const { better } = rows[0];
+  const ratios = rows.map((one) => ratio(one)!).sort((a, b) => (better === 'higher' ? a - b : b - a));
+  const goals = rows.filter(({ goal }) => goal !== undefined);
+  const met = goals.filter((one) => isGoalMet(one) === true);
+  const ahead = rows.filter((one) => !isBehind(one));
+  const range = ratios.length === 1 ? times(ratios[0]) : `${times(ratios[0])} to ${times(ratios.at(-1)!)}`;
+  const cells = [
+    question,
+    title,
+    range,
+    `${ahead.length} of ${rows.length}`,
+    goals.length === 0 ? '' : `${met.length} of ${goals.length} (${goalText(goals[0])})`,
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
+
+function worseLine({ question, table, row }: Place): string {
+  const figures = `${plainMedian(row.headrace)} to ${plainMedian(row.kafka)} ${row.unit}`;
+  const verdicts = isBehind(row) ? ['Kafka is ahead'] : [];
+  if (isGoalMet(row) === false) verdicts.push(`goal ${goalText(row)} missed`);
+  return `- ${question}, ${table.title}, ${row.label}: ${ratioText(row)} (${figures}); ${verdicts.join(', ')}`;
+}
+
+function isBehind(row: Row): boolean {
+  const is = ratio(row);
+  return is !== undefined && (row.better === 'higher' ? is < 1 : is > 1);
 }
 
 function section(stored: Stored, links: readonly string[]): string {
-  const { name, title, asks, result } = stored;
+  const { name, title, asks, result, date, rounds, quick, tookSeconds, machine } = stored;
   const parts = [`<a id="${name}"></a>\n\n## ${title}\n\n${asks}\n`];
+  const taken = [
+    quick ? 'SMOKE RUN, no figures to believe' : undefined,
+    `\`npm run bench ${name}\``,
+    date.slice(0, 10),
+    `${rounds} ${rounds === 1 ? 'round' : 'rounds'} in ${Math.round(tookSeconds / 60) || 1} min`,
+    `Headrace ${machine.headrace}`,
+  ];
+  parts.push(`*${taken.filter((one) => one !== undefined).join(', ')}.*\n`);
   parts.push(`${result.settings.map((one) => `- ${one}`).join('\n')}\n`);
   for (const table of result.tables) parts.push(renderTable(table));
   for (const link of links) parts.push(`![](${link})\n`);
@@ -146,7 +180,12 @@ function plainMedian(samples: readonly number[]): string {
 
 function ratioText(row: Row): string {
   const is = ratio(row);
-  return is === undefined ? '' : `${is.toFixed(2)}x`;
+  return is === undefined ? '' : times(is);
+}
+
+/** Two digits after the point where they matter. */
+function times(of: number): string {
+  return `${of.toFixed(of >= 10 ? 0 : of >= 0.1 ? 2 : 3)}x`;
 }
 
 function verdict(row: Row): string {

@@ -1,20 +1,16 @@
-/** Topics made, removed and counted, over the wire. */
+/** Topics made, removed and counted. */
 import { readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ListOffsetsRequest, ListOffsetsResponse } from '../../../src/protocol/messages/02-list-offsets.ts';
-import {
-  CreateTopicsRequest,
-  CreateTopicsResponse,
-} from '../../../src/protocol/messages/19-create-topics.ts';
 import {
   DeleteTopicsRequest,
   DeleteTopicsResponse,
 } from '../../../src/protocol/messages/20-delete-topics.ts';
 import { WireClient } from '../../wire-client.ts';
+import { createTopics } from '../open-loop/topics.ts';
 import { HOST, type Server } from '../servers.ts';
 
 const TIMEOUT_MS = 60_000;
-const READY_MS_MAX = 30_000;
 /** Kafka first looks for deleted logs half a minute after its start. */
 const REMOVED_MS_MAX = 60_000;
 const LATEST = -1;
@@ -32,26 +28,8 @@ async function call<T>(server: Server, use: (client: WireClient) => Promise<T>):
 }
 
 /** Resolves when every partition is served. */
-export async function createTopic(server: Server, name: string, partitions: number): Promise<void> {
-  await call(server, async (client) => {
-    const topic = { name, numPartitions: partitions, replicationFactor: 1, assignments: [], configs: [] };
-    const create = { topics: [topic], timeoutMs: TIMEOUT_MS, validateOnly: false };
-    const created = await client.call(CreateTopicsRequest, CreateTopicsResponse, {
-      version: 5,
-      body: create,
-    });
-    const { errorCode, errorMessage } = created.topics[0];
-    if (errorCode !== 0) throw new Error(`${name} was not created: ${errorCode} ${errorMessage ?? ''}`);
-  });
-  // Metadata may name a leader that does not know yet that it leads; so each partition is asked itself.
-  for (const late = performance.now() + READY_MS_MAX; ; await delay(20)) {
-    try {
-      await endOffsets(server, name, partitions);
-      return;
-    } catch (error) {
-      if (performance.now() > late) throw error;
-    }
-  }
+export function createTopic({ port }: Server, topic: string, partitions: number): Promise<void> {
+  return createTopics({ port, targets: [{ topic, partitions }] });
 }
 
 /** Resolves when the files are gone too, if that is awaited. */
