@@ -33,6 +33,11 @@ export interface ConsumeRun {
   readonly warmupSeconds: number;
 }
 
+/** A group for each target, of so many members; those without a partition stand by. */
+export interface GroupRun extends Omit<ConsumeRun, 'connections'> {
+  readonly membersPerGroup: number;
+}
+
 export type ToWorker<Run> =
   | { readonly kind: 'prepare'; readonly run: Run }
   | { readonly kind: 'start'; readonly startMicros: number };

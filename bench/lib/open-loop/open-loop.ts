@@ -39,9 +39,9 @@ export interface OpenLoopResult {
 }
 
 /** The threads that keep the time need some ms to begin. */
-const LEAD_MICROS = 500_000;
+export const LEAD_MICROS = 500_000;
 const HELD_DRAIN_MS_MAX = 1_000;
-const CONSUMER_WAIT_MS_MAX = 60_000;
+export const CONSUMER_WAIT_MS_MAX = 60_000;
 
 /** The load processes of one question. `close` lets them end. */
 export class OpenLoop {
@@ -113,7 +113,8 @@ export class OpenLoop {
   }
 }
 
-function within<T>(promise: Promise<T>, ms: number): Promise<T> {
+/** Errors: what the promise has, or that it took too long. */
+export function within<T>(promise: Promise<T>, ms: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const late = (): void => reject(new Error(`records that were acknowledged did not come within ${ms} ms`));
     const timer = setTimeout(late, ms);
