@@ -346,6 +346,18 @@ export class Log {
     }
   }
 
+  /** This log is empty: what `original` knows of producers from before its start. Durable by the next flush. */
+  inheritProducers(original: Log): void {
+    this.#log.guard(() => {
+      const state = this.#log.producerState();
+      state.inherit(original.#log.producerState(), this.#log.logEndOffset);
+      const snapshot = this.#log.snapshots.take(state);
+      if (snapshot === undefined) return;
+      this.#durability.addFiles([snapshot]);
+      this.#durability.namesChanged();
+    });
+  }
+
   /** Forgets producers that were silent for producer.id.expiration.ms. */
   removeExpiredProducers(nowMs: number): void {
     this.#log.producers?.removeExpired(nowMs, this.#environment.producerIdExpirationMs);

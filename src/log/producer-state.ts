@@ -129,6 +129,20 @@ export class ProducerState {
     }
   }
 
+  /** The log is empty and begins at `offset`: what `other` knows from batches before it. */
+  inherit(other: ProducerState, offset: number): void {
+    this.clear(offset);
+    for (const entry of other.entries()) {
+      const batches = entry.batches.filter(({ lastOffset }) => lastOffset < offset);
+      // The batches that come will say it.
+      if (batches.length === 0 && entry.batches.length > 0) continue;
+      const isOpen = entry.transactionFirstOffset < offset;
+      const transactionFirstOffset = isOpen ? entry.transactionFirstOffset : -1;
+      this.restore({ ...entry, batches, transactionFirstOffset });
+    }
+    this.sortTransactions();
+  }
+
   /** After `restore`: entries of a snapshot come in no order. */
   sortTransactions(): void {
     const sorted = [...this.#ongoing.values()].sort((a, b) => a.firstOffset - b.firstOffset);

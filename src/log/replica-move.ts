@@ -1,6 +1,7 @@
 /**
  * The copying of a log into another directory of the same broker (AlterReplicaLogDirs): batches go over as they are, in
- * slices, while the original goes on being written. Caught up and durable, the copy is handed over in one step.
+ * slices, while the original goes on being written. Caught up and durable, the copy is handed over in one step. What the
+ * original knows of producers from batches that are deleted already goes over first.
  */
 import type { Clock } from '../base/ports.ts';
 import { OffsetOutOfRange } from './storage-error.ts';
@@ -31,13 +32,17 @@ export class ReplicaMove {
 
   async run(): Promise<void> {
     const { log, future } = this.#options;
+    future.inheritProducers(log);
+    let isDurable = false;
     while (!this.#isCancelled) {
       if (future.logEndOffset < log.logEndOffset) {
         await this.#copySlice();
         continue;
       }
-      if (future.durableEndOffset < log.logEndOffset) {
+      // At least once: of a copy without records, too, the names say where it begins.
+      if (future.durableEndOffset < log.logEndOffset || !isDurable) {
         await future.flush();
+        isDurable = true;
         continue;
       }
       if (future.logEndOffset > log.logEndOffset) {
@@ -60,6 +65,8 @@ export class ReplicaMove {
         minOneMessage: true,
       });
       if (this.#isCancelled) return;
+      // The log begins within its first batch.
+      if (read.firstOffset < future.logEndOffset) this.#beginAt(read.firstOffset);
       for (const buffer of read.buffers) {
         // The cache's bytes are shared: the copy's cache would keep its own view of them.
         const result = future.appendAsFollower(buffer, clock.nowMs());
@@ -68,8 +75,14 @@ export class ReplicaMove {
     } catch (error) {
       if (!(error instanceof OffsetOutOfRange)) throw error;
       // Retention was faster, or the log was cut: begin again from what is there.
-      if (future.logEndOffset < log.logStartOffset) future.truncateFullyAndStartAt(log.logStartOffset);
+      if (future.logEndOffset < log.logStartOffset) this.#beginAt(log.logStartOffset);
       else future.truncateTo(log.logEndOffset);
     }
+  }
+
+  #beginAt(offset: number): void {
+    const { log, future } = this.#options;
+    future.truncateFullyAndStartAt(offset);
+    future.inheritProducers(log);
   }
 }

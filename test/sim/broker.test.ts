@@ -32,6 +32,8 @@ const KEPT_SEEDS: readonly string[] = [
   '500000748',
   // Thousands of records in small segments: the group read all the time, but not as fast as the world wanted it to.
   '400000204',
+  // A log without records, all of them deleted, was moved: after a power cut its copy began at 0 and gave offsets again.
+  '400001480',
   // Nothing but jumps of the clock, 69 in one life: added up they took it hours behind, where records are refused.
   '400000466',
 ];
