@@ -1,4 +1,5 @@
 /** How fast the broker hands out what is in the page cache, and what it costs. */
+import { throughputChart } from './lib/load/chart.ts';
 import { startConsumers } from './lib/load/consumers.ts';
 import { measure, type Sample } from './lib/load/measure.ts';
 import {
@@ -66,7 +67,11 @@ export const question: Question = {
     await withSides(context, { durability: 'relaxed' }, async (sides) => {
       for (const one of CONTENTS) await read(context, sides, { content: one, found });
     });
-    return { settings: settings(context), tables: tables(found) };
+    const bars = CONTENTS.flatMap(({ load, cases }) =>
+      cases.map((one) => ({ ...load, clients: one.clients, samples: found.get(one)! })),
+    );
+    const charts = [throughputChart('Record batches handed out', bars)];
+    return { settings: settings(context), tables: tables(found), charts };
   },
 };
 

@@ -7,6 +7,7 @@ import {
   withSides,
   type ProduceLoad,
 } from './lib/load/sides.ts';
+import { throughputChart } from './lib/load/chart.ts';
 import type { Sample } from './lib/load/measure.ts';
 import { REMOVE_SOON } from './lib/load/topics.ts';
 import {
@@ -66,7 +67,9 @@ export const question: Question = {
         for (const one of cases) found.set(one, await measured(context, one, sides));
       });
     }
-    return { settings: settings(context), tables: tables(found) };
+    const bars = GOAL_CASES.map((one) => ({ ...one.load, samples: found.get(one)! }));
+    const charts = [throughputChart('Record batches taken', bars)];
+    return { settings: settings(context), tables: tables(found), charts };
   },
 };
 
@@ -89,7 +92,8 @@ function settings(context: Context): string[] {
   return [
     'Requests as a Java producer under load makes them: a batch of up to 16 KiB (`batch.size`) for each partition, requests of ' +
       'up to 1 MiB (`max.request.size`), 5 in flight on each connection, no idempotence. A client is a connection; each ' +
-      'writes to all partitions. Values are JSON-like text; batches are built and compressed beforehand.',
+      'writes to all partitions. Values are JSON-like text; batches are built and compressed beforehand. Bytes are those of the ' +
+      'batches as they are sent and stored: compressed, where a row names a codec.',
     'Unless a row says otherwise: 1 KiB values, 16 partitions, 8 clients, no compression, acks=all with one replica, ' +
       'acknowledged from the page cache.',
     limitsText(context),
@@ -97,6 +101,7 @@ function settings(context: Context): string[] {
       'are gone before the next window.',
     settingsOf('relaxed'),
     `With fsync: ${settingsOf('fsync')}`,
+    `With defaults: ${settingsOf('default')}`,
   ];
 }
 

@@ -11,12 +11,17 @@ import { createTopics } from '../open-loop/topics.ts';
 import { HOST, type Server } from '../servers.ts';
 
 const TIMEOUT_MS = 60_000;
-/** Kafka first looks for deleted logs half a minute after its start. */
 const REMOVED_MS_MAX = 60_000;
 const LATEST = -1;
 
-/** Both sides remove the files of a deleted topic soon instead of after a minute, so that windows do not share a disk. */
-export const REMOVE_SOON = { 'log.segment.delete.delay.ms': '1000' } as const;
+/**
+ * Both sides remove the files of a deleted topic soon, instead of after a minute and at the earliest half a minute after their
+ * start, so that windows do not share a disk.
+ */
+export const REMOVE_SOON = {
+  'log.segment.delete.delay.ms': '1000',
+  'log.initial.task.delay.ms': '1000',
+} as const;
 
 async function call<T>(server: Server, use: (client: WireClient) => Promise<T>): Promise<T> {
   const client = await WireClient.connect(HOST, server.port);
