@@ -1,8 +1,7 @@
 /** What a broker holds and does when nobody asks anything of it: memory and processor time, empty and with much to look after. */
 import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ApiVersionsRequest, ApiVersionsResponse } from '../src/protocol/messages/18-api-versions.ts';
-import { MetadataRequest, MetadataResponse } from '../src/protocol/messages/03-metadata.ts';
+import { greet } from './lib/greet.ts';
 import { connectMany, Group } from './lib/group.ts';
 import { NAMES, row, type BySide, type Context, type Kind, type Question, type Row } from './lib/question.ts';
 import { describe, start, type Server } from './lib/servers.ts';
@@ -48,22 +47,6 @@ async function idle(server: Server, { settleMs, windowMs }: Size): Promise<Sampl
   const { cpuSeconds, rssMiB, threads, descriptors } = server.usage();
   const minutes = (performance.now() - startedAt) / 60_000;
   return { rssMiB, threads, descriptors, cpuSeconds: (cpuSeconds - before) / minutes };
-}
-
-/** What clients ask when they connect. */
-export async function greet(client: WireClient): Promise<void> {
-  const versions = {
-    version: 3,
-    body: { clientSoftwareName: 'headrace-bench', clientSoftwareVersion: '1' },
-  };
-  await client.call(ApiVersionsRequest, ApiVersionsResponse, versions as never);
-  const body = {
-    topics: null,
-    allowAutoTopicCreation: false,
-    includeClusterAuthorizedOperations: false,
-    includeTopicAuthorizedOperations: false,
-  };
-  await client.call(MetadataRequest, MetadataResponse, { version: 9, body });
 }
 
 /** Members of a group send heartbeats until `end` is called, spread evenly as those of real clients are. */
