@@ -3,12 +3,13 @@
  * Headrace alone, unless HEADRACE_BENCH_KAFKA=1 or `--only kafka` asks for the other side. HEADRACE_BENCH_MINUTES sets how long.
  */
 import { statfsSync } from 'node:fs';
+import { Buckets, bucketText, type Bucket } from './lib/open-loop/buckets.ts';
 import { nowMicros } from './lib/open-loop/clock.ts';
 import { LoadProcess } from './lib/open-loop/load-process.ts';
 import type { GroupRun, ProduceRun, Samples, Summary } from './lib/open-loop/messages.ts';
 import { CONSUMER_WAIT_MS_MAX, LEAD_MICROS, within } from './lib/open-loop/open-loop.ts';
 import { createTopics } from './lib/open-loop/topics.ts';
-import { trendOf, watch, type Look, type Watch } from './lib/open-loop/watch.ts';
+import { lookText, trendOf, watch, type Look, type Watch } from './lib/open-loop/watch.ts';
 import { joinSamples, spreadOf, type Spread } from './lib/percentiles.ts';
 import { NAMES, row, type BySide, type Context, type Kind, type Question } from './lib/question.ts';
 import type { Chart, QuestionResult, Table } from './lib/question.ts';
@@ -42,14 +43,15 @@ const SETTINGS = {
   'log.segment.bytes': String(SEGMENT_BYTES),
   'log.retention.bytes': String(RETENTION_BYTES),
   'log.retention.check.interval.ms': String(CHECK_MS),
+  'log.initial.task.delay.ms': String(CHECK_MS),
   'log.segment.delete.delay.ms': String(DELETE_DELAY_MS),
 };
 const OPTIONS: ServerOptions = { durability: 'relaxed', settings: SETTINGS };
 /**
- * A partition keeps up to the retention and a segment, has one that is being written, and what comes until somebody looks;
- * Kafka looks for the first time half a minute after its start.
+ * A partition keeps up to the retention and a segment, and has one that is being written; then what comes until somebody
+ * looks and until it is gone, and some for indexes and the groups' offsets.
  */
-const DISK_MIB_MAX = (PARTITIONS * (RETENTION_BYTES + 2 * SEGMENT_BYTES)) / MIB + 4_000;
+const DISK_MIB_MAX = (PARTITIONS * (RETENTION_BYTES + 2 * SEGMENT_BYTES)) / MIB + 2_000;
 
 const P99_MS_MAX = 50;
 /** In the second half, as a share: no more than noise. */
@@ -66,41 +68,7 @@ interface Measured {
   readonly megabytesPerSecond: number;
   readonly brokerCores: number;
   readonly loadCores: number;
-  /** By minute since the start of the load, the p99 of each ten seconds. */
-  readonly progress: readonly (readonly [minute: number, p99: number])[];
-}
-
-/** Collects what the generators tell, and prints a line from it every ten seconds. */
-class Progress {
-  readonly points: (readonly [number, number])[] = [];
-  batchBytes = 0;
-  #since = performance.now();
-  readonly #startedAt = performance.now();
-  #recent: Float64Array[] = [];
-  #recentBytes = 0;
-  readonly #print: (text: string) => void;
-
-  constructor(print: (text: string) => void) {
-    this.#print = print;
-  }
-
-  take({ latencyMs, batchBytes }: Samples): void {
-    this.batchBytes += batchBytes;
-    this.#recent.push(latencyMs);
-    this.#recentBytes += batchBytes;
-    const seconds = (performance.now() - this.#since) / 1_000;
-    if (seconds < PROGRESS_SECONDS) return;
-    const samples = joinSamples(this.#recent);
-    if (samples.length > 0) {
-      const { p99, max } = spreadOf(samples);
-      this.points.push([(performance.now() - this.#startedAt) / 60_000, p99]);
-      const rate = (this.#recentBytes / 1e6 / seconds).toFixed(1);
-      this.#print(`${rate} MB/s, produce p99 ${p99.toFixed(1)} max ${max.toFixed(1)} ms`);
-    }
-    this.#since = performance.now();
-    this.#recent = [];
-    this.#recentBytes = 0;
-  }
+  readonly buckets: readonly Bucket[];
 }
 
 async function measure(
@@ -128,16 +96,17 @@ async function measure(
     if (open < CONNECTIONS) throw new Error(`the broker has only ${open} descriptors open`);
     watching = watch(server, LOOK_SECONDS);
     const { looks } = watching;
-    const progress = new Progress((text) => {
-      const { rssMiB, descriptors, diskMiB } = looks.at(-1)!;
-      const held = `${rssMiB.toFixed(0)} MiB, ${descriptors} descriptors, disk ${diskMiB.toFixed(0)} MiB`;
-      context.log(`${NAMES[kind]}: ${text}; ${held}`);
+    const buckets = new Buckets(PROGRESS_SECONDS, (bucket) => {
+      context.log(`${NAMES[kind]}: ${bucketText(bucket)}; ${lookText(looks.at(-1)!)}`);
     });
     producer.onSamples = (samples) => {
       produced.push(samples);
-      progress.take(samples);
+      buckets.produced(samples);
     };
-    groups.onSamples = (samples) => consumed.push(samples);
+    groups.onSamples = (samples) => {
+      consumed.push(samples);
+      buckets.consumed(samples);
+    };
     const before = server.usage();
     const startMicros = nowMicros() + LEAD_MICROS;
     const consuming = groups.start(startMicros);
@@ -156,10 +125,10 @@ async function measure(
       endToEnd: spreadOf(joinSamples(consumed.map(({ latencyMs }) => latencyMs))),
       lateness: spreadOf(joinSamples(produced.map(({ latenessMs }) => latenessMs))),
       looks,
-      megabytesPerSecond: progress.batchBytes / 1e6 / (warmupSeconds + seconds + ended.drainMs / 1_000),
+      megabytesPerSecond: buckets.batchBytes / 1e6 / (warmupSeconds + seconds + ended.drainMs / 1_000),
       brokerCores: used / took,
       loadCores: (ended.cpuSeconds + consumer.cpuSeconds) / took,
-      progress: progress.points,
+      buckets: buckets.done,
     };
   } catch (error) {
     producer.kill();
@@ -259,7 +228,9 @@ function charts(found: BySide<Measured>): Chart[] {
     line({ name: 'memory', title: 'Resident memory under the anchor load', yTitle: 'MiB' }, ({ looks }) =>
       looks.map(({ minute, rssMiB }) => [minute, rssMiB] as const),
     ),
-    line({ name: 'p99', title: 'Produce p99 of each ten seconds', yTitle: 'ms' }, ({ progress }) => progress),
+    line({ name: 'p99', title: 'Produce p99 of each ten seconds', yTitle: 'ms' }, ({ buckets }) =>
+      buckets.map((one) => [one.minute, one.produceP99] as const),
+    ),
   ];
 }
 

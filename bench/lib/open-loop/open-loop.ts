@@ -20,9 +20,8 @@ export interface OpenLoopRun {
   /** Connections that read it all; 0 when only the acknowledgements matter. Needs stamped batches. */
   readonly consumers: number;
   /** Once a second. Samples are not kept then, so that a long run does not hold them all. */
-  readonly onSamples?: (samples: Samples) => void;
-  /** Called when the run begins, with the time at which measuring will begin. */
-  readonly onStart?: (measuredFromMicros: number) => void;
+  readonly onProduced?: (samples: Samples) => void;
+  readonly onConsumed?: (samples: Samples) => void;
 }
 
 export interface OpenLoopResult {
@@ -68,8 +67,8 @@ export class OpenLoop {
     const { port, targets, connections, shape, requestsPerSecond, warmupSeconds, seconds } = run;
     const produced: Samples[] = [];
     const consumed: Samples[] = [];
-    this.#producer.onSamples = run.onSamples ?? ((samples) => produced.push(samples));
-    this.#consumer.onSamples = (samples) => consumed.push(samples);
+    this.#producer.onSamples = run.onProduced ?? ((samples) => produced.push(samples));
+    this.#consumer.onSamples = run.onConsumed ?? ((samples) => consumed.push(samples));
     const schedule = { requestsPerSecond, warmupSeconds, seconds };
     const hasConsumer = run.consumers > 0;
     await this.#producer.prepare({ port, targets, connections, shape, schedule });
@@ -85,7 +84,6 @@ export class OpenLoop {
       });
     }
     const startMicros = nowMicros() + LEAD_MICROS;
-    run.onStart?.(startMicros + warmupSeconds * 1e6);
     const consuming = hasConsumer ? this.#consumer.start(startMicros) : Promise.resolve(undefined);
     // One that fails ends the other's wait too.
     const producer = await Promise.race([

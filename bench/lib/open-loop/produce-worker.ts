@@ -11,6 +11,8 @@ import { ProduceFrames, batchBytesOf, checkProduced } from './produce-frame.ts';
 import { SampleBuffer, cpuSeconds, fail, send, serveRuns } from './worker-port.ts';
 
 const DRAIN_MS_MAX = 60_000;
+/** What may wait for the broker in this process. More, and the broker does not keep up: the run ends there. */
+const BACKLOG_BYTES_MAX = 2 ** 31;
 /** Correlation ids count the requests; a run does not come near their end. */
 const REQUESTS_MAX = 2 ** 31 - 1;
 
@@ -23,6 +25,7 @@ async function prepare(run: ProduceRun): Promise<(startMicros: number) => void> 
   const batchBytes = batchBytesOf(shape) * shape.batchesPerRequest;
   const frames = targets.map(({ topic }) => new ProduceFrames(topic, shape));
   const connections = await connectMany(run.port, run.connections);
+  const backlogMax = BACKLOG_BYTES_MAX / frames[0].sizeBytes;
 
   return (startMicros) => {
     const cpuBefore = cpuSeconds();
@@ -30,10 +33,14 @@ async function prepare(run: ProduceRun): Promise<(startMicros: number) => void> 
     const intended = (request: number): number => startMicros + (request * 1e6) / requestsPerSecond;
     let sent = 0;
     let answered = 0;
+    let isOver = false;
     let lastAnswerMicros = startMicros;
     let drainTimer: NodeJS.Timeout | undefined;
 
     const end = (): void => {
+      // Ticks and answers that are on their way already find nothing to do.
+      isOver = true;
+      for (const connection of connections) connection.onFrame = () => {};
       stopPacer();
       clearTimeout(drainTimer);
       for (const connection of connections) connection.close();
@@ -44,6 +51,7 @@ async function prepare(run: ProduceRun): Promise<(startMicros: number) => void> 
     };
 
     const sendDue = (): void => {
+      if (isOver) return;
       for (let now = nowMicros(); sent < requests && intended(sent) <= now; sent++) {
         const place = sent % connections.length;
         const { partitions } = targets[place % targets.length];
@@ -58,7 +66,8 @@ async function prepare(run: ProduceRun): Promise<(startMicros: number) => void> 
         now = nowMicros();
         samples.lateness((now - stampMicros) / 1_000);
       }
-      if (sent === requests && drainTimer === undefined) {
+      if (sent - answered > backlogMax) end();
+      else if (sent === requests && drainTimer === undefined) {
         stopPacer();
         drainTimer = setTimeout(end, DRAIN_MS_MAX);
       }

@@ -40,6 +40,11 @@ export function watch(server: Server, everySeconds: number): Watch {
   return { looks, stop: () => clearInterval(timer) };
 }
 
+/** For the progress lines. */
+export function lookText({ rssMiB, descriptors, diskMiB: disk }: Look): string {
+  return `${rssMiB.toFixed(0)} MiB, ${descriptors} descriptors, disk ${disk.toFixed(0)} MiB`;
+}
+
 /** How a figure moved in the second half of a watch. */
 export interface Trend {
   readonly min: number;
