@@ -124,6 +124,8 @@ function takeLock(folder) {
 function run([script, ...rest]) {
   const binary = nodeBinary();
   const env = {
+    // As in bin/headrace: syncs of many files wait for the disk side by side.
+    UV_THREADPOOL_SIZE: '16',
     ...process.env,
     PATH: `${path.dirname(realNode(binary))}${path.delimiter}${process.env.PATH}`,
   };
