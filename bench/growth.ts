@@ -6,6 +6,7 @@ import { BASE_LOAD, produceWindow, withSides, type ProduceLoad, type Sides } fro
 import type { Sample } from './lib/load/measure.ts';
 import { row, type Context, type Question, type Row, type Table } from './lib/question.ts';
 import { describe } from './lib/servers.ts';
+import { REMOVE_SOON } from './lib/load/topics.ts';
 
 const OPTIONS = { durability: 'relaxed' } as const;
 const WARM_UP_MS = 1500;
@@ -65,6 +66,8 @@ interface Figure<T> {
   readonly label: (size: number) => string;
   readonly growth: readonly Growth<T>[];
   readonly pick: (sample: T) => number;
+  /** What is measured, in a word or two, as the y axis says it. */
+  readonly quantity: string;
   readonly unit: string;
   readonly better: Row['better'];
 }
@@ -77,8 +80,8 @@ function table<T>({ title, text, label, growth, pick, unit, better }: Figure<T>)
   };
 }
 
-const chart = <T>({ name, title, xTitle, growth, pick, unit }: Figure<T>) =>
-  growthChart({ name, title, xTitle, yTitle: unit, growth, pick });
+const chart = <T>({ name, title, xTitle, growth, pick, quantity, unit }: Figure<T>) =>
+  growthChart({ name, title, xTitle, yTitle: `${quantity} (${unit})`, growth, pick });
 
 const counted =
   (noun: string) =>
@@ -125,6 +128,7 @@ async function run(context: Context) {
     ...partitions,
     growth: starts,
     pick: ({ readyMs }) => readyMs,
+    quantity: 'time',
     unit: 'ms',
     ...lower,
   };
@@ -133,6 +137,7 @@ async function run(context: Context) {
     name: 'memory-by-partitions',
     title: 'Resident memory after a start',
     pick: ({ rssMiB }: { rssMiB: number }) => rssMiB,
+    quantity: 'resident memory',
     unit: 'MiB',
   };
   const connectionMemory: Figure<number> = {
@@ -142,6 +147,7 @@ async function run(context: Context) {
     label: counted('connection'),
     growth: memory,
     pick: (rssMiB) => rssMiB,
+    quantity: 'resident memory',
     unit: 'MiB',
     ...lower,
   };
@@ -151,6 +157,7 @@ async function run(context: Context) {
       title: 'Produce throughput by record size',
       ...records,
       pick: ({ megabytesPerSecond }) => megabytesPerSecond,
+      quantity: 'throughput',
       unit: 'MB/s',
       better: 'higher',
     },
@@ -159,6 +166,7 @@ async function run(context: Context) {
       title: "Broker's processor time by record size",
       ...records,
       pick: ({ brokerCpuSecondsPerGigabyte }) => brokerCpuSecondsPerGigabyte,
+      quantity: 'processor time',
       unit: 's/GB',
       ...lower,
     },
@@ -168,6 +176,7 @@ async function run(context: Context) {
       ...partitions,
       growth: loads.byPartitions,
       pick: ({ megabytesPerSecond }) => megabytesPerSecond,
+      quantity: 'throughput',
       unit: 'MB/s',
       better: 'higher',
     },
@@ -176,6 +185,7 @@ async function run(context: Context) {
       title: 'Mean time of a produce request with a record for each partition',
       ...wide,
       pick: ({ requestsPerSecond }) => 1000 / requestsPerSecond,
+      quantity: 'time',
       unit: 'ms',
       ...lower,
     },
@@ -184,6 +194,7 @@ async function run(context: Context) {
       title: "Broker's processor time for such a request",
       ...wide,
       pick: ({ brokerCpuSecondsPerThousandRequests }) => brokerCpuSecondsPerThousandRequests,
+      quantity: 'processor time',
       unit: 'ms of CPU',
       ...lower,
     },
@@ -196,6 +207,7 @@ async function run(context: Context) {
       ...session,
       growth: fetches,
       pick: ({ cycleMs }) => cycleMs,
+      quantity: 'time',
       unit: 'ms',
       ...lower,
     },
@@ -205,6 +217,7 @@ async function run(context: Context) {
       ...session,
       growth: fetches,
       pick: ({ cpuMs }) => cpuMs,
+      quantity: 'processor time',
       unit: 'ms of CPU',
       ...lower,
     },
@@ -218,6 +231,9 @@ async function run(context: Context) {
         `Warmed up for ${WARM_UP_MS / 1000} s before each window of ${WINDOW_MS / 1000} s.`,
       'Fetch: one session (Fetch 12) holds all partitions; each request names only the active one.',
       ...context.kinds.map((kind) => describe(kind, OPTIONS)),
+      `For the produce loads both have ${Object.entries(REMOVE_SOON)
+        .map(([name, value]) => `\`${name}=${value}\``)
+        .join(', ')} too.`,
     ],
     tables: [
       table(ready),

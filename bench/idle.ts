@@ -169,9 +169,14 @@ async function run(context: Context) {
         title: 'Processor time when idle, in a minute',
         rows: rows(({ cpuSeconds }) => cpuSeconds, { unit: 's', better: 'lower' }),
       },
-      { title: 'Threads', rows: rows(({ threads }) => threads, { unit: 'threads', better: 'lower' }) },
+      {
+        title: 'Threads',
+        isInformation: true,
+        rows: rows(({ threads }) => threads, { unit: 'threads', better: 'lower' }),
+      },
       {
         title: 'Open file descriptors',
+        isInformation: true,
         rows: rows(({ descriptors }) => descriptors, { unit: 'descriptors', better: 'lower' }),
       },
     ],

@@ -76,11 +76,8 @@ async function warmUp(server: Server, { members, warmUpMs }: Size): Promise<void
 async function delayed(kind: Kind, size: Size): Promise<number> {
   const server = await start(kind, WITH_DELAY);
   try {
-    const early = await Group.connect(server.port, { groupId: 'warm-up', members: size.members });
-    await early.form();
     const group = await Group.connect(server.port, { groupId: 'delayed', members: size.members });
     const formMs = await group.form();
-    early.close();
     group.close();
     return formMs;
   } finally {

@@ -253,6 +253,7 @@ async function run(context: Context) {
       ),
       {
         title: 'Before the first start',
+        isInformation: true,
         rows: [
           {
             label: 'formatting the storage',
