@@ -16,7 +16,7 @@ export function throughputChart(title: string, bars: readonly Bar[]): Chart {
     name: 'throughput',
     title,
     kind: 'bar',
-    xTitle: 'value size and partitions, clients',
+    xTitle: 'value size and partitions (p), clients',
     yTitle: 'MB/s',
     series: KINDS.map((kind) => ({
       name: NAMES[kind],
@@ -30,5 +30,5 @@ export function throughputChart(title: string, bars: readonly Bar[]): Chart {
 
 function labelOf({ valueBytes, partitions, clients }: Bar): string {
   const size = valueBytes < 1024 ? `${valueBytes} B` : `${valueBytes / 1024} KiB`;
-  return `${size}, ${partitions} p.\n${clients} ${clients === 1 ? 'client' : 'clients'}`;
+  return `${size} ${partitions}p\n${clients} ${clients === 1 ? 'client' : 'clients'}`;
 }
