@@ -10,6 +10,8 @@ export interface Bucket {
   /** 0 when nothing was consumed meanwhile. */
   readonly endToEndP99: number;
   readonly megabytesPerSecond: number;
+  /** How late requests left the generator. */
+  readonly latenessP99: number;
 }
 
 export class Buckets {
@@ -18,6 +20,7 @@ export class Buckets {
   batchBytes = 0;
   #produced: Float64Array[] = [];
   #consumed: Float64Array[] = [];
+  #lateness: Float64Array[] = [];
   #bytes = 0;
   #startedAt = 0;
   #since = 0;
@@ -29,7 +32,7 @@ export class Buckets {
     this.#onBucket = onBucket;
   }
 
-  produced({ latencyMs, batchBytes }: Samples): void {
+  produced({ latencyMs, latenessMs, batchBytes }: Samples): void {
     this.batchBytes += batchBytes;
     if (this.#startedAt === 0) {
       // What comes with the first measured latencies is of the second before: the first bucket begins here.
@@ -37,6 +40,7 @@ export class Buckets {
       return;
     }
     this.#produced.push(latencyMs);
+    this.#lateness.push(latenessMs);
     this.#bytes += batchBytes;
     if ((performance.now() - this.#since) / 1_000 >= this.#bucketSeconds) this.#close();
   }
@@ -48,6 +52,7 @@ export class Buckets {
   #close(): void {
     const produced = joinSamples(this.#produced);
     const consumed = joinSamples(this.#consumed);
+    const late = joinSamples(this.#lateness);
     // A broker that stands still has no latencies to tell; they come when it goes on.
     if (produced.length === 0) return;
     const now = performance.now();
@@ -58,6 +63,7 @@ export class Buckets {
       produceMax: max,
       endToEndP99: consumed.length === 0 ? 0 : spreadOf(consumed).p99,
       megabytesPerSecond: this.#bytes / 1e3 / (now - this.#since),
+      latenessP99: late.length === 0 ? 0 : spreadOf(late).p99,
     };
     this.done.push(bucket);
     this.#onBucket(bucket);
@@ -65,18 +71,17 @@ export class Buckets {
     this.#bytes = 0;
     this.#produced = [];
     this.#consumed = [];
+    this.#lateness = [];
   }
 }
 
 /** For the progress lines. */
-export function bucketText({
-  minute,
-  produceP99,
-  produceMax,
-  endToEndP99,
-  megabytesPerSecond,
-}: Bucket): string {
-  const produce = `produce p99 ${produceP99.toFixed(1)} max ${produceMax.toFixed(1)}`;
-  const ends = `end to end p99 ${endToEndP99.toFixed(1)} ms`;
-  return `minute ${minute.toFixed(1)}: ${megabytesPerSecond.toFixed(1)} MB/s, ${produce}, ${ends}`;
+export function bucketText(bucket: Bucket): string {
+  const ms = (value: number): string => value.toFixed(1);
+  return [
+    `minute ${bucket.minute.toFixed(1)}: ${bucket.megabytesPerSecond.toFixed(1)} MB/s`,
+    `produce p99 ${ms(bucket.produceP99)} max ${ms(bucket.produceMax)}`,
+    `end to end p99 ${ms(bucket.endToEndP99)}`,
+    `left late p99 ${ms(bucket.latenessP99)} ms`,
+  ].join(', ');
 }

@@ -52,7 +52,8 @@ async function prepare(run: ProduceRun): Promise<(startMicros: number) => void> 
 
     const sendDue = (): void => {
       if (isOver) return;
-      for (let now = nowMicros(); sent < requests && intended(sent) <= now; sent++) {
+      // Only what is due by now: what comes due meanwhile waits for the next tick, so that answers are taken in between.
+      for (const due = nowMicros(); sent < requests && intended(sent) <= due; sent++) {
         const place = sent % connections.length;
         const { partitions } = targets[place % targets.length];
         const pool = frames[place % targets.length];
@@ -62,9 +63,7 @@ async function prepare(run: ProduceRun): Promise<(startMicros: number) => void> 
         const stampMicros = intended(sent);
         const frame = pool.take({ correlationId: sent, first, partitions, stampMicros });
         connections[place].write(frame, () => pool.giveBack(frame));
-        if (sent < measuredFrom) continue;
-        now = nowMicros();
-        samples.lateness((now - stampMicros) / 1_000);
+        if (sent >= measuredFrom) samples.lateness((nowMicros() - stampMicros) / 1_000);
       }
       if (sent - answered > backlogMax) end();
       else if (sent === requests && drainTimer === undefined) {
