@@ -92,7 +92,10 @@ async function startProcess(job: Job): Promise<LoadProcess> {
       resolve();
     });
   });
-  const send = (order: Order): void => void child.send(order);
+  // One that failed is gone already: its exit answers whoever asks.
+  const send = (order: Order): void => {
+    if (child.connected) child.send(order, () => {});
+  };
   const done = hear('done');
   done.catch(() => {});
   const isRunning = hear('running');
