@@ -1,8 +1,8 @@
 /** What a broker holds and does when nobody asks anything of it: memory and processor time, empty and with much to look after. */
 import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { greet } from './lib/greet.ts';
-import { connectMany, Group } from './lib/group.ts';
+import { connectMany } from './lib/connections.ts';
+import { Group } from './lib/group.ts';
 import { NAMES, row, type BySide, type Context, type Kind, type Question, type Row } from './lib/question.ts';
 import { describe, start, type Server } from './lib/servers.ts';
 import { growPartitions } from './lib/topics.ts';
@@ -75,9 +75,7 @@ async function connections(kind: Kind, size: Size): Promise<Alone> {
   try {
     const empty = await idle(server, size);
     clients.push(...(await connectMany(server.port, size.connections - size.members)));
-    for (const client of clients) await greet(client);
     const group = await Group.connect(server.port, { groupId: 'idle', members: size.members });
-    for (const client of group.clients()) await greet(client);
     const connected = await idle(server, size);
     await group.form();
     const heartbeats = beat(group);
@@ -155,8 +153,8 @@ async function run(context: Context) {
     settings: [
       `Watched for ${size.windowMs / 1000} s, ${size.settleMs / 1000} s after the last thing that happened. Processor time is ` +
         'counted in steps of 0.01 s.',
-      'Empty, with connections and with members is one broker, in this order, from an empty folder. Each connection has asked for ' +
-        `ApiVersions and Metadata; members send a heartbeat every ${HEARTBEAT_MS / 1000} s.`,
+      'Empty, with connections and with members is one broker, in this order, from an empty folder. Each connection has ' +
+        `asked for ApiVersions and Metadata; members send a heartbeat every ${HEARTBEAT_MS / 1000} s.`,
       'With partitions (50 a topic, one record in each): after a start on the folder that a clean stop left.',
       ...context.kinds.map((kind) => describe(kind, OPTIONS)),
     ],

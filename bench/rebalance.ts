@@ -123,7 +123,7 @@ async function run(context: Context) {
   const { members, groups } = size;
   return {
     settings: [
-      `Classic protocol, JoinGroup 7, SyncGroup 5, Heartbeat 4; ${members} members of a group, each on a connection of its own, ` +
+      `Classic protocol, JoinGroup 7, SyncGroup 5, Heartbeat 4; ${members} members of a group, each on its own connection, ` +
         'session timeout 45 s. Every member checks that it received the assignment that its leader made for it.',
       'When something changed the leader learns it from heartbeats 1 ms apart, and then every member from one heartbeat of its ' +
         'own: the time is what the broker takes, without the seconds that clients usually wait between heartbeats.',

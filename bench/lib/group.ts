@@ -15,14 +15,13 @@ import { HeartbeatRequest, HeartbeatResponse } from '../../src/protocol/messages
 import { LeaveGroupRequest, LeaveGroupResponse } from '../../src/protocol/messages/13-leave-group.ts';
 import { SyncGroupRequest, SyncGroupResponse } from '../../src/protocol/messages/14-sync-group.ts';
 import { Writer } from '../../src/protocol/wire.ts';
-import { WireClient } from '../wire-client.ts';
-import { HOST } from './servers.ts';
+import type { WireClient } from '../wire-client.ts';
+import { connectMany } from './connections.ts';
 
 const SESSION_TIMEOUT_MS = 45_000;
 const REBALANCE_TIMEOUT_MS = 60_000;
 const LEADER_ASKS_EVERY_MS = 1;
 const COORDINATOR_MS_MAX = 60_000;
-const CONNECT_AT_ONCE = 40;
 const METADATA = subscription('orders-of-the-benchmark');
 /** About what a few partitions of a topic take. */
 const ASSIGNMENT_BYTES = 60;
@@ -177,11 +176,6 @@ export class Group {
     return performance.now() - startedAt;
   }
 
-  /** A connection for each member. */
-  clients(): WireClient[] {
-    return this.#members.map(({ client }) => client);
-  }
-
   /**
    * Each member of a settled group sends a heartbeat every `intervalMs`, spread evenly, until the signal. Throws when the
    * group is no longer as it was.
@@ -238,17 +232,6 @@ export class Group {
 
 async function learns(member: Member): Promise<void> {
   if (await member.heartbeat()) throw new Error(`${member.memberId} was told otherwise than its leader`);
-}
-
-/** Connections, a few at a time, so that none is refused by a full backlog. */
-export async function connectMany(port: number, count: number): Promise<WireClient[]> {
-  const clients: WireClient[] = [];
-  while (clients.length < count) {
-    const next = Math.min(CONNECT_AT_ONCE, count - clients.length);
-    const some = Array.from({ length: next }, () => WireClient.connect(HOST, port));
-    clients.push(...(await Promise.all(some)));
-  }
-  return clients;
 }
 
 /** The first group of a broker makes the offsets topic, whose partitions must be led and loaded before anybody may join. */

@@ -1,8 +1,7 @@
 /** What stands there without load: a start with more and more partitions, memory with more and more connections. */
 import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connectMany } from '../group.ts';
-import { greet } from '../greet.ts';
+import { connectMany } from '../connections.ts';
 import type { BySide, Context, Kind } from '../question.ts';
 import { start } from '../servers.ts';
 import { growPartitions } from '../topics.ts';
@@ -61,9 +60,7 @@ export async function memoryByConnections(
     const memory: number[] = [];
     try {
       for (const size of sizes) {
-        const more = await connectMany(server.port, size - clients.length);
-        clients.push(...more);
-        for (const client of more) await greet(client);
+        clients.push(...(await connectMany(server.port, size - clients.length)));
         await delay(SETTLE_MS);
         memory.push(server.usage().rssMiB);
       }
