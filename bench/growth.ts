@@ -224,11 +224,11 @@ async function run(context: Context) {
   ];
   return {
     settings: [
-      'Starts: on the folder of a clean stop, one record in each partition, 50 partitions a topic; memory 1 s after the first ' +
-        'answer.',
+      'Starts: on the folder of a clean stop, one record in each partition, 50 partitions a topic; memory 1 s after ' +
+        'the first answer.',
       'Connections: each has asked for ApiVersions and Metadata; memory 1 s after the last of them.',
-      'Produce: 8 clients with 5 requests of up to 1 MiB in flight each, 16 partitions and 1 KiB values where they do not grow; ' +
-        'requests for many partitions: one client, one request in flight, one record of 100 bytes for each partition. ' +
+      'Produce: 8 clients with 5 requests of up to 1 MiB in flight each, 16 partitions and 1 KiB values where they do not ' +
+        'grow; requests for many partitions: one client, one request in flight, one record of 100 bytes for each partition. ' +
         `Warmed up for ${WARM_UP_MS / 1000} s before each window of ${WINDOW_MS / 1000} s.`,
       'Fetch: one session (Fetch 12) holds all partitions; each request names only the active one.',
       ...context.kinds.map((kind) => describe(kind, OPTIONS)),

@@ -7,7 +7,15 @@ import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { installKafkaTools } from '../scripts/peer-java.ts';
 import { copyCrashed, loadForCrash, releaseCrashed, type Crashed } from './lib/crashed-log.ts';
-import { row, type BySide, type Context, type Kind, type Question, type Table } from './lib/question.ts';
+import {
+  NAMES,
+  row,
+  type BySide,
+  type Context,
+  type Kind,
+  type Question,
+  type Table,
+} from './lib/question.ts';
 import { benchFolder, describe, HOST, start, type Server } from './lib/servers.ts';
 import { createTopics, growPartitions, manyName, oneRecord, produce, touchPartitions } from './lib/topics.ts';
 import { WireClient } from './wire-client.ts';
@@ -110,14 +118,15 @@ interface PartitionsResult {
 
 async function partitions(context: Context, folders: Folders, count: number): Promise<PartitionsResult> {
   context.log(`${count} partitions, clean stops`);
-  const once = (kind: Kind, end: 'stop' | 'kill'): Promise<Sample> =>
-    partitionsOnce(kind, { dataDir: folders[kind]!, count, end });
+  const once = async (kind: Kind, end: 'stop' | 'kill'): Promise<Sample> => {
+    const sample = await partitionsOnce(kind, { dataDir: folders[kind]!, count, end });
+    context.log(`${NAMES[kind]} was ready after ${Math.round(sample.readyMs)} ms`);
+    return sample;
+  };
   const clean = await context.alternate((kind) => once(kind, 'stop'));
   context.log(`${count} partitions, SIGKILL`);
   for (const kind of context.kinds) await once(kind, 'kill');
   const killed = await context.alternate((kind) => once(kind, 'kill'));
-  // What follows begins with a clean start.
-  for (const kind of context.kinds) await once(kind, 'stop');
   return { count, clean, killed };
 }
 
