@@ -184,11 +184,16 @@ function tailTable(tail: BySide<TailSample>) {
   return {
     title: 'Producers and consumers at once',
     text:
-      'Consumers that get less than is produced fall behind. Processor time is for a gigabyte that was written, and handed out ' +
+      'Consumers that get less than is produced fall behind; more than 100 % is what they had missed before. Processor time is for a gigabyte that was written, and handed out ' +
       'as far as the consumers kept up.',
     rows: [
       row(tail, (one) => one.producedPerSecond, { label: 'produced', unit: 'MB/s', better: 'higher' }),
       row(tail, (one) => one.consumedPerSecond, { label: 'consumed', unit: 'MB/s', better: 'higher' }),
+      row(tail, (one) => (100 * one.consumedPerSecond) / one.producedPerSecond, {
+        label: 'consumed, of what was produced meanwhile',
+        unit: '%',
+        better: 'higher',
+      }),
       row(tail, (one) => one.cpuSecondsPerGigabyte, {
         label: "broker's processor time",
         unit: 's/GB',
