@@ -1,10 +1,15 @@
 /** The question of the noisy neighbour: what becomes of a calm topic's latency while another one is read or written in bulk. */
+import type { Counters } from './lib/load/job.ts';
 import { startLoad, type Load } from './lib/load/load.ts';
 import { endOffsets } from './lib/load/topics.ts';
+import { nowMicros } from './lib/open-loop/clock.ts';
 import { latenciesOf, latencyRows, latencyText, latenessRow } from './lib/open-loop/latency-rows.ts';
 import type { Latencies } from './lib/open-loop/latency-rows.ts';
-import { OpenLoop } from './lib/open-loop/open-loop.ts';
+import { LoadProcess } from './lib/open-loop/load-process.ts';
+import type { ProduceRun } from './lib/open-loop/messages.ts';
+import { LEAD_MICROS, OpenLoop } from './lib/open-loop/open-loop.ts';
 import { keepCold, segmentFiles } from './lib/open-loop/page-cache.ts';
+import { batchBytesOf } from './lib/open-loop/produce-frame.ts';
 import { createTopics } from './lib/open-loop/topics.ts';
 import {
   KINDS,
@@ -29,6 +34,16 @@ const BULK_RECORD_BYTES = 1024;
 /** Batches of about 250 KB, four of them in a request. */
 const BULK_RECORDS_PER_BATCH = 240;
 const BULK_IN_FLIGHT = 5;
+/** The faster broker is the noisier one at full speed; at this rate both have the same to do. */
+const PACED_MEGABYTES = 100;
+/** It begins earlier than what is measured, and has to end later. */
+const PACED_LONGER_SECONDS = 3;
+const BULK_SHAPE = {
+  recordBytes: BULK_RECORD_BYTES,
+  recordsPerBatch: BULK_RECORDS_PER_BATCH,
+  batchesPerRequest: BULK_PARTITIONS,
+  isStamped: false,
+};
 /** What is written at full speed is not kept, or a fast broker would have to have a larger disk. */
 const BULK_CONFIGS = { 'retention.bytes': '268435456', 'segment.bytes': '134217728' };
 const OPTIONS: ServerOptions = {
@@ -38,12 +53,13 @@ const OPTIONS: ServerOptions = {
 /** Less than this from the device, and the cold read was not cold. */
 const COLD_SHARE_MIN = 0.5;
 
-const PHASES = ['alone', 'warm', 'cold', 'writer'] as const;
+const PHASES = ['alone', 'warm', 'cold', 'paced', 'writer'] as const;
 type Phase = (typeof PHASES)[number];
 const TITLES: Readonly<Record<Phase, string>> = {
   alone: 'Alone',
   warm: 'While a consumer catches up, from the page cache',
   cold: 'While a consumer catches up, from the device',
+  paced: `While a producer writes large batches at ${PACED_MEGABYTES} MB/s`,
   writer: 'While a producer writes large batches at full speed',
 };
 
@@ -103,9 +119,42 @@ async function startReader(server: Server): Promise<Load> {
   return startLoad([job]);
 }
 
-async function startNeighbour(server: Server, phase: Phase): Promise<Load | undefined> {
+/** A load of any kind. */
+interface Neighbour {
+  counters(): Promise<Pick<Counters, 'bytes' | 'atMs'>>;
+  stop(): Promise<unknown>;
+}
+
+/** Writes at a rate, for at least as long as the phase takes; ends by itself. */
+async function startPaced(server: Server, seconds: number): Promise<Neighbour> {
+  const targets = [{ topic: 'paced', partitions: BULK_PARTITIONS }];
+  await createTopics({ port: server.port, targets, configs: BULK_CONFIGS });
+  const writer = new LoadProcess<ProduceRun>('produce-worker.ts');
+  let bytes = 0;
+  writer.onSamples = ({ batchBytes }) => (bytes += batchBytes);
+  const requestBytes = batchBytesOf(BULK_SHAPE) * BULK_PARTITIONS;
+  const requestsPerSecond = (PACED_MEGABYTES * 1e6) / requestBytes;
+  const schedule = { requestsPerSecond, warmupSeconds: 0, seconds };
+  await writer.prepare({ port: server.port, targets, connections: 1, shape: BULK_SHAPE, schedule });
+  const done = writer.start(nowMicros() + LEAD_MICROS);
+  const counters = async () => ({ bytes, atMs: performance.now() });
+  const stop = async () => {
+    const { unanswered } = await done;
+    writer.close();
+    if (unanswered > 0) throw new Error(`the neighbour's ${PACED_MEGABYTES} MB/s were too much`);
+  };
+  return { counters, stop };
+}
+
+async function startNeighbour(
+  phase: Phase,
+  { server, durations }: PhaseOptions,
+): Promise<Neighbour | undefined> {
   if (phase === 'alone') return undefined;
-  if (phase !== 'writer') return startReader(server);
+  if (phase === 'warm' || phase === 'cold') return startReader(server);
+  if (phase === 'paced') {
+    return startPaced(server, durations.settleSeconds + durations.seconds + PACED_LONGER_SECONDS);
+  }
   const targets = [{ topic: 'bulk', partitions: BULK_PARTITIONS }];
   await createTopics({ port: server.port, targets, configs: BULK_CONFIGS });
   return startLoad([bulkJob(server, 'bulk')]);
@@ -122,7 +171,7 @@ async function runPhase(phase: Phase, { server, loop, durations }: PhaseOptions)
   await createTopics({ port: server.port, targets });
   const stopEvicting = phase === 'cold' ? keepCold(segmentFiles(server, 'history')) : undefined;
   try {
-    const neighbour = await startNeighbour(server, phase);
+    const neighbour = await startNeighbour(phase, { server, loop, durations });
     const before = await neighbour?.counters();
     const readBefore = diskUsageOf(server.pid).readBytes;
     const result = await loop.run({
@@ -180,8 +229,9 @@ function tables(rounds: BySide<Round>): Table[] {
   });
   const found = PHASES.map((phase): Table => {
     const rows = latencyRows('', { samples: latencies(phase), goals: { p99: 1 } });
-    if (phase === 'alone') return { title: TITLES[phase], rows };
-    const label = phase === 'writer' ? 'the neighbour writes' : 'the neighbour reads';
+    // Alone there is no neighbour, and the paced one has its rate by what it is.
+    if (phase === 'alone' || phase === 'paced') return { title: TITLES[phase], rows };
+    const label = phase === 'warm' || phase === 'cold' ? 'the neighbour reads' : 'the neighbour writes';
     const about = { label, unit: 'MB/s', better: 'higher' } as const;
     return {
       title: TITLES[phase],
@@ -214,7 +264,8 @@ function settings({ historyBytes, warmupSeconds, settleSeconds, seconds }: Durat
     `The neighbour that reads: one consuming connection, ${historyBytes / 1e9} GB in ${BULK_PARTITIONS} partitions, from the ` +
       'start and again from there; Java defaults (50 MiB at most, 1 MiB a partition). From the device: the page cache of its ' +
       'files is emptied before and twice a second, and at least half of what it read must have come from the device.',
-    `The neighbour that writes: one connection, ${BULK_IN_FLIGHT} requests in flight, each ${BULK_PARTITIONS} batches of ` +
+    `The neighbour that writes: one connection, ${BULK_IN_FLIGHT} requests in flight (or so many a second that it is ` +
+      `${PACED_MEGABYTES} MB/s), each ${BULK_PARTITIONS} batches of ` +
       `${BULK_RECORDS_PER_BATCH} records of ${BULK_RECORD_BYTES} bytes; the topic keeps 256 MiB a partition.`,
     `Each round: a new broker, ${warmupSeconds} s of the calm topic as warm-up, the history written; then for each case ` +
       `${settleSeconds} s not counted and ${seconds} s counted.`,
