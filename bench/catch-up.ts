@@ -144,10 +144,10 @@ async function tailRead(server: Server, context: Context, round: number): Promis
 
 function settings(context: Context): string[] {
   return [
-    '1 KiB values, 16 partitions, batches of 16 KiB, uncompressed; consumers fetch with the Java consumer’s defaults and share ' +
-      'the partitions.',
-    `Cold: a topic of ${COLD_BYTES / GIGABYTE} GB, written back and dropped from the page cache before each reading, read once. ` +
-      'The bytes that the broker’s process took from the device are compared with those that the consumers got.',
+    '1 KiB values, 16 partitions, batches of 16 KiB, uncompressed; consumers fetch with the Java consumer’s defaults and ' +
+      'share the partitions.',
+    `Cold: a topic of ${COLD_BYTES / GIGABYTE} GB, written back and dropped from the page cache before each reading. ` +
+      'It is read once. The bytes that the broker’s process took from the device are compared with those that the consumers got.',
     'Keeping up: 8 producers as in `produce` (acks=all, 5 in flight) and 8 consumers at the end of the same topic.',
     limitsText(context),
     ...KINDS.map((kind) => describe(kind, { durability: 'relaxed', settings: REMOVE_SOON })),
@@ -184,8 +184,8 @@ function tailTable(tail: BySide<TailSample>) {
   return {
     title: 'Producers and consumers at once',
     text:
-      'Consumers that get less than is produced fall behind; more than 100 % is what they had missed before. Processor time is for a gigabyte that was written, and handed out ' +
-      'as far as the consumers kept up.',
+      'Consumers that get less than is produced fall behind; more than 100 % is what they had missed before. Processor time ' +
+      'is for a gigabyte that was written, and handed out as far as the consumers kept up.',
     rows: [
       row(tail, (one) => one.producedPerSecond, { label: 'produced', unit: 'MB/s', better: 'higher' }),
       row(tail, (one) => one.consumedPerSecond, { label: 'consumed', unit: 'MB/s', better: 'higher' }),

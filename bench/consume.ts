@@ -110,8 +110,8 @@ function settings(context: Context): string[] {
     'Fetches as the Java consumer makes them by default: one at a time on each connection, in a fetch session, up to 50 MiB ' +
       '(`fetch.max.bytes`) and 1 MiB a partition (`max.partition.fetch.bytes`), at least one byte. A client is a connection. ' +
       'Clients share the partitions; several clients on one partition read all of it each, as different groups do.',
-    `Topics of ${TOPIC_BYTES / 1e9} GB, written just before in batches of 16 KiB, uncompressed; who is at the end begins again. ` +
-      'Clients check that no batch is missing and read no further than the batches’ headers.',
+    `Topics of ${TOPIC_BYTES / 1e9} GB, written just before in batches of 16 KiB, uncompressed. ` +
+      'Who is at the end begins again. Clients check that no batch is missing and read no further than the batches’ headers.',
     limitsText(context),
     ...KINDS.map((kind) => describe(kind, { durability: 'relaxed', settings: REMOVE_SOON })),
   ];

@@ -175,8 +175,8 @@ function tables(samples: BySide<Sample>) {
     {
       title: "Broker's processor time for a gigabyte produced",
       text:
-        'With the Java producer, counted from its start to its end, with batches as they happened to fill. Where it is the client ' +
-        'that is slow, requests are smaller and each gigabyte takes more of them.',
+        'With the Java producer, counted from its start to its end, with batches as they happened to fill. Where it is the ' +
+        'client that is slow, requests are smaller and each gigabyte takes more of them.',
       rows: [
         row(samples, (one) => one.javaProducedCpu, { ...cost, label: 'Java' }),
         row(samples, (one) => one.ownProducedCpu, { ...cost, label: 'our generator' }),

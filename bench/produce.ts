@@ -92,8 +92,8 @@ function settings(context: Context): string[] {
   return [
     'Requests as a Java producer under load makes them: a batch of up to 16 KiB (`batch.size`) for each partition, requests of ' +
       'up to 1 MiB (`max.request.size`), 5 in flight on each connection, no idempotence. A client is a connection; each ' +
-      'writes to all partitions. Values are JSON-like text; batches are built and compressed beforehand. Bytes are those of the ' +
-      'batches as they are sent and stored: compressed, where a row names a codec.',
+      'writes to all partitions. Values are JSON-like text; batches are built and compressed beforehand. Bytes are those of ' +
+      'the batches as they are sent and stored: compressed, where a row names a codec.',
     'Unless a row says otherwise: 1 KiB values, 16 partitions, 8 clients, no compression, acks=all with one replica, ' +
       'acknowledged from the page cache.',
     limitsText(context),
@@ -101,7 +101,7 @@ function settings(context: Context): string[] {
       'are gone before the next window.',
     settingsOf('relaxed'),
     `With fsync: ${settingsOf('fsync')}`,
-    `With defaults: ${settingsOf('default')}`,
+    `As they come, in the row of the defaults: ${settingsOf('default')}`,
   ];
 }
 

@@ -48,8 +48,8 @@ export const question: Question = {
       [...found].map(([{ label }, samples]) => row(samples, pick, { label, unit, better }));
     return {
       settings: [
-        'A client is a connection. One topic of one partition, acks=all with one replica, acknowledged from the page cache; one ' +
-          'record of 100 B a batch, one batch a request.',
+        'A client is a connection. One topic of one partition, acks=all with one replica, acknowledged from the page cache; ' +
+          'one record of 100 B a batch, one batch a request.',
         limitsText(context),
         ...KINDS.map((kind) => describe(kind, { durability: 'relaxed', settings: REMOVE_SOON })),
       ],

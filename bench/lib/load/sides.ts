@@ -117,7 +117,10 @@ export function startProducers(server: Server, topic: string, load: ProduceLoad)
   return startLoad(jobs);
 }
 
-/** Stops producers; the end offset of each partition, and all bytes of their batches. Throws unless the log has as many records as were acknowledged. */
+/**
+ * Stops producers; the end offset of each partition, and all bytes of their batches. Throws unless the log has as many records
+ * as were acknowledged.
+ */
 export async function finish(
   server: Server,
   load: Load,
