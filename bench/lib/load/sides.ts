@@ -28,7 +28,9 @@ export const BASE_LOAD: ProduceLoad = {
 
 const WARM_UP_MS = 10_000;
 const WINDOW_MS = 3_000;
-const FIRST_WARM_UP_MS = 3_000;
+/** More than that one does not warm up: a broker that moves as much is warm. */
+const WARM_UP_BYTES_MAX = 4e9;
+const FIRST_WARM_UP_MS = 5_000;
 const NEXT_WARM_UP_MS = 1_500;
 /** Less than the kernel lets lie dirty in memory on a machine of some size before it makes writers wait. */
 const WINDOW_BYTES_MAX = 1.5e9;
@@ -44,9 +46,10 @@ export function limits({ quick }: Context, round: number): WindowLimits {
 export function limitsText({ quick }: Context): string {
   if (quick) return 'SMOKE RUN: windows of less than a second, hardly warmed up; the figures mean nothing.';
   return (
-    `Each broker was warmed up for ${WARM_UP_MS / 1000} s after its start and for ${FIRST_WARM_UP_MS / 1000} s before a ` +
-    `load's first window (${NEXT_WARM_UP_MS / 1000} s before the others), none of it counted; a window is ` +
-    `${WINDOW_MS / 1000} s or ${WINDOW_BYTES_MAX / 1e9} GB, whatever comes first.`
+    `Each broker was warmed up after its start with ${WARM_UP_MS / 1000} s or ${WARM_UP_BYTES_MAX / 1e9} GB of the base load ` +
+    `(8 clients, 16 partitions, 1 KiB), and before each window with the window’s own load, ${FIRST_WARM_UP_MS / 1000} s for ` +
+    `the first and ${NEXT_WARM_UP_MS / 1000} s for the next, ${WINDOW_BYTES_MAX / 2e9} GB at most; none of it is counted. A window ` +
+    `is ${WINDOW_MS / 1000} s or, with producers, ${WINDOW_BYTES_MAX / 1e9} GB.`
   );
 }
 
@@ -63,7 +66,8 @@ export async function withSides<T>(
       sides[kind] = await start(kind, { ...options, settings });
       context.log(`${NAMES[kind]} is ready, ${sides[kind].settingsText}`);
       const warmUpMs = context.quick ? 500 : WARM_UP_MS;
-      const bytesMax = context.quick ? 0.2e9 : 8e9;
+      // A window's warm-up takes half of its bytes at most.
+      const bytesMax = context.quick ? 0.2e9 : 2 * WARM_UP_BYTES_MAX;
       await produceWindow(sides[kind], BASE_LOAD, { ...context, warmUpMs, windowMs: 100, bytesMax });
     }
     return await use(sides);
