@@ -48,8 +48,8 @@ export function limitsText({ quick }: Context): string {
   return (
     `Each broker was warmed up after its start with ${WARM_UP_MS / 1000} s or ${WARM_UP_BYTES_MAX / 1e9} GB of the base load ` +
     `(8 clients, 16 partitions, 1 KiB), and before each window with the window’s own load, ${FIRST_WARM_UP_MS / 1000} s for ` +
-    `the first and ${NEXT_WARM_UP_MS / 1000} s for the next, ${WINDOW_BYTES_MAX / 2e9} GB at most; none of it is counted. A window ` +
-    `is ${WINDOW_MS / 1000} s or, with producers, ${WINDOW_BYTES_MAX / 1e9} GB.`
+    `the first and ${NEXT_WARM_UP_MS / 1000} s for the next, ${WINDOW_BYTES_MAX / 2e9} GB at most; none of it is counted. ` +
+    `A window is ${WINDOW_MS / 1000} s or, with producers, ${WINDOW_BYTES_MAX / 1e9} GB.`
   );
 }
 
