@@ -1,4 +1,5 @@
 /** A Fetch request that found too little: it waits until there is enough, something changed, or its time is over. */
+import type { LogRead } from '../log/log.ts';
 import { Errors } from '../protocol/errors.ts';
 import type { Partition, PartitionWatcher } from '../replication/partition.ts';
 import type { Deadline } from '../replication/deadlines.ts';
@@ -104,15 +105,28 @@ class FetchWait implements WaitingFetch {
     const end = partition.endOffset(limits.isolation);
     if (end <= fetchOffset) return false;
     if (minBytes <= 1) return true;
-    const read = partition.log!.read({ offset: fetchOffset, maxBytes, upTo: end, minOneMessage: true });
+    let read: LogRead | Promise<LogRead>;
+    try {
+      read = partition.log!.read({ offset: fetchOffset, maxBytes, upTo: end, minOneMessage: true });
+    } catch {
+      // Nobody here could be told: whoever answers reads again, and says what is wrong.
+      return true;
+    }
     // What was not appended lately has been there for long enough.
     if (read instanceof Promise) {
-      read.catch(() => {});
+      read.then(
+        (late) => this.#giveBack(late),
+        () => {},
+      );
       return true;
     }
     watcher.bytes = read.sizeBytes;
-    if (read.slab !== undefined) this.#services.slabs.give(read.slab);
+    this.#giveBack(read);
     return false;
+  }
+
+  #giveBack({ slab }: LogRead): void {
+    if (slab !== undefined) this.#services.slabs.give(slab);
   }
 
   #end(isWanted: boolean): void {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { StorageError } from '../log/log.ts';
 import { Errors } from '../protocol/errors.ts';
 import { FetchRequest, FetchResponse } from '../protocol/messages/01-fetch.ts';
 import { DeleteTopicsRequest, DeleteTopicsResponse } from '../protocol/messages/20-delete-topics.ts';
@@ -220,6 +221,20 @@ test('item 30: a waiting fetch wakes when minBytes are there, counted over its p
   await client.produce('t', batchOf(['x'.repeat(1_200)]), { partition: 1 });
   await world.ports.time.advance(20);
   assert.deepEqual(waiting.answer!.responses[0]!.partitions.map(batches), [[0], [0]]);
+  await world.stop();
+});
+
+test('item 30: a waiting fetch is told when what came cannot be read', async () => {
+  const { client, world } = await withTopic();
+  const consumer = await world.connect();
+  const waiting = poll(consumer, fetchBody('t', 0, { maxWaitMs: 60_000, minBytes: 2_000 }));
+  await world.ports.time.advance(10);
+  world.broker.services.partitions.get('t', 0)!.log!.read = () => {
+    throw new StorageError('the disk is broken');
+  };
+  await client.produce('t', batchOf(['a']));
+  await world.ports.time.advance(20);
+  assert.equal(waiting.answer!.responses[0]!.partitions[0]!.errorCode, Errors.KAFKA_STORAGE_ERROR);
   await world.stop();
 });
 

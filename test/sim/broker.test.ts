@@ -34,6 +34,8 @@ const KEPT_SEEDS: readonly string[] = [
   '400000204',
   // A log without records, all of them deleted, was moved: after a power cut its copy began at 0 and gave offsets again.
   '400001480',
+  // A fetch that waited for more looked at what had come on a disk that had just broken: the error ended the broker.
+  '710001983',
   // Nothing but jumps of the clock, 69 in one life: added up they took it hours behind, where records are refused.
   '400000466',
 ];

@@ -214,6 +214,10 @@ class World {
       await time.advance(SETTLING_MS);
       this.host.ports.kill();
       await time.advance(0);
+    } catch (error) {
+      // Out of a callback of the broker's: a real process would be gone. (What an actor throws is caught where it began.)
+      stage.history.anomaly('uncaught', String((error as Error)?.stack ?? error));
+      this.host.ports.kill();
     } finally {
       process.off('unhandledRejection', onRejection);
       for (const listener of listeners) process.on('unhandledRejection', listener);
