@@ -10,7 +10,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const RUNS = {
-  unit: { globs: ['src/**/*.test.ts', 'test/*.test.ts', 'test/{sim,crash}/**/*.test.ts'], concurrency: 2 },
+  unit: {
+    globs: [
+      'src/**/*.test.ts',
+      'test/*.test.ts',
+      'test/{sim,crash,hot-path}/**/*.test.ts',
+      'bench/**/*.test.ts',
+    ],
+    concurrency: 2,
+  },
   // Foreign clients bring their own JVMs: one suite at a time, or they starve each other on a small machine.
   peers: { globs: ['test/{conformance,interop}/**/*.test.ts'], concurrency: 1 },
 } as const;

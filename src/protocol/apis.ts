@@ -195,7 +195,7 @@ import {
   UnregisterControllerRequest,
   UnregisterControllerResponse,
 } from './messages/94-unregister-controller.ts';
-import { covers, ends, type AnyMessage } from './schema.ts';
+import { ends, type AnyMessage } from './schema.ts';
 
 export interface Api {
   readonly key: number;
@@ -206,6 +206,9 @@ export interface Api {
   /** The versions that are offered. An unstable last one is not. */
   readonly versionMin: number;
   readonly versionMax: number;
+  /** The first versions with tagged fields; Infinity: none has them. */
+  readonly requestFlexibleMin: number;
+  readonly responseFlexibleMin: number;
   /** Never offered to clients: the controllers' own listener in Kafka. */
   readonly isControllerOnly: boolean;
 }
@@ -216,7 +219,21 @@ function api(request: AnyMessage, response: AnyMessage, isControllerOnly = false
   const { min, max: last } = ends(request.versions);
   const max = request.latestVersionUnstable === true ? last - 1 : last;
   const name = request.name.slice(0, -'Request'.length);
-  return { key: request.key, name, request, response, versionMin: min, versionMax: max, isControllerOnly };
+  return {
+    key: request.key,
+    name,
+    request,
+    response,
+    versionMin: min,
+    versionMax: max,
+    requestFlexibleMin: flexibleMin(request),
+    responseFlexibleMin: flexibleMin(response),
+    isControllerOnly,
+  };
+}
+
+function flexibleMin({ flexible }: AnyMessage): number {
+  return flexible === 'none' ? Infinity : ends(flexible).min;
 }
 
 /** Sorted by key. */
@@ -323,9 +340,9 @@ export function apiOf(key: number): Api | undefined {
 
 /** Header versions: requests have 1, or 2 in flexible versions; responses 0 or 1, ApiVersions always 0 (KIP-511). */
 export function requestHeaderVersion(entry: Api, version: number): 1 | 2 {
-  return covers(entry.request.flexible, version) ? 2 : 1;
+  return version >= entry.requestFlexibleMin ? 2 : 1;
 }
 export function responseHeaderVersion(entry: Api, version: number): 0 | 1 {
-  return entry.key !== API_VERSIONS_KEY && covers(entry.response.flexible, version) ? 1 : 0;
+  return entry.key !== API_VERSIONS_KEY && version >= entry.responseFlexibleMin ? 1 : 0;
 }
 export const API_VERSIONS_KEY = 18;

@@ -39,6 +39,9 @@ const STORAGE_ERROR_VERSION_MIN = 4;
 /** The smallest message of the oldest format, after its size. */
 const ENTRY_OVERHEAD_BYTES = 14;
 
+/** Up to so many partitions are compared each with each. */
+const COMPARED_PARTITIONS_MAX = 20;
+
 /** An appended batch whose commit the answer waits for. */
 interface Wait {
   readonly partition: Partition;
@@ -297,12 +300,22 @@ function hasTransactionalBatch(request: ProduceRequest): boolean {
   return false;
 }
 
+function hasPartitionTwice(partitions: readonly PartitionRequest[]): boolean {
+  if (partitions.length === 0 || partitions.length > COMPARED_PARTITIONS_MAX) return true;
+  for (let index = 1; index < partitions.length; index++) {
+    for (let before = 0; before < index; before++) {
+      if (partitions[before]!.index === partitions[index]!.index) return true;
+    }
+  }
+  return false;
+}
+
 /**
  * The request as Kafka reads it: of a partition named twice the last mention counts, mentions of a topic are put
- * together, and a topic without partitions is none. Costs nothing for one partition.
+ * together, and a topic without partitions is none. Costs nothing for a few partitions of one topic.
  */
 function distinctPartitions(topicData: readonly TopicRequest[]): readonly TopicRequest[] {
-  if (topicData.length === 1 && topicData[0]!.partitionData.length === 1) return topicData;
+  if (topicData.length === 1 && !hasPartitionTwice(topicData[0]!.partitionData)) return topicData;
   const topics = new Map<string, { topic: TopicRequest; partitions: Map<number, PartitionRequest> }>();
   for (const topic of topicData) {
     const key = topic.topicId + topic.name;
