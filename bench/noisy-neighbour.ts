@@ -259,13 +259,13 @@ async function run(context: Context): Promise<QuestionResult> {
 
 function settings({ historyBytes, warmupSeconds, settleSeconds, seconds }: Durations): string[] {
   return [
-    `The calm topic: ${RATE} records of ${SHAPE.recordBytes} bytes a second, one a request, acks=all, ${PARTITIONS} partitions, ` +
-      `${CONNECTIONS} producing connections, one consuming; open loop, latency from when a request was meant to leave.`,
+    `The calm topic: ${RATE} records of ${SHAPE.recordBytes} bytes a second, one a request, acks=all, ${PARTITIONS} ` +
+      `partitions, ${CONNECTIONS} producing connections, one consuming; open loop, latency from when a request was meant to leave.`,
     `The neighbour that reads: one consuming connection, ${historyBytes / 1e9} GB in ${BULK_PARTITIONS} partitions, from the ` +
       'start and again from there; Java defaults (50 MiB at most, 1 MiB a partition). From the device: the page cache of its ' +
       'files is emptied before and twice a second, and at least half of what it read must have come from the device.',
-    `The neighbour that writes: one connection, ${BULK_IN_FLIGHT} requests in flight (or so many a second that it is ` +
-      `${PACED_MEGABYTES} MB/s), each ${BULK_PARTITIONS} batches of ` +
+    `The neighbour that writes: one connection, ${BULK_IN_FLIGHT} requests in flight (or so many a second that they ` +
+      `are ${PACED_MEGABYTES} MB/s), each ${BULK_PARTITIONS} batches of ` +
       `${BULK_RECORDS_PER_BATCH} records of ${BULK_RECORD_BYTES} bytes; the topic keeps 256 MiB a partition.`,
     `Each round: a new broker, ${warmupSeconds} s of the calm topic as warm-up, the history written; then for each case ` +
       `${settleSeconds} s not counted and ${seconds} s counted.`,
