@@ -265,8 +265,9 @@ function settings({ minutes, peakSeconds, settleSeconds }: Durations): string[] 
   return [
     `Records of ${SHAPE.recordBytes} bytes, batches of ${SHAPE.recordsPerBatch}, one for each of ${PARTITIONS} partitions in a ` +
       `request, acks=all, ${CONNECTIONS} producing connections, one consuming all of it as it comes.`,
-    `The peak: ${IN_FLIGHT} requests in flight on each connection, ${peakSeconds} s after as long a warm-up, what is ` +
-      `produced or consumed, whichever is less. The soak: open loop at ${SHARE_OF_PEAK * 100} % of that, ${settleSeconds} s not counted, then ${minutes} minutes; one run.`,
+    `The peak: ${IN_FLIGHT} requests in flight on each connection, ${peakSeconds} s after as long a warm-up; what is produced ` +
+      'or consumed, whichever is less.',
+    `The soak: open loop at ${SHARE_OF_PEAK * 100} % of that, ${settleSeconds} s not counted, then ${minutes} minutes; one run.`,
     ...KINDS.map((kind) => describe(kind, OPTIONS)),
   ];
 }
