@@ -259,8 +259,8 @@ async function run(context: Context): Promise<QuestionResult> {
 
 function settings({ historyBytes, warmupSeconds, settleSeconds, seconds }: Durations): string[] {
   return [
-    `The calm topic: ${RATE} records of ${SHAPE.recordBytes} bytes a second, one a request, acks=all, ${PARTITIONS} partitions; ` +
-      `${CONNECTIONS} producing connections, one consuming.`,
+    `The calm topic: ${RATE} records of ${SHAPE.recordBytes} bytes a second, one a request, acks=all, ${PARTITIONS} ` +
+      `partitions; ${CONNECTIONS} producing connections, one consuming.`,
     'Open loop: latency counts from when a request was meant to leave.',
     `The neighbour that reads: one consuming connection, ${historyBytes / 1e9} GB in ${BULK_PARTITIONS} partitions, from the ` +
       'start and again from there; Java defaults (50 MiB at most, 1 MiB a partition). From the device: the page cache of its ' +
