@@ -19,12 +19,25 @@ export interface Watch {
 
 /** Sparse files count with what they take. */
 export function diskMiB(folder: string): number {
-  let blocks = 0;
-  for (const entry of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-    // A file may be deleted between being listed and looked at.
-    blocks += statSync(path.join(folder, entry), { throwIfNoEntry: false })?.blocks ?? 0;
+  const blocks = namesIn(folder).flatMap((name) => {
+    const files = namesIn(path.join(folder, name)).map((file) => path.join(folder, name, file));
+    return [path.join(folder, name), ...files].map(blocksOf);
+  });
+  return (blocks.reduce((sum, one) => sum + one, 0) * 512) / 2 ** 20;
+}
+
+/** None for a file, and for a folder that was deleted since it was listed. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
   }
-  return (blocks * 512) / 2 ** 20;
+}
+
+/** 0 for what was deleted since it was listed. */
+function blocksOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.blocks ?? 0;
 }
 
 export function watch(server: Server, everySeconds: number): Watch {
