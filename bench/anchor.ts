@@ -8,7 +8,7 @@ import { nowMicros } from './lib/open-loop/clock.ts';
 import { LoadProcess } from './lib/open-loop/load-process.ts';
 import type { GroupRun, ProduceRun, Samples, Summary } from './lib/open-loop/messages.ts';
 import { CONSUMER_WAIT_MS_MAX, LEAD_MICROS, within } from './lib/open-loop/open-loop.ts';
-import { createTopics } from './lib/open-loop/topics.ts';
+import { createTopics } from './lib/topics.ts';
 import { lookText, trendOf, watch, type Look, type Watch } from './lib/open-loop/watch.ts';
 import { joinSamples, spreadOf, type Spread } from './lib/percentiles.ts';
 import { NAMES, row, type BySide, type Context, type Kind, type Question } from './lib/question.ts';
@@ -86,7 +86,7 @@ async function measure(
   const consumed: Samples[] = [];
   let watching: Watch | undefined;
   try {
-    await createTopics({ port, targets: TARGETS });
+    await createTopics(port, TARGETS);
     const run = { port, targets: TARGETS, shape: SHAPE };
     const schedule = { requestsPerSecond: REQUESTS_PER_SECOND, warmupSeconds, seconds };
     await groups.prepare({ ...run, membersPerGroup: MEMBERS_PER_GROUP, batches, warmupSeconds });

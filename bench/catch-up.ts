@@ -14,7 +14,7 @@ import {
   withSides,
   type Sides,
 } from './lib/load/sides.ts';
-import { createTopic, REMOVE_SOON } from './lib/load/topics.ts';
+import { createTopics, REMOVE_SOON } from './lib/topics.ts';
 import { KINDS, NAMES, row, type BySide, type Context, type Kind, type Question } from './lib/question.ts';
 import { describe, type Server } from './lib/servers.ts';
 import { diskUsageOf } from './lib/usage.ts';
@@ -117,7 +117,7 @@ async function tailRead(server: Server, context: Context, round: number): Promis
   const { warmUpMs, windowMs } = limits(context, round);
   const topic = freshTopic();
   const { partitions, clients } = BASE_LOAD;
-  await createTopic(server, topic, partitions);
+  await createTopics(server.port, [{ topic, partitions }]);
   const endOffsets = new Array<number>(partitions).fill(0);
   const consumers = await startConsumers(server, clients, { topic, endOffsets, atEnd: 'wait' });
   const producers = await startProducers(server, topic, BASE_LOAD);

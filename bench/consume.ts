@@ -12,7 +12,7 @@ import {
   type ProduceLoad,
   type Sides,
 } from './lib/load/sides.ts';
-import { REMOVE_SOON } from './lib/load/topics.ts';
+import { REMOVE_SOON } from './lib/topics.ts';
 import {
   KINDS,
   row,

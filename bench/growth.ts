@@ -6,7 +6,7 @@ import { BASE_LOAD, produceWindow, withSides, type ProduceLoad, type Sides } fro
 import type { Sample } from './lib/load/measure.ts';
 import { row, type Context, type Question, type Row, type Table } from './lib/question.ts';
 import { describe } from './lib/servers.ts';
-import { REMOVE_SOON } from './lib/load/topics.ts';
+import { REMOVE_SOON } from './lib/topics.ts';
 
 const OPTIONS = { durability: 'relaxed' } as const;
 const WARM_UP_MS = 1500;

@@ -18,7 +18,7 @@ import {
   withSides,
   type ProduceLoad,
 } from './lib/load/sides.ts';
-import { createTopic, endOffsets, REMOVE_SOON } from './lib/load/topics.ts';
+import { createTopics, endOffsets, REMOVE_SOON } from './lib/topics.ts';
 import { KINDS, row, type BySide, type Context, type Question } from './lib/question.ts';
 import { describe, type Server } from './lib/servers.ts';
 
@@ -77,7 +77,7 @@ async function sample(server: Server, context: Context, round: number): Promise<
 /** The Java producer writes; the Java consumer and ours read. */
 async function withJavaProducer(server: Server, context: Context, round: number) {
   const topic = freshTopic();
-  await createTopic(server, topic, partitions);
+  await createTopics(server.port, [{ topic, partitions }]);
   const records = context.quick ? JAVA_RECORDS.quick : JAVA_RECORDS.full;
   const warmUpRecords = Math.round(records * JAVA_WARM_UP_PART);
   const before = server.usage().cpuSeconds;
@@ -107,7 +107,7 @@ async function withJavaProducer(server: Server, context: Context, round: number)
 /** Our producer writes; the log and the Java consumer must agree with what it counted. */
 async function withOwnProducer(server: Server, context: Context, round: number) {
   const topic = freshTopic();
-  await createTopic(server, topic, partitions);
+  await createTopics(server.port, [{ topic, partitions }]);
   const producers = await startProducers(server, topic, LOAD);
   const window = await measure(producers, server, { ...limits(context, round), bytesMax: OWN_BYTES_MAX });
   const { ends } = await finish(server, producers, { topic, partitions });
@@ -131,7 +131,7 @@ async function withOwnProducer(server: Server, context: Context, round: number) 
 /** What the Java console consumer prints must be, byte for byte, what our generator was told to send; how many values. */
 async function compareValues(server: Server, context: Context): Promise<number> {
   const topic = freshTopic();
-  await createTopic(server, topic, 1);
+  await createTopics(server.port, [{ topic, partitions: 1 }]);
   const load = { ...LOAD, partitions: 1 };
   const producers = await startProducers(server, topic, load);
   const expected = Array.from({ length: VALUES_COMPARED }, () =>

@@ -5,7 +5,7 @@ import { connectMany } from './lib/connections.ts';
 import { Group } from './lib/group.ts';
 import { NAMES, row, type BySide, type Context, type Kind, type Question, type Row } from './lib/question.ts';
 import { describe, start, type Server } from './lib/servers.ts';
-import { growPartitions } from './lib/topics.ts';
+import { growPartitions } from './lib/partitions.ts';
 import type { WireClient } from './wire-client.ts';
 
 const OPTIONS = { durability: 'relaxed', settings: { 'group.initial.rebalance.delay.ms': '0' } } as const;

@@ -2,7 +2,7 @@
 import { latenciesOf, latencyRows, latencyText, latenessRow } from './lib/open-loop/latency-rows.ts';
 import type { Goals, Latencies } from './lib/open-loop/latency-rows.ts';
 import { OpenLoop } from './lib/open-loop/open-loop.ts';
-import { createTopics } from './lib/open-loop/topics.ts';
+import { createTopics } from './lib/topics.ts';
 import {
   KINDS,
   NAMES,
@@ -54,7 +54,7 @@ async function runRate(
 ): Promise<Latencies | undefined> {
   const { server, topic, rate, warmupSeconds, seconds } = options;
   const targets = [{ topic, partitions: PARTITIONS }];
-  await createTopics({ port: server.port, targets });
+  await createTopics(server.port, targets);
   const result = await loop.run({
     port: server.port,
     targets,

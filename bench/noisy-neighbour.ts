@@ -1,7 +1,6 @@
 /** The question of the noisy neighbour: what becomes of a calm topic's latency while another one is read or written in bulk. */
 import type { Counters } from './lib/load/job.ts';
 import { startLoad, type Load } from './lib/load/load.ts';
-import { endOffsets } from './lib/load/topics.ts';
 import { nowMicros } from './lib/open-loop/clock.ts';
 import { latenciesOf, latencyRows, latencyText, latenessRow } from './lib/open-loop/latency-rows.ts';
 import type { Latencies } from './lib/open-loop/latency-rows.ts';
@@ -10,7 +9,7 @@ import type { ProduceRun } from './lib/open-loop/messages.ts';
 import { LEAD_MICROS, OpenLoop } from './lib/open-loop/open-loop.ts';
 import { keepCold, segmentFiles } from './lib/open-loop/page-cache.ts';
 import { batchBytesOf } from './lib/open-loop/produce-frame.ts';
-import { createTopics } from './lib/open-loop/topics.ts';
+import { createTopics, endOffsets } from './lib/topics.ts';
 import {
   KINDS,
   NAMES,
@@ -97,7 +96,7 @@ function bulkJob(server: Server, topic: string) {
 
 async function fill(server: Server, historyBytes: number): Promise<void> {
   const targets = [{ topic: 'history', partitions: BULK_PARTITIONS }];
-  await createTopics({ port: server.port, targets });
+  await createTopics(server.port, targets);
   const load = await startLoad([bulkJob(server, 'history')]);
   while ((await load.counters()).bytes < historyBytes)
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -127,8 +126,8 @@ interface Neighbour {
 
 /** Writes at a rate, for at least as long as the phase takes; ends by itself. */
 async function startPaced(server: Server, seconds: number): Promise<Neighbour> {
-  const targets = [{ topic: 'paced', partitions: BULK_PARTITIONS }];
-  await createTopics({ port: server.port, targets, configs: BULK_CONFIGS });
+  const targets = [{ topic: 'paced', partitions: BULK_PARTITIONS, configs: BULK_CONFIGS }];
+  await createTopics(server.port, targets);
   const writer = new LoadProcess<ProduceRun>('produce-worker.ts');
   let bytes = 0;
   writer.onSamples = ({ batchBytes }) => (bytes += batchBytes);
@@ -155,8 +154,8 @@ async function startNeighbour(
   if (phase === 'paced') {
     return startPaced(server, durations.settleSeconds + durations.seconds + PACED_LONGER_SECONDS);
   }
-  const targets = [{ topic: 'bulk', partitions: BULK_PARTITIONS }];
-  await createTopics({ port: server.port, targets, configs: BULK_CONFIGS });
+  const targets = [{ topic: 'bulk', partitions: BULK_PARTITIONS, configs: BULK_CONFIGS }];
+  await createTopics(server.port, targets);
   return startLoad([bulkJob(server, 'bulk')]);
 }
 
@@ -168,7 +167,7 @@ interface PhaseOptions {
 
 async function runPhase(phase: Phase, { server, loop, durations }: PhaseOptions): Promise<Measured> {
   const targets = [{ topic: `calm-${phase}`, partitions: PARTITIONS }];
-  await createTopics({ port: server.port, targets });
+  await createTopics(server.port, targets);
   const stopEvicting = phase === 'cold' ? keepCold(segmentFiles(server, 'history')) : undefined;
   try {
     const neighbour = await startNeighbour(phase, { server, loop, durations });
@@ -205,7 +204,7 @@ async function runRound(context: Context, kind: Kind, loop: OpenLoop): Promise<R
   try {
     const { warmupSeconds, historyBytes } = durations;
     const targets = [{ topic: 'warm-up', partitions: PARTITIONS }];
-    await createTopics({ port: server.port, targets });
+    await createTopics(server.port, targets);
     const load = { connections: CONNECTIONS, shape: SHAPE, requestsPerSecond: RATE, consumers: 1 };
     await loop.run({ ...load, port: server.port, targets, warmupSeconds: 0, seconds: warmupSeconds });
     await fill(server, historyBytes);

@@ -14,9 +14,9 @@ import { encodeRequest } from '../src/protocol/frame.ts';
 import { ProduceRequest, ProduceResponse } from '../src/protocol/messages/00-produce.ts';
 import { FetchRequest, FetchResponse } from '../src/protocol/messages/01-fetch.ts';
 import { MetadataRequest, MetadataResponse } from '../src/protocol/messages/03-metadata.ts';
-import { CreateTopicsRequest, CreateTopicsResponse } from '../src/protocol/messages/19-create-topics.ts';
 import { buildBatch } from '../src/protocol/records.ts';
 import type { Message } from '../src/protocol/schema.ts';
+import { createTopics } from './lib/topics.ts';
 import { WireClient } from './wire-client.ts';
 
 const MIB = 1024 ** 2;
@@ -88,19 +88,10 @@ function metadataBody() {
   };
 }
 
-async function createTopics(port: number, topics: number, partitions: number): Promise<void> {
-  const client = await WireClient.connect('127.0.0.1', port);
+async function makeTopics(port: number, topics: number, partitions: number): Promise<void> {
   for (let n = 0; n < topics; n++) {
-    const name = topics === 1 ? TOPIC : `${TOPIC}-${n}`;
-    const topic = { name, numPartitions: partitions, replicationFactor: 1, assignments: [], configs: [] };
-    const body = { topics: [topic], timeoutMs: 30_000, validateOnly: false };
-    const { topics: created } = await client.call(CreateTopicsRequest, CreateTopicsResponse, {
-      version: 5,
-      body,
-    });
-    if (created[0].errorCode !== 0) throw new Error(created[0].errorMessage ?? 'not created');
+    await createTopics(port, [{ topic: topics === 1 ? TOPIC : `${TOPIC}-${n}`, partitions }]);
   }
-  client.close();
 }
 
 function produceBody(valueBytes: number) {
@@ -158,7 +149,7 @@ function times(took: readonly number[]): string {
 
 /** The error codes of 32 connections that each send a frame of 100 MiB at once. */
 async function largeFrames(broker: Broker): Promise<Record<string, string>> {
-  await createTopics(broker.port, 1, 1);
+  await makeTopics(broker.port, 1, 1);
   const frame = encode(ProduceRequest, 9, produceBody(FRAME_BYTES_MAX - 1024));
   const before = performance.now();
   const codes = new Map<string, number>();
@@ -217,7 +208,7 @@ const scenarios: readonly Scenario[] = [
     name: 'stopped-consumers',
     settings: [],
     async run(broker) {
-      await createTopics(broker.port, 1, 1);
+      await makeTopics(broker.port, 1, 1);
       const producer = await WireClient.connect('127.0.0.1', broker.port);
       const body = produceBody(900_000);
       for (let n = 0; n < 200; n++) {
@@ -245,7 +236,7 @@ const scenarios: readonly Scenario[] = [
     name: 'pipelined',
     settings: [],
     async run(broker) {
-      await createTopics(broker.port, 20, 100);
+      await makeTopics(broker.port, 20, 100);
       const before = memoryMiB(broker, 'VmRSS');
       const socket = await connect(broker.port);
       socket.pause();
@@ -261,7 +252,7 @@ const scenarios: readonly Scenario[] = [
     name: 'metadata-storm',
     settings: [],
     async run(broker) {
-      await createTopics(broker.port, 20, 50);
+      await makeTopics(broker.port, 20, 50);
       const alone = times(await probe(broker.port, 2_000));
       const storm = Promise.all(Array.from({ length: 100 }, () => probe(broker.port, 8_000)));
       const took = (await storm).flat();

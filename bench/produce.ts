@@ -9,7 +9,7 @@ import {
 } from './lib/load/sides.ts';
 import { throughputChart } from './lib/load/chart.ts';
 import type { Sample } from './lib/load/measure.ts';
-import { REMOVE_SOON } from './lib/load/topics.ts';
+import { REMOVE_SOON } from './lib/topics.ts';
 import {
   KINDS,
   row,

@@ -8,7 +8,7 @@ import {
   withSides,
   type ProduceLoad,
 } from './lib/load/sides.ts';
-import { REMOVE_SOON } from './lib/load/topics.ts';
+import { REMOVE_SOON } from './lib/topics.ts';
 import { KINDS, row, type BySide, type Question } from './lib/question.ts';
 import { describe } from './lib/servers.ts';
 

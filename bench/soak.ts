@@ -8,7 +8,7 @@ import { startLoad } from './lib/load/load.ts';
 import { Buckets, bucketText, type Bucket } from './lib/open-loop/buckets.ts';
 import { OpenLoop } from './lib/open-loop/open-loop.ts';
 import { batchBytesOf } from './lib/open-loop/produce-frame.ts';
-import { createTopics } from './lib/open-loop/topics.ts';
+import { createTopics } from './lib/topics.ts';
 import { lookText, watch, type Look } from './lib/open-loop/watch.ts';
 import { KINDS, NAMES, row, type BySide, type Chart, type Context, type Kind } from './lib/question.ts';
 import type { Question, QuestionResult, Row, Table } from './lib/question.ts';
@@ -67,7 +67,7 @@ interface Measured {
  */
 async function measurePeak(server: Server, peakSeconds: number): Promise<number> {
   const topic = 'peak';
-  await createTopics({ port: server.port, targets: [{ topic, partitions: PARTITIONS }] });
+  await createTopics(server.port, [{ topic, partitions: PARTITIONS }]);
   const all = Array.from({ length: PARTITIONS }, (_, partition) => partition);
   const endOffsets = all.map(() => 0);
   const consume = { does: 'consume', port: server.port, topic, clients: [all], endOffsets } as const;
@@ -102,7 +102,7 @@ async function soak(
     const rate = `${peak.toFixed(0)} MB/s, soaked at ${megabytesPerSecond.toFixed(0)} MB/s`;
     context.log(`${NAMES[kind]}: peak ${rate}`);
     const targets = [{ topic: 'soak', partitions: PARTITIONS }];
-    await createTopics({ port: server.port, targets });
+    await createTopics(server.port, targets);
     const looking = watch(server, LOOK_SECONDS);
     const buckets = new Buckets(bucketSeconds, (bucket) => {
       context.log(`${NAMES[kind]}: ${bucketText(bucket)}; ${lookText(looking.looks.at(-1)!)}`);

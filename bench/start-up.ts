@@ -17,7 +17,8 @@ import {
   type Table,
 } from './lib/question.ts';
 import { benchFolder, describe, HOST, start, type Server } from './lib/servers.ts';
-import { createTopics, growPartitions, manyName, oneRecord, produce, touchPartitions } from './lib/topics.ts';
+import { createTopics } from './lib/topics.ts';
+import { growPartitions, manyName, oneRecord, produce, touchPartitions } from './lib/partitions.ts';
 import { WireClient } from './wire-client.ts';
 
 const OPTIONS = { durability: 'relaxed' } as const;
@@ -46,10 +47,10 @@ interface Sample {
 }
 
 /** From the start of the process to the acknowledgement of a first record in partition 0 of this topic. */
-async function firstAck(server: Server, topic: string, before?: (client: WireClient) => Promise<void>) {
+async function firstAck(server: Server, topic: string, before?: () => Promise<void>) {
   const startedAt = performance.now() - server.readyMs;
   const client = await WireClient.connect(HOST, server.port);
-  await before?.(client);
+  await before?.();
   await produce(client, { topic, partitions: [0], batch: oneRecord() });
   const firstAckMs = performance.now() - startedAt;
   client.close();
@@ -60,7 +61,7 @@ async function empty(context: Context): Promise<{ fresh: BySide<Sample>; existin
   context.log('empty folders');
   const both = await context.alternate(async (kind) => {
     const first = await start(kind, OPTIONS);
-    const make = (client: WireClient) => createTopics(client, [{ name: 'first', partitions: 1 }]);
+    const make = () => createTopics(first.port, [{ topic: 'first', partitions: 1 }]);
     const freshAckMs = await firstAck(first, 'first', make);
     const fresh = { readyMs: first.readyMs, firstAckMs: freshAckMs, stopMs: await first.stop() };
     const again = await start(kind, { ...OPTIONS, dataDir: first.dataDir });

@@ -17,9 +17,10 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { WireClient } from '../wire-client.ts';
+import { filledBatch, produce } from './partitions.ts';
 import type { Kind } from './question.ts';
 import { benchFolder, HOST, start, type ServerOptions } from './servers.ts';
-import { createTopics, filledBatch, produce } from './topics.ts';
+import { createTopics } from './topics.ts';
 
 const BATCH_BYTES = 64 * 1024;
 const RECORD_BYTES = 1024;
@@ -41,9 +42,7 @@ export async function loadForCrash(
 ): Promise<Crashed> {
   const { logBytes, partitions, ...rest } = options;
   const server = await start(kind, rest);
-  const admin = await WireClient.connect(HOST, server.port);
-  await createTopics(admin, [{ name: TOPIC, partitions }]);
-  admin.close();
+  await createTopics(server.port, [{ topic: TOPIC, partitions }]);
   const batch = filledBatch({ recordBytes: RECORD_BYTES, sizeBytes: BATCH_BYTES });
   let left = Math.ceil(logBytes / (batch.length * partitions));
   const all = Array.from({ length: partitions }, (_, index) => index);

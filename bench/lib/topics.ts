@@ -1,138 +1,115 @@
-/** Topics made and written to for a measurement: single ones, and hundreds of partitions with a record in each. */
+/** Topics for measurements: made and waited for, removed, and their ends. */
+import { readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ProduceRequest, ProduceResponse } from '../../src/protocol/messages/00-produce.ts';
+import { ListOffsetsRequest, ListOffsetsResponse } from '../../src/protocol/messages/02-list-offsets.ts';
 import { CreateTopicsRequest, CreateTopicsResponse } from '../../src/protocol/messages/19-create-topics.ts';
-import { Errors } from '../../src/protocol/errors.ts';
-import { buildBatch } from '../../src/protocol/records.ts';
+import { DeleteTopicsRequest, DeleteTopicsResponse } from '../../src/protocol/messages/20-delete-topics.ts';
 import { WireClient } from '../wire-client.ts';
-import { HOST } from './servers.ts';
+import { HOST, type Server } from './servers.ts';
 
+const TIMEOUT_MS = 120_000;
 /** A new topic is not led by anybody for a moment. */
-const TRANSIENT: ReadonlySet<number> = new Set([
-  Errors.UNKNOWN_TOPIC_OR_PARTITION,
-  Errors.LEADER_NOT_AVAILABLE,
-  Errors.NOT_LEADER_OR_FOLLOWER,
-]);
-const RETRY_MS = 5;
-const RETRY_MS_MAX = 60_000;
-const PARTITIONS_PER_TOPIC = 50;
+const LED_POLL_MS = 5;
+const REMOVED_POLL_MS = 100;
+const LATEST = -1;
+
+/**
+ * Both sides remove the files of a deleted topic soon, instead of after a minute and at the earliest half a minute after their
+ * start, so that windows do not share a disk.
+ */
+export const REMOVE_SOON = {
+  'log.segment.delete.delay.ms': '1000',
+  'log.initial.task.delay.ms': '1000',
+} as const;
 
 export interface NewTopic {
-  readonly name: string;
+  readonly topic: string;
   readonly partitions: number;
+  /** Topic settings by Kafka's names. */
   readonly configs?: Readonly<Record<string, string>>;
 }
 
-/** One replica for each partition. Throws what the broker says when it refuses. */
-export async function createTopics(client: WireClient, topics: readonly NewTopic[]): Promise<void> {
+/** One replica for each partition. Resolves when every partition is served; throws what the broker says when it refuses. */
+export async function createTopics(port: number, topics: readonly NewTopic[]): Promise<void> {
   const body = {
-    topics: topics.map(({ name, partitions, configs = {} }) => ({
-      name,
+    topics: topics.map(({ topic, partitions, configs = {} }) => ({
+      name: topic,
       numPartitions: partitions,
       replicationFactor: 1,
       assignments: [],
-      configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
+      configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
     })),
-    timeoutMs: 120_000,
+    timeoutMs: TIMEOUT_MS,
     validateOnly: false,
   };
-  const response = await client.call(CreateTopicsRequest, CreateTopicsResponse, { version: 5, body });
-  for (const { name, errorCode, errorMessage } of response.topics) {
-    if (errorCode !== 0) throw new Error(`${name} is not created: ${errorMessage ?? errorCode}`);
-  }
-}
-
-export interface ProduceRound {
-  readonly topic: string;
-  readonly partitions: readonly number[];
-  /** One batch; each partition gets the same bytes. */
-  readonly batch: Buffer;
-}
-
-/** Writes the batch to each partition with one request, acks=all; tries again while the topic is new. Offsets as answered. */
-export async function produce(
-  client: WireClient,
-  { topic, partitions, batch }: ProduceRound,
-): Promise<Map<number, number>> {
-  const offsets = new Map<number, number>();
-  let wanted = partitions;
-  for (const until = performance.now() + RETRY_MS_MAX; ;) {
-    const partitionData = wanted.map((index) => ({ index, records: batch }));
-    const body = { acks: -1, timeoutMs: 30_000, topicData: [{ name: topic, topicId: '', partitionData }] };
-    const { responses } = await client.call(ProduceRequest, ProduceResponse, { version: 9, body });
-    const answers = responses[0]?.partitionResponses ?? [];
-    for (const { index, errorCode, baseOffset } of answers) {
-      if (errorCode === 0) offsets.set(index, baseOffset);
-      else if (!TRANSIENT.has(errorCode) || performance.now() > until) {
-        throw new Error(`produce to ${topic}-${index} failed with ${errorCode}`);
-      }
+  await withClient(port, async (client) => {
+    const response = await client.call(CreateTopicsRequest, CreateTopicsResponse, { version: 5, body });
+    for (const { name, errorCode, errorMessage } of response.topics) {
+      if (errorCode !== 0) throw new Error(`${name} is not created: ${errorMessage ?? errorCode}`);
     }
-    wanted = wanted.filter((index) => !offsets.has(index));
-    if (wanted.length === 0) return offsets;
-    await delay(RETRY_MS);
-  }
-}
-
-export function oneRecord(text = 'a record of the benchmark'): Buffer {
-  return buildBatch({ records: [{ key: null, value: Buffer.from(text), timestamp: Date.now() }] });
-}
-
-/** A batch of about `sizeBytes` with records of `recordBytes` values that do not repeat. */
-export function filledBatch(options: { recordBytes: number; sizeBytes: number }): Buffer {
-  const count = Math.max(1, Math.floor(options.sizeBytes / (options.recordBytes + 8)));
-  const timestamp = Date.now();
-  let state = 1;
-  const value = (): Buffer => {
-    const bytes = Buffer.allocUnsafe(options.recordBytes);
-    // A small generator is enough: nothing here compresses, but a file system might.
-    for (let at = 0; at < bytes.length; at++) {
-      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-      bytes[at] = state >>> 16;
+    const areServed = async (): Promise<boolean> =>
+      (await ends(client, topics)).every(({ errorCode }) => errorCode === 0);
+    for (const late = performance.now() + TIMEOUT_MS; !(await areServed()); await delay(LED_POLL_MS)) {
+      if (performance.now() > late) throw new Error(`new topics do not answer within ${TIMEOUT_MS} ms`);
     }
-    return bytes;
-  };
-  return buildBatch({
-    records: Array.from({ length: count }, () => ({ key: null, value: value(), timestamp })),
   });
 }
 
-export const manyName = (topic: number): string => `many-${topic}`;
-
-/** Partitions over several topics, of 50 partitions each but the last. */
-function manyTopics(partitions: number): NewTopic[] {
-  return Array.from({ length: Math.ceil(partitions / PARTITIONS_PER_TOPIC) }, (_, topic) => ({
-    name: manyName(topic),
-    partitions: Math.min(PARTITIONS_PER_TOPIC, partitions - topic * PARTITIONS_PER_TOPIC),
-  }));
-}
-
-/** Makes `to` partitions of what were `from`; `from` is a multiple of 50. A record is in each of the new ones. */
-export async function growPartitions(
-  port: number,
-  { from, to }: { from: number; to: number },
+/** Resolves when the files are gone too, if that is awaited. */
+export async function deleteTopic(
+  { port, logDir }: Server,
+  topic: string,
+  { isAwaited }: { readonly isAwaited: boolean },
 ): Promise<void> {
-  const client = await WireClient.connect(HOST, port);
-  try {
-    for (const topic of manyTopics(to).slice(from / PARTITIONS_PER_TOPIC)) {
-      await createTopics(client, [topic]);
-      await touch(client, topic);
+  await withClient(port, async (client) => {
+    const body = { topics: [], topicNames: [topic], timeoutMs: TIMEOUT_MS };
+    const { responses } = await client.call(DeleteTopicsRequest, DeleteTopicsResponse, { version: 5, body });
+    if (responses[0].errorCode !== 0) throw new Error(`${topic} was not deleted: ${responses[0].errorCode}`);
+  });
+  if (!isAwaited) return;
+  // Only the names of the folders: what is in them goes away while one looks.
+  const isThere = (): boolean => readdirSync(logDir).some((folder) => folder.startsWith(`${topic}-`));
+  for (const late = performance.now() + TIMEOUT_MS; isThere(); await delay(REMOVED_POLL_MS)) {
+    if (performance.now() > late) throw new Error(`the files of ${topic} are still there`);
+  }
+}
+
+/** By partition. */
+export async function endOffsets(server: Server, topic: string, partitions: number): Promise<number[]> {
+  return withClient(server.port, async (client) => {
+    const offsets = new Array<number>(partitions);
+    for (const { partitionIndex, errorCode, offset } of await ends(client, [{ topic, partitions }])) {
+      if (errorCode !== 0) throw new Error(`${topic}-${partitionIndex} has no end: error ${errorCode}`);
+      offsets[partitionIndex] = offset;
     }
-  } finally {
-    client.close();
-  }
+    return offsets;
+  });
 }
 
-/** Writes one record to each of `partitions` partitions: each is served, and a killed broker has each to recover. */
-export async function touchPartitions(port: number, partitions: number): Promise<void> {
+async function withClient<T>(port: number, use: (client: WireClient) => Promise<T>): Promise<T> {
   const client = await WireClient.connect(HOST, port);
   try {
-    for (const topic of manyTopics(partitions)) await touch(client, topic);
+    return await use(client);
   } finally {
     client.close();
   }
 }
 
-async function touch(client: WireClient, { name, partitions }: NewTopic): Promise<void> {
-  const all = Array.from({ length: partitions }, (_, index) => index);
-  await produce(client, { topic: name, partitions: all, batch: oneRecord() });
+/** Of all partitions, in the order of the answer. */
+async function ends(client: WireClient, topics: readonly NewTopic[]) {
+  const body = {
+    replicaId: -1,
+    isolationLevel: 0,
+    topics: topics.map(({ topic, partitions }) => ({
+      name: topic,
+      partitions: Array.from({ length: partitions }, (_, partitionIndex) => ({
+        partitionIndex,
+        currentLeaderEpoch: -1,
+        timestamp: LATEST,
+      })),
+    })),
+    timeoutMs: TIMEOUT_MS,
+  };
+  const response = await client.call(ListOffsetsRequest, ListOffsetsResponse, { version: 5, body });
+  return response.topics.flatMap(({ partitions }) => partitions);
 }

@@ -6,9 +6,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { FetchRequest, FetchResponse } from '../../../src/protocol/messages/01-fetch.ts';
 import { WireClient } from '../../wire-client.ts';
 import { spread } from '../figures.ts';
+import { oneRecord, produce } from '../partitions.ts';
 import { NAMES, type BySide, type Context, type Kind } from '../question.ts';
 import { HOST, start, type Server } from '../servers.ts';
-import { createTopics, oneRecord, produce } from '../topics.ts';
+import { createTopics } from '../topics.ts';
 import type { Growth } from './chart.ts';
 
 const OPTIONS = { durability: 'relaxed' } as const;
@@ -36,8 +37,8 @@ export async function fetchSessions(
     const server = await start(kind, OPTIONS);
     try {
       const client = await WireClient.connect(HOST, server.port);
-      const idle = { name: IDLE, partitions: Math.max(...sizes) };
-      await createTopics(client, [{ name: ACTIVE, partitions: 1 }, idle]);
+      const idle = { topic: IDLE, partitions: Math.max(...sizes) };
+      await createTopics(server.port, [{ topic: ACTIVE, partitions: 1 }, idle]);
       // All are served once each has taken a record; they are idle from then on.
       const all = Array.from({ length: idle.partitions }, (_, index) => index);
       await produce(client, { topic: IDLE, partitions: all, batch: oneRecord() });

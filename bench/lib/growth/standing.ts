@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connectMany } from '../connections.ts';
 import type { BySide, Context, Kind } from '../question.ts';
 import { start } from '../servers.ts';
-import { growPartitions } from '../topics.ts';
+import { growPartitions } from '../partitions.ts';
 import type { WireClient } from '../../wire-client.ts';
 import type { Growth } from './chart.ts';
 

@@ -5,7 +5,7 @@ import { start, type Server, type ServerOptions } from '../servers.ts';
 import type { ProduceJob } from './job.ts';
 import { split, startLoad, type Load } from './load.ts';
 import { measure, type Sample, type WindowLimits } from './measure.ts';
-import { createTopic, deleteTopic, endOffsets, REMOVE_SOON } from './topics.ts';
+import { createTopics, deleteTopic, endOffsets, REMOVE_SOON } from '../topics.ts';
 
 export type Sides = Readonly<Record<Kind, Server>>;
 
@@ -92,7 +92,7 @@ export async function produceWindow(
   within: WindowLimits & { readonly quick: boolean },
 ): Promise<Sample> {
   const topic = freshTopic();
-  await createTopic(server, topic, load.partitions);
+  await createTopics(server.port, [{ topic, partitions: load.partitions }]);
   const running = await startProducers(server, topic, load);
   const sample = await measure(running, server, within);
   await finish(server, running, { topic, partitions: load.partitions });
@@ -144,7 +144,7 @@ export async function filledTopic(
   bytes: number,
 ): Promise<{ readonly topic: string; readonly ends: number[]; readonly bytes: number }> {
   const topic = freshTopic();
-  await createTopic(server, topic, load.partitions);
+  await createTopics(server.port, [{ topic, partitions: load.partitions }]);
   const running = await startProducers(server, topic, load);
   for (let written = 0; written < bytes; await delay(5)) written = (await running.counters()).bytes;
   return { topic, ...(await finish(server, running, { topic, partitions: load.partitions })) };
