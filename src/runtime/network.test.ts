@@ -96,6 +96,31 @@ test('a peer that does not read makes write answer false, and reading makes it d
   await close();
 });
 
+test('a peer that sends without end is read a part at a time, and others have their turn between', async () => {
+  const [loud, quiet] = [await pair(), await pair()];
+  loud.server.pause();
+  quiet.server.pause();
+  const part = Buffer.alloc(4 * 1024 * 1024, 7);
+  loud.client.write([part, part, part, part]);
+  quiet.client.write([Buffer.from('quiet')]);
+  // The system takes what it has room for at once, and passes it on meanwhile.
+  for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+  let loudBytes = 0;
+  let loudBefore = Infinity;
+  const all = new Promise<void>((resolve) => {
+    loud.server.onData = (chunk) => {
+      loudBytes += chunk.length;
+      if (loudBytes === 4 * part.length) resolve();
+    };
+  });
+  quiet.server.onData = () => (loudBefore = loudBytes);
+  loud.server.resume();
+  quiet.server.resume();
+  await all;
+  assert.ok(loudBefore <= 1024 * 1024, `${loudBefore} bytes came first`);
+  await Promise.all([loud.close(), quiet.close()]);
+});
+
 test('every onWritten is called once when the connection breaks first, before onClose', async () => {
   const { server, client, close } = await pair();
   server.pause();

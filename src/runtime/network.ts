@@ -71,7 +71,10 @@ function accept(socket: net.Socket, target: Buffer): TcpConnection {
     buffer: target,
     callback(count) {
       connection.arrived(target.subarray(0, count));
-      return true;
+      // libuv would go on for as long as reads fill the buffer, up to 32 times, and let everybody else wait.
+      if (count < target.length) return true;
+      connection.readOnNextTurn();
+      return false;
     },
   };
   const connection = new TcpConnection(new net.Socket({ handle, onread } as net.SocketConstructorOpts));
@@ -115,6 +118,7 @@ class TcpConnection implements Connection {
   readonly #socket: net.Socket;
   #error: Error | undefined;
   #drainOwed = false;
+  #isPaused = false;
 
   constructor(socket: net.Socket) {
     this.#socket = socket;
@@ -131,6 +135,13 @@ class TcpConnection implements Connection {
       this.#error = error;
     });
     socket.on('close', () => this.onClose(this.#error));
+  }
+
+  /** Reading has stopped, although there is more. */
+  readOnNextTurn(): void {
+    setImmediate(() => {
+      if (!this.#isPaused && !this.#socket.destroyed) this.#socket.resume();
+    });
   }
 
   arrived(chunk: Buffer): void {
@@ -167,10 +178,12 @@ class TcpConnection implements Connection {
   }
 
   pause(): void {
+    this.#isPaused = true;
     this.#socket.pause();
   }
 
   resume(): void {
+    this.#isPaused = false;
     this.#socket.resume();
   }
 
