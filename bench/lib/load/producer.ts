@@ -5,7 +5,7 @@
 import { codec } from '../../../src/protocol/compile.ts';
 import { ProduceResponse } from '../../../src/protocol/messages/00-produce.ts';
 import { Reader } from '../../../src/protocol/wire.ts';
-import { connectRaw } from './connection.ts';
+import { FrameConnection } from '../frame-connection.ts';
 import { CORRELATION_ID_AT, PRODUCE_VERSION, produceFrames } from './frames.ts';
 import type { Client, ProduceJob, Tally } from './job.ts';
 
@@ -46,7 +46,9 @@ export async function startProducer(
     if (onAllAnswered === undefined) send();
     else if (answered === sent) onAllAnswered();
   };
-  const connection = await connectRaw(job.port, { onFrame, onEnd: fail });
+  const connection = await FrameConnection.connect(job.port);
+  connection.onFrame = onFrame;
+  connection.onLost = fail;
   for (let n = 0; n < job.inFlight; n++) send();
   return {
     stop: () =>

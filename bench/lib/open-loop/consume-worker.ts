@@ -4,8 +4,8 @@
  * held by the broker until there is something.
  */
 import { nowMicros } from './clock.ts';
-import { FetchSession } from './fetch-session.ts';
-import { connectMany, type FrameConnection } from './frame-connection.ts';
+import { FetchSession } from '../fetch-session.ts';
+import { connectMany, type FrameConnection } from '../frame-connection.ts';
 import type { ConsumeRun, Target } from './messages.ts';
 import { batchBytesOf, stampPosition } from './produce-frame.ts';
 import { SampleBuffer, cpuSeconds, fail, send, serveRuns } from './worker-port.ts';

@@ -6,8 +6,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { WireClient } from '../../wire-client.ts';
 import { nowMicros } from './clock.ts';
-import { FetchSession } from './fetch-session.ts';
-import { FrameConnection } from './frame-connection.ts';
+import { FetchSession } from '../fetch-session.ts';
+import { FrameConnection } from '../frame-connection.ts';
 import { GroupMember } from './group-member.ts';
 import type { GroupRun, Target } from './messages.ts';
 import { batchBytesOf, stampPosition } from './produce-frame.ts';

@@ -4,7 +4,7 @@
  * latency counts from when it was meant to leave; none is left out (coordinated omission).
  */
 import { nowMicros } from './clock.ts';
-import { connectMany } from './frame-connection.ts';
+import { connectMany } from '../frame-connection.ts';
 import type { ProduceRun } from './messages.ts';
 import { startPacer } from './pacer.ts';
 import { ProduceFrames, batchBytesOf, checkProduced } from './produce-frame.ts';

@@ -1,11 +1,14 @@
 /**
  * A connection that hands over whole response frames, with as little work as Node allows: all connections of a process read
  * into one buffer, which works because a read is handed over before the next one begins (POSIX only), and a frame that lies
- * in it whole is not copied.
+ * in it whole is not copied. The rest of a frame that is larger is read to where it belongs.
  */
 import * as net from 'node:net';
+import { HOST } from './servers.ts';
 
 const READ_BUFFER_BYTES = 256 * 1024;
+/** Less of a frame is read together with what follows it, and copied. */
+const HELD_READ_BYTES_MIN = READ_BUFFER_BYTES;
 const readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
 
 /** `frame` is without its size and a view: it is valid during the call. */
@@ -19,6 +22,8 @@ export class FrameConnection {
   /** The beginning of a frame whose rest has not come: the first `#heldBytes` of `#held`, which has room for all of it. */
   #held: Buffer = Buffer.allocUnsafeSlow(4096);
   #heldBytes = 0;
+  /** The next bytes come straight to their place in `#held`. */
+  #isHeldRead = false;
   #isClosed = false;
 
   private constructor() {}
@@ -27,13 +32,13 @@ export class FrameConnection {
     return new Promise((resolve, reject) => {
       const connection = new FrameConnection();
       const onread = {
-        buffer: readBuffer,
+        buffer: () => connection.#room(),
         callback: (bytes: number) => {
-          connection.#take(readBuffer.subarray(0, bytes));
+          connection.#read(bytes);
           return true;
         },
       };
-      const socket = net.connect({ host: '127.0.0.1', port, noDelay: true, onread });
+      const socket = net.connect({ host: HOST, port, noDelay: true, onread });
       connection.#socket = socket;
       socket.once('error', reject);
       socket.once('connect', () => {
@@ -58,6 +63,19 @@ export class FrameConnection {
     this.#socket.destroy();
   }
 
+  /** Where the next bytes are read to. */
+  #room(): Buffer {
+    const left = this.#heldBytes < 4 ? 0 : 4 + this.#held.readInt32BE(0) - this.#heldBytes;
+    this.#isHeldRead = left >= HELD_READ_BYTES_MIN;
+    return this.#isHeldRead ? this.#held.subarray(this.#heldBytes, this.#heldBytes + left) : readBuffer;
+  }
+
+  #read(bytes: number): void {
+    if (!this.#isHeldRead) return this.#take(readBuffer.subarray(0, bytes));
+    this.#heldBytes += bytes;
+    this.#handOverHeld();
+  }
+
   #take(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) {
@@ -77,19 +95,24 @@ export class FrameConnection {
   #hold(chunk: Buffer, at: number): number {
     const isSizeKnown = this.#heldBytes >= 4;
     const wanted = isSizeKnown ? 4 + this.#held.readInt32BE(0) : 4;
-    if (this.#held.length < wanted) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(wanted, 2 * this.#held.length));
-      this.#held.copy(larger, 0, 0, this.#heldBytes);
-      this.#held = larger;
-    }
     const taken = Math.min(wanted - this.#heldBytes, chunk.length - at);
     chunk.copy(this.#held, this.#heldBytes, at, at + taken);
     this.#heldBytes += taken;
-    if (isSizeKnown && this.#heldBytes === wanted) {
-      this.#heldBytes = 0;
-      this.onFrame(this.#held.subarray(4, wanted));
-    }
+    if (this.#heldBytes >= 4) this.#handOverHeld();
     return taken;
+  }
+
+  /** When it is whole; else there is room for all of it from now on. */
+  #handOverHeld(): void {
+    const sizeBytes = 4 + this.#held.readInt32BE(0);
+    if (this.#heldBytes === sizeBytes) {
+      this.#heldBytes = 0;
+      this.onFrame(this.#held.subarray(4, sizeBytes));
+    } else if (this.#held.length < sizeBytes) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(sizeBytes, 2 * this.#held.length));
+      this.#held.copy(larger, 0, 0, this.#heldBytes);
+      this.#held = larger;
+    }
   }
 }
 

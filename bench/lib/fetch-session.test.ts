@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { apiOf } from '../../../src/protocol/apis.ts';
-import { decodeRequest, encodeResponse } from '../../../src/protocol/frame.ts';
-import type { FetchRequest } from '../../../src/protocol/messages/01-fetch.ts';
-import { setBaseOffset } from '../../../src/protocol/record-batch.ts';
-import { buildBatch } from '../../../src/protocol/records.ts';
+import { apiOf } from '../../src/protocol/apis.ts';
+import { decodeRequest, encodeResponse } from '../../src/protocol/frame.ts';
+import type { FetchRequest } from '../../src/protocol/messages/01-fetch.ts';
+import { setBaseOffset } from '../../src/protocol/record-batch.ts';
+import { buildBatch } from '../../src/protocol/records.ts';
 import { FetchSession } from './fetch-session.ts';
 
 const FETCH = apiOf(1)!;
@@ -18,6 +18,8 @@ function batch(offset: number, records: number): Buffer {
 }
 
 interface Answer {
+  /** Of the request that is answered, which is the session's first by default. */
+  readonly correlationId?: number;
   readonly sessionId: number;
   readonly errorCode?: number;
   readonly partitions: readonly {
@@ -27,7 +29,7 @@ interface Answer {
   }[];
 }
 
-function answer({ sessionId, errorCode = 0, partitions }: Answer): Buffer {
+function answer({ correlationId = 1, sessionId, errorCode = 0, partitions }: Answer): Buffer {
   const list = partitions.map(({ index, error = 0, records }) => ({
     partitionIndex: index,
     errorCode: error,
@@ -40,7 +42,7 @@ function answer({ sessionId, errorCode = 0, partitions }: Answer): Buffer {
   }));
   const responses = list.length === 0 ? [] : [{ topic: 'a-topic', topicId: '', partitions: list }];
   const body = { throttleTimeMs: 0, errorCode, sessionId, responses };
-  return Buffer.concat(encodeResponse(FETCH, VERSION, 1, body)).subarray(4);
+  return Buffer.concat(encodeResponse(FETCH, VERSION, correlationId, body)).subarray(4);
 }
 
 function asked(session: FetchSession) {
@@ -69,7 +71,9 @@ test('a session begins with all partitions, then names those that moved', () => 
   session.take(answer({ sessionId: 5, partitions }), (_, __, sizeBytes) => seen.push(sizeBytes));
   assert.deepEqual(seen, [batch(40, 2).length, batch(42, 3).length]);
   assert.deepEqual(asked(session), { sessionId: 5, sessionEpoch: 1, offsets: [[1, 45]] });
-  session.take(answer({ sessionId: 5, partitions: [] }), () => assert.fail('there was no batch'));
+  session.take(answer({ correlationId: 2, sessionId: 5, partitions: [] }), () =>
+    assert.fail('there was no batch'),
+  );
   assert.deepEqual(asked(session), { sessionId: 5, sessionEpoch: 2, offsets: [] });
 });
 
@@ -89,6 +93,7 @@ test('errors and offsets that do not follow end the reading', () => {
     session.request();
     session.take(answer(given), () => {});
   };
+  assert.throws(() => take({ correlationId: 2, sessionId: 5, partitions: [] }), /another request/);
   assert.throws(() => take({ sessionId: 5, errorCode: 70, partitions: [] }), /error 70/);
   const empty = Buffer.alloc(0);
   assert.throws(
@@ -101,4 +106,12 @@ test('errors and offsets that do not follow end the reading', () => {
   );
   const repeated = Buffer.concat([batch(0, 2), batch(1, 2)]);
   assert.throws(() => take({ sessionId: 5, partitions: [{ index: 0, records: repeated }] }), /offset 1 came/);
+});
+
+test('a session goes on where it is told to', () => {
+  const session = open();
+  session.request();
+  session.take(answer({ sessionId: 5, partitions: [{ index: 0, records: batch(0, 3) }] }), () => {});
+  session.seek('a-topic', 0, 0);
+  assert.deepEqual(asked(session).offsets, [[0, 0]]);
 });

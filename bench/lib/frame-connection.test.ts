@@ -27,7 +27,15 @@ async function pair(): Promise<{ far: Socket; near: FrameConnection; close(): vo
 
 test('frames are handed over whole, however their bytes arrive', async () => {
   const { far, near, close } = await pair();
-  const frames = [frame(1, 1), frame(5, 2), frame(0, 0), frame(600_000, 3), frame(3, 4), frame(9_000, 5)];
+  const frames = [
+    frame(1, 1),
+    frame(5, 2),
+    frame(0, 0),
+    frame(600_000, 3),
+    frame(3, 4),
+    frame(3_000_000, 6),
+    frame(9_000, 5),
+  ];
   const bytes = Buffer.concat(frames);
   // Sizes cut apart, several frames at once, and one frame larger than what is read at a time.
   const cuts = [2, 4, 6, 11, 13, 20, 300_000, bytes.length - 9_001, bytes.length - 1, bytes.length];

@@ -2,10 +2,10 @@
  * The consumer's half of fetching: where each partition stands, and a fetch session (KIP-227), so that a request names only
  * the partitions whose offset has moved and an answer only those that have something. As the Java consumer does.
  */
-import { apiOf } from '../../../src/protocol/apis.ts';
-import { decodeResponse, encodeRequest } from '../../../src/protocol/frame.ts';
-import type { FetchResponse } from '../../../src/protocol/messages/01-fetch.ts';
-import { baseOffset, forEachBatch, lastOffset } from '../../../src/protocol/record-batch.ts';
+import { apiOf } from '../../src/protocol/apis.ts';
+import { decodeResponse, encodeRequest } from '../../src/protocol/frame.ts';
+import type { FetchResponse } from '../../src/protocol/messages/01-fetch.ts';
+import { baseOffset, forEachBatch, lastOffset } from '../../src/protocol/record-batch.ts';
 
 const FETCH = apiOf(1)!;
 /** The newest that names topics and both sides have. */
@@ -48,6 +48,13 @@ export class FetchSession {
     }
   }
 
+  /** Goes on elsewhere in a partition. */
+  seek(topic: string, partition: number, nextOffset: number): void {
+    const position = this.#topics.get(topic)!.get(partition)!;
+    position.nextOffset = nextOffset;
+    this.#move(topic, position);
+  }
+
   /** The next request, size and all. One is sent after the other has been answered. */
   request(): Buffer {
     const topics = [...this.#moved].map(([topic, positions]) => ({
@@ -81,9 +88,10 @@ export class FetchSession {
     return Buffer.concat(encodeRequest(FETCH, options));
   }
 
-  /** Takes an answer. Errors: any error code in it; batches that do not follow one another. */
+  /** Takes an answer. Errors: an answer to another request; any error code in it; batches that do not follow one another. */
   take(frame: Buffer, onBatch: OnBatch): void {
     const answer = decodeResponse(FETCH, FETCH_VERSION, frame);
+    if (answer.correlationId !== this.#correlationId) throw new Error('an answer to another request');
     const body = answer.body as FetchResponse;
     if (body.errorCode !== 0) throw new Error(`the fetch was refused with error ${body.errorCode}`);
     this.#sessionId = body.sessionId;
