@@ -149,7 +149,12 @@ async function call(
     clientSoftware: UNKNOWN_SOFTWARE,
     connectionId: 'bench',
     onSent: undefined,
-    connection: { listener: LISTENER, principal: ANONYMOUS, clientSoftware: UNKNOWN_SOFTWARE },
+    connection: {
+      listener: LISTENER,
+      principal: ANONYMOUS,
+      clientSoftware: UNKNOWN_SOFTWARE,
+      fetchTurns: 0,
+    },
     onDisconnect: () => () => {},
     ...overrides,
   };

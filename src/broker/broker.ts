@@ -83,6 +83,8 @@ export class ConfigurationError extends Error {
 const OFFSETS_TOPIC = '__consumer_offsets';
 /** The metadata store's file in the first log directory. */
 const STORE_FILE = 'headrace.metadata';
+/** What was appended last, up to this part of the machine's memory, counts as being in the system's page cache. */
+const RECENT_PART_OF_MEMORY = 1 / 8;
 /** Buffers for frames and reads that wait for their next use. */
 const SLAB_BYTES_KEPT_MAX = 32 * 1024 * 1024;
 const SESSION_TTL_MS = 9_000;
@@ -132,6 +134,9 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
   const slabs = new SlabPool({ keptBytesMax: SLAB_BYTES_KEPT_MAX });
   const logDirectories = await LogDirectories.open({
     slabs,
+    ...(options.memoryBytes === undefined
+      ? undefined
+      : { recentBytesMax: Math.floor(options.memoryBytes * RECENT_PART_OF_MEMORY) }),
     ...options.logLimits,
     ports,
     directories: settings.log.dirs,
@@ -352,6 +357,7 @@ async function listen(
       listener: name,
       principal: ANONYMOUS,
       clientSoftware: UNKNOWN_SOFTWARE,
+      fetchTurns: 0,
     }));
     addresses.push({ listener: name, host, port: bound.port });
   }

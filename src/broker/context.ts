@@ -21,6 +21,8 @@ export interface ConnectionState {
   readonly listener: string;
   principal: Principal;
   clientSoftware: ClientSoftware;
+  /** Counts Fetch requests without a session: partitions take turns in being read first. */
+  fetchTurns: number;
 }
 
 export interface RequestContext {

@@ -25,6 +25,8 @@ export interface FetchTarget {
 export interface FetchLimits {
   readonly isolation: Isolation;
   readonly maxBytes: number;
+  /** The index of the target that is read first; the first one when not given. */
+  readonly first?: number;
   /** No records are read, not even the first batch. */
   readonly isDry?: boolean;
   /** Consumers may read from any replica (KIP-392); debugging reads as well. */
@@ -44,6 +46,8 @@ export interface PartitionRead {
   readonly abortedTransactions: { producerId: number; firstOffset: number }[] | null;
 }
 
+/** Cold partitions of one request that are read side by side. */
+const READS_AT_ONCE_MAX = 8;
 const NO_BUFFERS: readonly Buffer[] = [];
 
 /** Finds each partition's place. Of a partition named twice the last mention counts, as in Kafka. */
@@ -110,38 +114,92 @@ function findTarget(
 }
 
 /**
- * Reads the targets in order until `limits.maxBytes` are there. The first batch of the first partition that has any is
- * read whatever its size, so that a consumer gets on. A promise only when the disk has to be asked.
+ * Reads the targets in order, from the one at `limits.first` on and around, until `limits.maxBytes` are there. The first
+ * batch of the first partition that has any is read whatever its size, so that a consumer gets on. A promise only when
+ * the disk has to be asked: then of several partitions at once, as many as fit into the limit whatever they hold.
  */
 export function readTargets(
   targets: readonly FetchTarget[],
   limits: FetchLimits,
 ): PartitionRead[] | Promise<PartitionRead[]> {
-  const reads: PartitionRead[] = [];
-  let bytesLeft = limits.maxBytes;
-  let minOneMessage = limits.isDry !== true;
-  const take = (read: PartitionRead): void => {
-    reads.push(read);
-    if (read.sizeBytes > 0) minOneMessage = false;
-    bytesLeft = Math.max(0, bytesLeft - read.sizeBytes);
-  };
-  const readFrom = (index: number): PartitionRead[] | Promise<PartitionRead[]> => {
-    for (let at = index; at < targets.length; at++) {
-      const target = targets[at]!;
-      const maxBytes = Math.min(target.wanted.maxBytes, bytesLeft);
-      const read = readTarget(target, { ...limits, maxBytes, minOneMessage });
-      if (!(read instanceof Promise)) {
-        take(read);
-        continue;
-      }
-      return read.then((settled) => {
-        take(settled);
-        return readFrom(at + 1);
-      });
+  const run = new ReadRun(targets, limits);
+  return run.goOn() ?? run.reads;
+}
+
+class ReadRun {
+  readonly reads: PartitionRead[];
+  readonly #targets: readonly FetchTarget[];
+  readonly #limits: FetchLimits;
+  /** How many targets have been read or are being read. */
+  #begun = 0;
+  #bytesLeft: number;
+  #minOneMessage: boolean;
+
+  constructor(targets: readonly FetchTarget[], limits: FetchLimits) {
+    this.#targets = targets;
+    this.#limits = limits;
+    this.reads = new Array<PartitionRead>(targets.length);
+    this.#bytesLeft = limits.maxBytes;
+    this.#minOneMessage = limits.isDry !== true;
+  }
+
+  /** Undefined: all is read. */
+  goOn(): Promise<PartitionRead[]> | undefined {
+    while (this.#begun < this.#targets.length) {
+      const place = this.#placeOf(this.#begun);
+      this.#begun += 1;
+      const read = this.#read(place, this.#bytesLeft, this.#minOneMessage);
+      if (read instanceof Promise) return this.#wait(place, read);
+      this.#take(place, read);
     }
-    return reads;
-  };
-  return readFrom(0);
+    return undefined;
+  }
+
+  /** While the first is being read, others are as well: no more than there is room for if each gives all it may. */
+  async #wait(place: number, first: Promise<PartitionRead>): Promise<PartitionRead[]> {
+    const places = [place];
+    const reads = [first];
+    let room = this.#bytesLeft - this.#maxBytesOf(place);
+    while (this.#begun < this.#targets.length && reads.length < READS_AT_ONCE_MAX) {
+      const next = this.#placeOf(this.#begun);
+      const maxBytes = this.#maxBytesOf(next);
+      if (maxBytes > room) break;
+      room -= maxBytes;
+      this.#begun += 1;
+      places.push(next);
+      reads.push(Promise.resolve(this.#read(next, maxBytes, false)));
+    }
+    const settled = await Promise.all(reads);
+    for (let index = 0; index < settled.length; index++) {
+      let read = settled[index]!;
+      if (index > 0 && this.#minOneMessage && read.sizeBytes === 0) {
+        // Perhaps there is a batch, too large for the limit: it is this one's turn to get it all the same.
+        read = await this.#read(places[index]!, this.#bytesLeft, true);
+      }
+      this.#take(places[index]!, read);
+    }
+    return (await this.goOn()) ?? this.reads;
+  }
+
+  #placeOf(index: number): number {
+    return (index + (this.#limits.first ?? 0)) % this.#targets.length;
+  }
+
+  #maxBytesOf(place: number): number {
+    return Math.max(0, this.#targets[place]!.wanted.maxBytes);
+  }
+
+  #read(place: number, bytesLeft: number, minOneMessage: boolean): PartitionRead | Promise<PartitionRead> {
+    const target = this.#targets[place]!;
+    const maxBytes = Math.min(target.wanted.maxBytes, bytesLeft);
+    return readTarget(target, { ...this.#limits, maxBytes, minOneMessage });
+  }
+
+  #take(place: number, read: PartitionRead): void {
+    this.reads[place] = read;
+    if (read.sizeBytes > 0) this.#minOneMessage = false;
+    this.#bytesLeft = Math.max(0, this.#bytesLeft - read.sizeBytes);
+  }
 }
 
 function readTarget(

@@ -28,6 +28,11 @@ type Response = Write<typeof FetchResponse>;
 type TopicResponse = Response['responses'][number];
 type PartitionResponse = TopicResponse['partitions'][number];
 
+/**
+ * An answer holds no more than this, unless fetch.min.bytes asks for more: large ones take the memory of many requests,
+ * and the time of everybody else. Whoever wants more asks again, and partitions take turns.
+ */
+const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 const TOPIC_ID_VERSION_MIN = 13;
 const STORAGE_ERROR_VERSION_MIN = 6;
 const LEADER_VERSION_MIN = 16;
@@ -59,12 +64,18 @@ function serve(
   const usesTopicIds = context.apiVersion >= TOPIC_ID_VERSION_MIN;
   const targets = findTargets(session.partitions, usesTopicIds, context, services);
   const maxBytes = Math.max(0, Math.min(request.maxBytes, services.settings().fetch.maxBytes));
+  const minBytes = Math.min(request.minBytes, maxBytes);
+  // Batches are whole, so there must be room for more than is asked for at least.
+  const isCut = maxBytes > ANSWER_BYTES_MAX && minBytes < ANSWER_BYTES_MAX / 2;
   const limits: FetchLimits = {
     isolation: request.isolationLevel === READ_COMMITTED ? 'committed' : 'uncommitted',
-    maxBytes,
+    maxBytes: isCut ? ANSWER_BYTES_MAX : maxBytes,
     leaderOnly: true,
+    // A session remembers whose turn it is.
+    ...(isCut && session.kind !== 'incremental' && targets.length > 0
+      ? { first: context.connection.fetchTurns++ % targets.length }
+      : undefined),
   };
-  const minBytes = Math.min(request.minBytes, maxBytes);
   const { maxWaitMs } = request;
   const respond = (reads: readonly PartitionRead[]): Response => {
     context.onSent = () => giveBack(services, reads);
