@@ -45,6 +45,15 @@ export const question: Question = {
   asks:
     'How fast does a consumer that was away for long get what lies on the device and in no cache? And when producers write as ' +
     'fast as they can, do consumers at the end of the log keep up, and what does the broker take for both together?',
+  minutes: 3,
+  answers: [
+    {
+      says: 'hands out',
+      where: 'one consumer reading what is on the device and in no cache',
+      table: 'Cold records handed out',
+      row: '1 consumer',
+    },
+  ],
   async run(context) {
     return withSides(context, { durability: 'relaxed' }, async (sides) => {
       const cold = await coldReads(context, sides);

@@ -52,7 +52,6 @@ const CONTENTS: readonly Content[] = [
       })),
     })),
   ),
-  content({ valueBytes: 10_240, partitions: 16 }),
   content({ valueBytes: 1024, partitions: 100 }),
 ];
 
@@ -62,6 +61,21 @@ export const question: Question = {
   asks:
     'How many bytes a second do consumers get that read what was written a moment ago, which is still in the page cache, and ' +
     'how much processor time does the broker take for it? It decides how many consumers one broker can feed.',
+  minutes: 7,
+  answers: [
+    {
+      says: 'hands out',
+      where: '8 consumers, records of 1 KiB, 16 partitions, from memory',
+      table: 'Record batches handed out',
+      row: '1 KiB, 16 partitions, 8 clients',
+    },
+    {
+      says: 'needs',
+      where: 'of processor time to hand out a gigabyte of that',
+      table: "Broker's processor time for a gigabyte consumed",
+      row: '1 KiB, 16 partitions, 8 clients',
+    },
+  ],
   async run(context) {
     const found = new Map<Case, BySide<Sample>>();
     await withSides(context, { durability: 'relaxed' }, async (sides) => {

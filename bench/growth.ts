@@ -21,10 +21,10 @@ interface Sizes {
   readonly fetchPartitions: readonly number[];
 }
 const FULL: Sizes = {
-  startPartitions: [50, 250, 1000, 5000],
+  startPartitions: [50, 500, 5000],
   connections: [20, 200, 2000],
   recordBytes: [100, 1000, 10_000],
-  producePartitions: [1, 10, 100, 1000],
+  producePartitions: [1, 30, 1000],
   fetchPartitions: [10, 100, 1000],
 };
 const QUICK: Sizes = {
@@ -259,5 +259,13 @@ export const question: Question = {
   asks:
     'How does each cost grow when there is a hundred times as much of something? On these logarithmic axes a cost that is ' +
     'proportional is a straight line that climbs as the axis does, and a line that climbs faster is where a broker will end.',
+  minutes: 12,
+  answers: [
+    {
+      says: 'is ready',
+      where: 'after the start of its process, with the most partitions that were tried',
+      table: 'Process start to ready',
+    },
+  ],
   run,
 };

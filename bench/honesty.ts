@@ -55,6 +55,21 @@ export const question: Question = {
     'All throughput on this page comes from a load generator that belongs to Headrace. So here are the tools that come with ' +
     'Kafka on the same brokers, beside it. They do more for each record and so are slower; what must agree is who is ahead, ' +
     'the records that were sent, stored and read, and their bytes.',
+  minutes: 6,
+  answers: [
+    {
+      says: 'takes in',
+      where: "with Kafka's own Java producer",
+      table: 'Rates with either client',
+      row: 'produce, Java',
+    },
+    {
+      says: 'takes in',
+      where: 'with our generator',
+      table: 'Rates with either client',
+      row: 'produce, our generator',
+    },
+  ],
   async run(context) {
     return withSides(context, { durability: 'relaxed' }, async (sides) => {
       const samples = await context.alternate((kind, round) => sample(sides[kind], context, round));

@@ -24,8 +24,8 @@ interface Size {
 const FULL: Size = {
   connections: 2000,
   members: 200,
-  partitions: [1000, 5000],
-  settleMs: 4000,
+  partitions: [1000],
+  settleMs: 3000,
   windowMs: 10_000,
 };
 const QUICK: Size = { connections: 60, members: 10, partitions: [100], settleMs: 500, windowMs: 1000 };
@@ -187,5 +187,14 @@ export const question: Question = {
   asks:
     'What does a broker take when nobody asks anything of it? Most brokers are idle most of the time, on laptops, in tests and ' +
     'in small deployments; memory that is held then is not there for others.',
+  minutes: 7,
+  answers: [
+    {
+      says: 'holds',
+      where: 'of memory when nobody uses it',
+      table: 'Resident memory when idle',
+      row: 'empty',
+    },
+  ],
   run,
 };

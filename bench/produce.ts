@@ -1,4 +1,4 @@
-/** How much can be written, and what it costs: records of three sizes, few and many partitions and clients, codecs, acks. */
+/** How much can be written, and what it costs: small and larger records, few and many partitions and clients, a codec, the device. */
 import {
   BASE_LOAD,
   limits,
@@ -43,12 +43,8 @@ const GOAL_CASES: Case[] = [100, 1024].flatMap((valueBytes) =>
 
 /** One thing apart from the base: 1 KiB, 16 partitions, 8 clients, uncompressed, acks=all. */
 const OTHER_CASES: Case[] = [
-  other('10 KiB', { valueBytes: 10_240 }),
-  other('100 B, 10 records a batch', { valueBytes: 100, recordsPerBatch: 10 }),
   other('100 partitions', { partitions: 100 }),
   other('lz4', { compression: 'lz4' }),
-  other('zstd', { compression: 'zstd' }),
-  other('acks=1', { acks: 1 }),
   other('each acknowledged record on the device (fsync)', {}, 'fsync'),
   other('defaults: Headrace on the device, Kafka in the page cache', {}, 'default'),
 ];
@@ -59,6 +55,21 @@ export const question: Question = {
   asks:
     'How many bytes a second does the broker take from producers that always have more to send, and how much processor time ' +
     'and memory does it take for them? Who pays for the machine wants much of the first and little of the others.',
+  minutes: 11,
+  answers: [
+    {
+      says: 'takes in',
+      where: '8 producers, records of 1 KiB, 16 partitions',
+      table: 'Record batches taken',
+      row: '1 KiB, 16 partitions, 8 clients',
+    },
+    {
+      says: 'needs',
+      where: 'of processor time to take in a gigabyte of that',
+      table: "Broker's processor time for a gigabyte produced",
+      row: '1 KiB, 16 partitions, 8 clients',
+    },
+  ],
   async run(context) {
     const found = new Map<Case, BySide<Sample>>();
     for (const durability of ['relaxed', 'fsync', 'default'] as const) {

@@ -26,6 +26,8 @@ interface Size {
 const FULL: Size = { members: 100, groups: 20, changes: 15, changesOfAll: 3, warmUpMs: 8000 };
 const QUICK: Size = { members: 20, groups: 4, changes: 3, changesOfAll: 1, warmUpMs: 500 };
 
+const TITLE_ONE = 'One group, by itself';
+
 interface Changes {
   readonly leaveMs: number;
   readonly comeMs: number;
@@ -133,7 +135,8 @@ async function run(context: Context) {
     ],
     tables: [
       {
-        title: `One group of ${members} members`,
+        title: TITLE_ONE,
+        text: `${members} members.`,
         rows: [
           time('begins, no initial delay: last join to all assigned', ({ formMs }) => formMs),
           time('begins, default initial delay of 3 s', ({ formDelayedMs }) => formDelayedMs),
@@ -143,7 +146,7 @@ async function run(context: Context) {
         ],
       },
       {
-        title: `${groups} groups of ${members} members, at once`,
+        title: `${groups} such groups at once`,
         rows: [
           time('all begin, no initial delay', ({ formAllMs }) => formAllMs),
           cpu('processor time of the broker for that', ({ formAllCpuMs }) => formAllCpuMs),
@@ -162,5 +165,14 @@ export const question: Question = {
   asks:
     'How long does a consumer group stand still when members come and go? Every deployment of a consumer is a series of ' +
     'rebalances, and a broker that hosts many groups does many at once.',
+  minutes: 4,
+  answers: [
+    {
+      says: 'has a group going again',
+      where: 'after a member joins',
+      table: TITLE_ONE,
+      row: 'a member joins: until all are assigned',
+    },
+  ],
   run,
 };

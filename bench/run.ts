@@ -1,9 +1,10 @@
 /**
- * `npm run bench [NAME...] -- [--rounds N] [--quick] [--only headrace|kafka] [--list]`: asks the questions of this folder
- * about Headrace and Apache Kafka, prints what it finds, stores it below docs/benchmarks/ and writes docs/benchmarks.md anew
- * from everything that is stored there. With `--quick`, or one side only, results go to a temporary folder instead: they
- * show that a question works, and are no figures. `--out FOLDER` sends them elsewhere, `--list` names the questions, and
- * `--render` only writes the document. The brokers' data is in HEADRACE_BENCH_DIR or the system's temporary folder, which
+ * `npm run bench [NAME...] -- [--rounds N] [--quick] [--only headrace|kafka|both] [--long] [--list]`: asks the questions of
+ * this folder about Headrace and Apache Kafka, prints what it finds, stores it below docs/benchmarks/ and writes
+ * docs/benchmarks.md anew from everything that is stored there. Without names it asks all but the long ones, with `--long`
+ * those too. With `--quick`, or one side by `--only`, results go to a temporary folder instead: they show that a question
+ * works, and are no figures. `--only both` asks for Kafka where a question leaves it out by itself. `--out FOLDER` sends
+ * results elsewhere, `--list` names the questions and how long they take, and `--render` only writes the document. The brokers' data is in HEADRACE_BENCH_DIR or the system's temporary folder, which
  * should be on a disk: up to 10 GB of it are used at a time.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -11,8 +12,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { machine } from './lib/machine.ts';
-import { KINDS, NAMES, type BySide, type Context, type Question } from './lib/question.ts';
-import { renderDocument, renderPlain, type Stored } from './lib/render.ts';
+import { KINDS, NAMES, type BySide, type Context, type Kind, type Question } from './lib/question.ts';
+import { answerText, renderDocument, renderPlain, type Stored } from './lib/render.ts';
 import { ROOT } from './lib/servers.ts';
 import { requireProc } from './lib/usage.ts';
 
@@ -40,6 +41,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string' },
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
+    long: { type: 'boolean', default: false },
     out: { type: 'string' },
     list: { type: 'boolean', default: false },
     render: { type: 'boolean', default: false },
@@ -55,9 +57,18 @@ async function load(name: string): Promise<Question> {
   return question;
 }
 
-function context(name: string): Context {
-  const kinds = KINDS.filter((kind) => values.only === undefined || kind === values.only);
-  if (kinds.length === 0) throw new Error(`--only takes ${KINDS.join(' or ')}`);
+function kindsOf({ kinds = KINDS }: Question): readonly Kind[] {
+  const { only } = values;
+  if (only === undefined) return kinds;
+  if (only !== 'both' && !KINDS.some((kind) => kind === only)) {
+    throw new Error(`--only takes ${KINDS.join(', ')} or both`);
+  }
+  return KINDS.filter((kind) => only === 'both' || kind === only);
+}
+
+function context(question: Question): Context {
+  const { name } = question;
+  const kinds = kindsOf(question);
   const rounds = Number(values.rounds ?? (values.quick ? 1 : ROUNDS_DEFAULT));
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a number from 1');
   const startedAt = performance.now();
@@ -70,9 +81,12 @@ function context(name: string): Context {
     quick: values.quick,
     kinds,
     log,
-    async alternate<T>(fn: (kind: (typeof KINDS)[number], round: number) => Promise<T>) {
+    async alternate<T>(
+      fn: (kind: Kind, round: number) => Promise<T>,
+      { roundsMax = rounds }: { readonly roundsMax?: number } = {},
+    ) {
       const samples: BySide<T> = { headrace: [], kafka: [] };
-      for (let round = 0; round < rounds; round++) {
+      for (let round = 0; round < Math.min(rounds, roundsMax); round++) {
         for (const kind of kinds) samples[kind].push(await fn(kind, round));
       }
       return samples;
@@ -81,21 +95,25 @@ function context(name: string): Context {
 }
 
 async function ask(name: string, folder: string): Promise<void> {
-  const { title, asks, run } = await load(name);
-  const about = context(name);
+  const question = await load(name);
+  const { title, asks, answers } = question;
+  const about = context(question);
   const sides = about.kinds.map((kind) => NAMES[kind]).join(' and ');
   console.log(`\n== ${title} (${name}): ${sides}, rounds ${about.rounds}${about.quick ? ', quick' : ''}`);
   const startedAt = performance.now();
-  const result = await run(about);
+  const result = await question.run(about);
   const { rounds, quick, kinds } = about;
   const tookSeconds = Math.round((performance.now() - startedAt) / 1000);
   const date = new Date().toISOString();
   for (const table of result.tables) console.log(renderPlain(table));
+  // Also that each answer finds its row is seen now, not when the document is made.
+  for (const answer of answers) console.log(`\n${answerText(answer, result).replaceAll('**', '')}`);
   console.log(`\n${name} took ${tookSeconds} s`);
   const stored: Stored = {
     name,
     title,
     asks,
+    answers,
     date,
     rounds,
     quick,
@@ -129,14 +147,28 @@ async function writeDocument(folder: string): Promise<string> {
   return document;
 }
 
+async function askedFor(): Promise<string[]> {
+  if (positionals.length > 0) return known.filter((name) => positionals.includes(name));
+  const isLong = await Promise.all(known.map(async (name) => (await load(name)).isLong === true));
+  return known.filter((_, index) => values.long || !isLong[index]);
+}
+
 function outputFolder(): string {
   if (values.out !== undefined) return path.resolve(values.out, 'benchmarks');
-  const isReal = !values.quick && values.only === undefined;
+  const isReal = !values.quick && (values.only === undefined || values.only === 'both');
   return path.join(isReal ? path.join(ROOT, 'docs') : path.join(tmpdir(), 'headrace-bench'), 'benchmarks');
 }
 
 if (values.list) {
-  for (const name of known) console.log(`${name.padEnd(18)}${(await load(name)).title}`);
+  const questions = await Promise.all(known.map(load));
+  const line = ({ name, title, minutes, isLong }: Question): string =>
+    `${name.padEnd(18)}${String(minutes).padStart(3)} min  ${title}${isLong === true ? ' (when named, or with --long)' : ''}`;
+  for (const question of questions) console.log(line(question));
+  const total = (some: readonly Question[]): number => some.reduce((sum, { minutes }) => sum + minutes, 0);
+  const usual = questions.filter(({ isLong }) => isLong !== true);
+  console.log(
+    `${''.padEnd(18)}${String(total(usual)).padStart(3)} min  all, ${total(questions)} with --long; ${ROUNDS_DEFAULT} rounds`,
+  );
 } else {
   requireProc();
   const unknown = positionals.filter((name) => !known.includes(name));
@@ -146,9 +178,7 @@ if (values.list) {
   const folder = outputFolder();
   mkdirSync(folder, { recursive: true });
   const failed: string[] = [];
-  const asked = values.render
-    ? []
-    : known.filter((name) => positionals.length === 0 || positionals.includes(name));
+  const asked = values.render ? [] : await askedFor();
   for (const name of asked) {
     try {
       await ask(name, folder);

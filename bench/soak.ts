@@ -1,6 +1,7 @@
 /**
  * The soak: half an hour at 70 % of what the broker could carry, and whether it is the same broker at the end as at the
- * beginning. HEADRACE_BENCH_MINUTES sets how long.
+ * beginning. Headrace alone, unless `--only` asks for the
+ * other side or both. HEADRACE_BENCH_MINUTES sets how long.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { BASE_LOAD, startProducers } from './lib/load/sides.ts';
@@ -258,17 +259,17 @@ async function run(context: Context): Promise<QuestionResult> {
     found[kind].push(measured);
     for (const text of verdicts(measured)) context.log(`${NAMES[kind]}: ${text}`);
   }
-  return { settings: settings(durations), tables: tables(found), charts: charts(found) };
+  return { settings: settings(durations, context.kinds), tables: tables(found), charts: charts(found) };
 }
 
-function settings({ minutes, peakSeconds, settleSeconds }: Durations): string[] {
+function settings({ minutes, peakSeconds, settleSeconds }: Durations, kinds: readonly Kind[]): string[] {
   return [
     `Records of ${SHAPE.recordBytes} bytes, batches of ${SHAPE.recordsPerBatch}, one for each of ${PARTITIONS} partitions in a ` +
       `request, acks=all, ${CONNECTIONS} producing connections, one consuming all of it as it comes.`,
     `The peak: ${IN_FLIGHT} requests in flight on each connection, ${peakSeconds} s after as long a warm-up; what is produced ` +
       'or consumed, whichever is less.',
     `The soak: open loop at ${SHARE_OF_PEAK * 100} % of that, ${settleSeconds} s not counted, then ${minutes} minutes; one run.`,
-    ...KINDS.map((kind) => describe(kind, OPTIONS)),
+    ...kinds.map((kind) => describe(kind, OPTIONS)),
   ];
 }
 
@@ -278,5 +279,16 @@ export const question: Question = {
   asks:
     'Is a broker after half an hour of heavy load what it was at its beginning? Memory that grows, descriptors that are not ' +
     'closed and a p99 that rises do not show in a test of seconds.',
+  minutes: 34,
+  isLong: true,
+  kinds: ['headrace'],
+  answers: [
+    {
+      says: 'holds',
+      where: 'of memory at the end of the soak',
+      table: 'From the beginning to the end',
+      row: 'resident memory, at the end',
+    },
+  ],
   run,
 };

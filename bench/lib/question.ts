@@ -66,11 +66,26 @@ export interface Context {
   readonly rounds: number;
   /** A smoke run: everything as small as still shows that it works. Its figures are never stored with the real ones. */
   readonly quick: boolean;
-  /** The sides to run, normally both; `--only headrace` takes one. */
+  /** The sides to run, normally both; `--only` takes one. */
   readonly kinds: readonly Kind[];
   log(text: string): void;
-  /** Calls `fn` for each side in turn, `rounds` times (A B A B ...); what it answered, by side and in order. */
-  alternate<T>(fn: (kind: Kind, round: number) => Promise<T>): Promise<BySide<T>>;
+  /**
+   * Calls `fn` for each side in turn, `rounds` times (A B A B ...) or `roundsMax` at most; what it answered, by side and in
+   * order.
+   */
+  alternate<T>(
+    fn: (kind: Kind, round: number) => Promise<T>,
+    options?: { readonly roundsMax?: number },
+  ): Promise<BySide<T>>;
+}
+
+/** A row that answers the question in one line: "Headrace SAYS 812 MB/s, Kafka 390 MB/s: 2.1x (WHERE)." */
+export interface Answer {
+  readonly says: string;
+  readonly where: string;
+  /** The title of a table of the result, and the label of a row in it; by default its last. */
+  readonly table: string;
+  readonly row?: string;
 }
 
 export interface Question {
@@ -79,6 +94,14 @@ export interface Question {
   readonly title: string;
   /** One paragraph: what is asked, and why somebody who chooses a broker wants to know. */
   readonly asks: string;
+  /** How long it takes with 3 rounds on a quiet machine of two cores, about. */
+  readonly minutes: number;
+  /** Not part of what is asked when nothing is named. */
+  readonly isLong?: boolean;
+  /** The sides to run unless `--only` says otherwise; by default both. */
+  readonly kinds?: readonly Kind[];
+  /** What a newcomer reads first; at least one. */
+  readonly answers: readonly Answer[];
   run(context: Context): Promise<QuestionResult>;
 }
 

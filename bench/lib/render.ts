@@ -1,13 +1,14 @@
 /** Results as text: for the terminal while they come, and `docs/benchmarks.md` from all that are stored. */
 import { figure, goalText, isGoalMet, ratio, spread } from './figures.ts';
 import type { Machine } from './machine.ts';
-import type { Kind, QuestionResult, Row, Table } from './question.ts';
+import type { Answer, Kind, QuestionResult, Row, Table } from './question.ts';
 
 /** What `docs/benchmarks/NAME.json` holds. */
 export interface Stored {
   readonly name: string;
   readonly title: string;
   readonly asks: string;
+  readonly answers: readonly Answer[];
   /** ISO 8601, UTC, when the question was through. */
   readonly date: string;
   readonly rounds: number;
@@ -28,12 +29,15 @@ Clients and broker share one machine and its loopback, so the figures compare; t
 commit says that the checkout had changes which no commit has.
 `;
 
+/** Ratios so near to 1 say nothing. */
+const ALIKE = 0.05;
+
 /** All of the document. `links` are the charts' files of each question, as written in the document. */
 export function renderDocument(
   stored: readonly Stored[],
   links: ReadonlyMap<string, readonly string[]>,
 ): string {
-  const parts = [HEAD, machines(stored), summary(stored)];
+  const parts = [HEAD, short(stored), summary(stored), machines(stored)];
   for (const one of stored) parts.push(section(one, links.get(one.name) ?? []));
   return `${parts.filter((part) => part !== '').join('\n')}`;
 }
@@ -62,13 +66,44 @@ function machines(stored: readonly Stored[]): string {
   return `## Measured on\n\n${[...new Set(texts)].join('\n')}\n`;
 }
 
+/** One line for each question, for who reads no further. */
+function short(stored: readonly Stored[]): string {
+  const lines = stored.map(({ name, title, answers, result }) => {
+    return `- [${title}](#${name}): ${answerText(answers[0], result)}`;
+  });
+  return `## In short\n\n${lines.join('\n')}\n`;
+}
+
+/** Errors: the result has no such table or row. */
+export function answerText({ says, where, table, row: label }: Answer, { tables }: QuestionResult): string {
+  const rows = tables.find(({ title }) => title === table)?.rows ?? [];
+  const found = label === undefined ? rows.at(-1) : rows.find((one) => one.label === label);
+  if (found === undefined) throw new Error(`no row ${label ?? ''} in a table "${table}"`);
+  const text = (samples: readonly number[]): string | undefined =>
+    samples.length === 0 ? undefined : `${plainMedian(samples)} ${found.unit}`;
+  const [headrace, kafka] = [text(found.headrace), text(found.kafka)];
+  if (headrace === undefined || kafka === undefined) {
+    const name = headrace === undefined ? 'Kafka' : 'Headrace';
+    return `${name} ${says} **${headrace ?? kafka ?? 'nothing'}** (${where}).`;
+  }
+  return `Headrace ${says} **${headrace}**, Kafka ${kafka}: **${ratioText(found)}**, ${ahead(found)} (${where}).`;
+}
+
+/** Whom the ratio speaks for. */
+function ahead(row: Row): string {
+  const is = ratio(row);
+  if (is === undefined) return 'no ratio';
+  if (Math.abs(is - 1) <= ALIKE) return 'about the same';
+  return isBehind(row) ? 'Kafka is ahead' : 'Headrace is ahead';
+}
+
 interface Place {
   readonly question: string;
   readonly table: Table;
   readonly row: Row;
 }
 
-/** What a reader asks first: how far apart the two are, which goals are missed, and where Kafka is ahead. */
+/** What a reader asks next: how far apart the two are, which goals are missed, and where Kafka is ahead. */
 function summary(stored: readonly Stored[]): string {
   const lines: string[] = [];
   const worse: Place[] = [];
@@ -87,7 +122,7 @@ function summary(stored: readonly Stored[]): string {
     }
   }
   const head = '| question | figure | ratio, worst to best | Headrace ahead | goals met |';
-  const parts = [`## In short\n\n${head}\n| --- | --- | ---: | ---: | ---: |\n${lines.join('\n')}\n`];
+  const parts = [`## How far apart\n\n${head}\n| --- | --- | ---: | ---: | ---: |\n${lines.join('\n')}\n`];
   if (worse.length > 0) {
     parts.push(`Where Kafka is ahead, or a goal is missed:\n\n${worse.map(worseLine).join('\n')}\n`);
   }
@@ -124,8 +159,9 @@ function isBehind(row: Row): boolean {
 }
 
 function section(stored: Stored, links: readonly string[]): string {
-  const { name, title, asks, result, date, rounds, quick, tookSeconds, machine } = stored;
+  const { name, title, asks, answers, result, date, rounds, quick, tookSeconds, machine } = stored;
   const parts = [`<a id="${name}"></a>\n\n## ${title}\n\n${asks}\n`];
+  parts.push(`${answers.map((one) => answerText(one, result)).join('\n\n')}\n`);
   const taken = [
     quick ? 'SMOKE RUN, no figures to believe' : undefined,
     `\`npm run bench ${name}\``,
@@ -134,9 +170,12 @@ function section(stored: Stored, links: readonly string[]): string {
     `Headrace ${machine.headrace}`,
   ];
   parts.push(`*${taken.filter((one) => one !== undefined).join(', ')}.*\n`);
-  parts.push(`${result.settings.map((one) => `- ${one}`).join('\n')}\n`);
-  for (const table of result.tables) parts.push(renderTable(table));
   for (const link of links) parts.push(`![](${link})\n`);
+  for (const table of result.tables) parts.push(renderTable(table));
+  const settings = result.settings.map((one) => `- ${one}`).join('\n');
+  parts.push(
+    `<details><summary>How it was measured, and the settings of both</summary>\n\n${settings}\n\n</details>\n`,
+  );
   return parts.join('\n');
 }
 
