@@ -1,4 +1,4 @@
-/** How much can be written, and what it costs: small and larger records, few and many partitions and clients, a codec, the device. */
+/** How much can be written, and what it costs: small and larger records, few and many partitions and clients, codec, device. */
 import {
   BASE_LOAD,
   limits,

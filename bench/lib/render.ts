@@ -21,12 +21,17 @@ export interface Stored {
 
 const HEAD = `# Benchmarks
 
-Headrace next to Apache Kafka, on the same machine, in the same run, with settings that mean the same; the two take turns.
-\`npm run bench\` runs everything, \`npm run bench NAME\` one question, and makes this page from the results in
-\`docs/benchmarks/\`. Every figure is minimum / **median** / maximum of the rounds. The ratio is Headrace's median divided by
-Kafka's: "1.5x" of a throughput means half as much again, "0.5x" of a time or of memory means half. MB is 10^6 bytes, MiB 2^20.
-Clients and broker share one machine and its loopback, so the figures compare; they are not what a network gives. A "+" after a
-commit says that the checkout had changes which no commit has.
+Headrace next to Apache Kafka, on the same machine, in the same run, with settings that mean the same; the two take turns. Clients
+and broker share the machine and its loopback, so the figures compare; they are not what a network gives.
+
+How to read it: first a line for each question, then how far apart the two are, then each question with its charts, its tables
+and, folded up, its settings. Every figure in a table is minimum / **median** / maximum of the rounds. The ratio is Headrace's
+median divided by Kafka's: of a throughput, "2x" means that Headrace moves twice as much; of a time, of processor time or of
+memory, "0.5x" means that it takes half. "Relaxed" acknowledges a record that is in the page cache, "fsync" one that is on the
+device. MB is 10^6 bytes, MiB 2^20.
+
+\`npm run bench\` asks all questions but the long ones, \`npm run bench NAME\` one; both make this page from the results in
+\`docs/benchmarks/\`. A "+" after a commit says that the checkout had changes which no commit has.
 `;
 
 /** Ratios so near to 1 say nothing. */
@@ -170,7 +175,7 @@ function section(stored: Stored, links: readonly string[]): string {
     `Headrace ${machine.headrace}`,
   ];
   parts.push(`*${taken.filter((one) => one !== undefined).join(', ')}.*\n`);
-  for (const link of links) parts.push(`![](${link})\n`);
+  for (const [index, link] of links.entries()) parts.push(`![${result.charts![index].title}](${link})\n`);
   for (const table of result.tables) parts.push(renderTable(table));
   const settings = result.settings.map((one) => `- ${one}`).join('\n');
   parts.push(
