@@ -124,11 +124,19 @@ function heldText(durability: Waited, rounds: BySide<Round>): string {
   const notes = RATES[durability].flatMap((rate) =>
     KINDS.flatMap((kind) => {
       const fell = rounds[kind].filter(({ warm }) => !(warm.get(rate)?.isHeld ?? false)).length;
-      return fell === 0 ? [] : [`${NAMES[kind]} at ${rate}/s in ${fell} of ${rounds[kind].length} rounds`];
+      return fell === 0
+        ? []
+        : [`${NAMES[kind]} at ${perSecond(rate)} in ${fell} of ${rounds[kind].length} rounds`];
     }),
   );
   if (notes.length === 0) return 'Both kept up at all rates.';
   return `Did not keep up (or had not at a lower rate): ${notes.join('; ')}.`;
+}
+
+const perSecond = (rate: number): string => `${rate.toLocaleString('en-US')}/s`;
+
+function titleOf(state: 'warm' | 'cold', durability: Waited): string {
+  return `${state === 'warm' ? 'Latency when warm' : 'Latency right after the start'}, ${durability}`;
 }
 
 function tables(durability: Waited, rounds: BySide<Round>): Table[] {
@@ -139,36 +147,36 @@ function tables(durability: Waited, rounds: BySide<Round>): Table[] {
   };
   return [
     {
-      title: `Warm, ${durability}`,
+      title: titleOf('warm', durability),
       text: heldText(durability, rounds),
       rows: rates.flatMap((rate) => {
         const goals = GOALS[rate] ?? GOALS_ELSEWHERE;
-        return latencyRows(`${rate}/s, `, { samples: atRate(rounds, rate), goals });
+        return latencyRows(`${perSecond(rate)}, `, { samples: atRate(rounds, rate), goals });
       }),
     },
     {
-      title: `Cold, ${durability}`,
-      text: `The first seconds after the start at ${RATE_COLD} records a second, nothing left out.`,
+      title: titleOf('cold', durability),
+      text: `The first seconds after the start at ${RATE_COLD.toLocaleString('en-US')} records a second, nothing left out.`,
       rows: latencyRows('', { samples: cold, goals: GOALS_ELSEWHERE }),
     },
     {
       title: `The generator's own delay, ${durability}`,
       text: 'How late requests left, p99. It is part of the latencies above, on both sides.',
       isInformation: true,
-      rows: rates.map((rate) => latenessRow(`${rate}/s`, atRate(rounds, rate))),
+      rows: rates.map((rate) => latenessRow(perSecond(rate), atRate(rounds, rate))),
     },
   ];
 }
 
 function chart(durability: Waited, rounds: BySide<Round>): Chart {
   const bar = (rate: number, name: 'p50' | 'p99' | 'p999') =>
-    `${rate}/s\n${name === 'p999' ? 'p99.9' : name}`;
+    `${perSecond(rate)}\n${name === 'p999' ? 'p99.9' : name}`;
   return {
     name: durability,
     title: `Produce latency, ${durability}: half, 99 % and 99.9 % of the records within`,
     kind: 'bar',
     xTitle: 'records a second, percentile',
-    yTitle: 'ms',
+    yTitle: 'ms, less is better',
     series: KINDS.map((kind) => ({
       name: NAMES[kind],
       kind,
@@ -224,14 +232,14 @@ export const question: Question = {
     {
       says: 'acknowledges 99 of 100 records within',
       where: '2,000 records a second, from the page cache',
-      table: 'Warm, relaxed',
-      row: '2000/s, produce p99',
+      table: titleOf('warm', 'relaxed'),
+      row: '2,000/s, produce p99',
     },
     {
       says: 'acknowledges 99 of 100 records within',
       where: 'the same with each record on the device first',
-      table: 'Warm, fsync',
-      row: '2000/s, produce p99',
+      table: titleOf('warm', 'fsync'),
+      row: '2,000/s, produce p99',
     },
   ],
   run,

@@ -168,7 +168,7 @@ export const question: Question = {
   minutes: 4,
   answers: [
     {
-      says: 'has a group going again',
+      says: 'has a group going again within',
       where: 'after a member joins',
       table: TITLE_ONE,
       row: 'a member joins: until all are assigned',

@@ -107,7 +107,10 @@ function drawnSeries({ series, xScale, yScale }: Chart): Drawn[] {
 function xAxis({ kind, xTitle, xScale }: Chart, values: readonly (number | string)[]) {
   if (kind === 'bar' || values.some((value) => typeof value === 'string')) {
     const data = [...new Set(values.map(String))];
-    return { ...sharedAxis(xTitle), type: 'category' as const, data, nameGap: 34 };
+    const shared = sharedAxis(xTitle);
+    // Each has its name: one that is left out where there is little room leaves the reader to guess.
+    const axisLabel = { ...shared.axisLabel, interval: 0, fontSize: 11 };
+    return { ...shared, axisLabel, type: 'category' as const, data, nameGap: 34 };
   }
   return { ...valueAxis(xTitle, xScale ?? 'linear', values.map(Number)), nameGap: 34 };
 }

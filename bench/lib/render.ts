@@ -227,8 +227,9 @@ function ratioText(row: Row): string {
   return is === undefined ? '' : times(is);
 }
 
-/** Two digits after the point where they matter. */
+/** Two digits after the point where they matter, and one that is no 0 always. */
 function times(of: number): string {
+  if (of < 0.01) return `${Number(of.toPrecision(1))}x`;
   return `${of.toFixed(of >= 10 ? 0 : of >= 0.1 ? 2 : 3)}x`;
 }
 

@@ -16,8 +16,8 @@ export function throughputChart(title: string, bars: readonly Bar[]): Chart {
     name: 'throughput',
     title,
     kind: 'bar',
-    xTitle: 'value size and partitions (p), clients',
-    yTitle: 'MB/s',
+    xTitle: 'record size; partitions (p) and clients (c)',
+    yTitle: 'MB/s, more is better',
     series: KINDS.map((kind) => ({
       name: NAMES[kind],
       kind,
@@ -30,5 +30,5 @@ export function throughputChart(title: string, bars: readonly Bar[]): Chart {
 
 function labelOf({ valueBytes, partitions, clients }: Bar): string {
   const size = valueBytes < 1024 ? `${valueBytes} B` : `${valueBytes / 1024} KiB`;
-  return `${size} ${partitions}p\n${clients} ${clients === 1 ? 'client' : 'clients'}`;
+  return `${size}\n${partitions}p, ${clients}c`;
 }
