@@ -186,7 +186,7 @@ function section(stored: Stored, links: readonly string[]): string {
 
 function renderTable({ title, text, rows, isInformation = false }: Table): string {
   const hasGoal = rows.some(({ goal }) => goal !== undefined);
-  const head = ['', 'unit', 'Headrace', 'Kafka'];
+  const head = [isInformation ? '' : betterText(rows), 'unit', 'Headrace', 'Kafka'];
   if (!isInformation) head.push('ratio');
   if (hasGoal) head.push('goal');
   const cells = rows.map((row) => [
@@ -204,6 +204,12 @@ function renderTable({ title, text, rows, isInformation = false }: Table): strin
   parts.push(`${[line(head), line(rule), ...cells.map(line)].join('\n')}\n`);
   if (isInformation) parts.push('</details>\n');
   return parts.join('\n');
+}
+
+function betterText(rows: readonly Row[]): string {
+  const [first, ...others] = new Set(rows.map(({ better }) => better));
+  if (first === undefined || others.length > 0) return '';
+  return first === 'higher' ? 'more is better' : 'less is better';
 }
 
 function markdownSpread(samples: readonly number[]): string {
