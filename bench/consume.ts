@@ -71,7 +71,7 @@ export const question: Question = {
     },
     {
       says: 'needs',
-      where: 'of processor time to hand out a gigabyte of that',
+      where: 'processor time for a gigabyte handed out, the same load',
       table: "Broker's processor time for a gigabyte consumed",
       row: '1 KiB, 16 partitions, 8 clients',
     },

@@ -191,7 +191,7 @@ export const question: Question = {
   answers: [
     {
       says: 'holds',
-      where: 'of memory when nobody uses it',
+      where: 'resident memory, empty and asked for nothing',
       table: 'Resident memory when idle',
       row: 'empty',
     },

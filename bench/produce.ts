@@ -65,7 +65,7 @@ export const question: Question = {
     },
     {
       says: 'needs',
-      where: 'of processor time to take in a gigabyte of that',
+      where: 'processor time for a gigabyte taken in, the same load',
       table: "Broker's processor time for a gigabyte produced",
       row: '1 KiB, 16 partitions, 8 clients',
     },

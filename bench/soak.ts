@@ -285,7 +285,7 @@ export const question: Question = {
   answers: [
     {
       says: 'holds',
-      where: 'of memory at the end of the soak',
+      where: 'resident memory at the end of the soak',
       table: 'From the beginning to the end',
       row: 'resident memory, at the end',
     },
