@@ -43,7 +43,7 @@ test('an answer is of a size that leaves time for others, and without a session 
   const { client, world } = await filled(8, 4, 'x'.repeat(400_000));
   let offsets = Array.from({ length: 8 }, () => 0);
   const first = await fetchAll(client, offsets);
-  assert.ok(first.total > 3 * MIB && first.total <= 4 * MIB, String(first.sizes));
+  assert.ok(first.total > 0.7 * MIB && first.total <= MIB, String(first.sizes));
   // Always from the same offsets: every partition gets its turn nevertheless.
   const seen = new Set<number>();
   for (let n = 0; n < 8; n++) {
@@ -53,7 +53,7 @@ test('an answer is of a size that leaves time for others, and without a session 
   assert.equal(seen.size, 8);
   let rounds = 0;
   for (; offsets.some((offset) => offset < 4); rounds++) offsets = (await fetchAll(client, offsets)).next;
-  assert.ok(rounds >= 3 && rounds < 10, `${rounds} answers`);
+  assert.ok(rounds >= 12 && rounds < 24, `${rounds} answers`);
   await world.stop();
 });
 
@@ -63,8 +63,8 @@ test('fetch.min.bytes may ask for more, and a smaller fetch.max.bytes is kept to
   const large = await fetchAll(client, offsets, { minBytes: 6 * MIB, maxWaitMs: 1000 });
   assert.ok(large.total >= 6 * MIB, String(large.sizes));
   for (let n = 0; n < 3; n++) {
-    const { sizes } = await fetchAll(client, offsets, { maxBytes: MIB });
-    assert.ok(sizes[0]! > 700_000 && sizes[7] === 0, String(sizes));
+    const { sizes } = await fetchAll(client, offsets, { maxBytes: MIB / 2 });
+    assert.ok(sizes[0]! > 400_000 && sizes[7] === 0, String(sizes));
   }
   await world.stop();
 });
