@@ -64,7 +64,7 @@ export function decompress(
     case 'lz4':
       return lz4Decompress(input, maxBytes);
     case 'snappy':
-      return snappyDecompress(input, maxBytes);
+      return snappyDecompress(input, limits);
     case 'gzip':
       return fromZlib(type, maxBytes, (maxOutputLength) => gunzipSync(input, { maxOutputLength }));
     case 'zstd':

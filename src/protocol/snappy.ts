@@ -16,6 +16,9 @@ const CHUNK_BYTES = 32_768;
 /** No element yields more: a copy of 64 bytes takes three. */
 const YIELD_PER_BYTE_MAX = 22;
 
+/** A literal or copy of at most this many bytes is done in two steps of eight. */
+const SHORT_BYTES = 16;
+
 const corrupt = (what: string): CompressionError => new CompressionError('corrupt', `snappy: ${what}`);
 
 /** Puts the framing around blocks that `compressBlock` makes. */
@@ -34,21 +37,30 @@ export function snappyFrame(input: Buffer, compressBlock: (block: Buffer) => Buf
   return Buffer.concat(parts);
 }
 
-/** Decodes raw or framed Snappy. */
-export function snappyDecompress(input: Buffer, maxBytes: number): Buffer {
+/** Decodes raw or framed Snappy: to the beginning of `scratch`, where it is large enough, else into memory of its own. */
+export function snappyDecompress(
+  input: Buffer,
+  { maxBytes, scratch }: { readonly maxBytes: number; readonly scratch?: Buffer },
+): Buffer {
   if (input.length === 0) throw corrupt('no bytes');
   const isFramed =
     input.length >= FRAMING_MAGIC.length && FRAMING_MAGIC.equals(input.subarray(0, FRAMING_MAGIC.length));
   if (!isFramed) {
-    const output = Buffer.allocUnsafe(statedSize(input, 0, input.length, maxBytes));
+    const output = room(statedSize(input, 0, input.length, maxBytes), scratch);
     decodeBlock(new BlockCopy(input, output), 0, input.length, 0);
     return output;
   }
   const sizeBytes = forEachChunk(input, 0, (from, to, at) => at + statedSize(input, from, to, maxBytes - at));
-  const output = Buffer.allocUnsafe(sizeBytes);
+  const output = room(sizeBytes, scratch);
   const copy = new BlockCopy(input, output);
   forEachChunk(input, 0, (from, to, at) => decodeBlock(copy, from, to, at));
   return output;
+}
+
+function room(sizeBytes: number, scratch: Buffer | undefined): Buffer {
+  return scratch !== undefined && sizeBytes <= scratch.length
+    ? scratch.subarray(0, sizeBytes)
+    : Buffer.allocUnsafe(sizeBytes);
 }
 
 /** Visits the chunks, passing on what the visit before returned; headers may recur, where streams were put together. */
@@ -103,7 +115,7 @@ function little(input: Buffer, at: number, sizeBytes: number): number {
 
 /** Decodes the raw block between `from` and `end` to `begin` on; yields where it ended: `begin` and the stated size. */
 function decodeBlock(copy: BlockCopy, from: number, end: number, begin: number): number {
-  const { input } = copy;
+  const { input, source, target } = copy;
   let at = from;
   let stated = 0;
   for (let shift = 0; ; shift += 7) {
@@ -112,11 +124,20 @@ function decodeBlock(copy: BlockCopy, from: number, end: number, begin: number):
     if (byte < 0x80) break;
   }
   const stop = begin + stated;
+  const inputSafe = end - SHORT_BYTES;
+  const outputSafe = stop - SHORT_BYTES;
   let to = begin;
   while (at < end) {
     const tag = input[at++];
     const kind = tag & 3;
     if (kind === 0) {
+      if (tag < SHORT_BYTES << 2 && at <= inputSafe && to <= outputSafe) {
+        target.setBigInt64(to, source.getBigInt64(at, true), true);
+        target.setBigInt64(to + 8, source.getBigInt64(at + 8, true), true);
+        at += (tag >>> 2) + 1;
+        to += (tag >>> 2) + 1;
+        continue;
+      }
       let size = (tag >>> 2) + 1;
       if (size > 60) {
         const sizeBytes = size - 60;
@@ -149,7 +170,10 @@ function decodeBlock(copy: BlockCopy, from: number, end: number, begin: number):
     }
     if (offset <= 0 || offset > to - begin || length > stop - to)
       throw corrupt(`copy of ${length} from ${offset} back`);
-    copy.match(to, offset, length);
+    if (offset >= 8 && length <= SHORT_BYTES && to <= outputSafe) {
+      target.setBigInt64(to, target.getBigInt64(to - offset, true), true);
+      target.setBigInt64(to + 8, target.getBigInt64(to + 8 - offset, true), true);
+    } else copy.match(to, offset, length);
     to += length;
   }
   if (to !== stop) throw corrupt(`${to - begin} bytes instead of ${stated}`);
