@@ -3,6 +3,7 @@
  * appends (structure, largest timestamp, offsets, missing keys, timestamps out of bounds) is gathered in the walker's
  * fields. One walker serves all logs of a process, one batch at a time.
  */
+import { Decompressor } from '../protocol/decompressor.ts';
 import { Errors } from '../protocol/errors.ts';
 
 /** Of the faults of single records, how many are told to the client. */
@@ -29,6 +30,8 @@ export interface WalkRules {
 }
 
 export class RecordWalker {
+  /** For the records that are about to be walked, of one batch at a time as well. */
+  readonly decompressor = new Decompressor();
   /** Of all records; -1 when none has one. */
   maxTimestamp = -1;
   /** The index of the first record that has it. */

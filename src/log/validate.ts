@@ -159,7 +159,8 @@ function checkRecords(
   let opened = batch;
   if (isCompressed) {
     try {
-      opened = openRecords(batch, { maxDecompressedBytes: DECOMPRESSED_BATCH_BYTES_MAX });
+      const limits = { maxDecompressedBytes: DECOMPRESSED_BATCH_BYTES_MAX };
+      opened = openRecords(batch, limits, walker.decompressor);
     } catch (error) {
       if (!(error instanceof CompressionError) && !(error instanceof ProtocolError)) throw error;
       return invalid(Errors.INVALID_RECORD, `The records cannot be decompressed: ${error.message}`);

@@ -7,6 +7,7 @@
  *     varint  offset delta                         varint key size, key, varint value size (-1 null), value
  */
 import { compress, decompress } from './compression.ts';
+import type { Decompressor } from './decompressor.ts';
 import {
   BATCH_HEADER_BYTES,
   COMPRESSION_MASK,
@@ -126,13 +127,17 @@ export interface OpenLimits {
   readonly maxDecompressedBytes: number;
 }
 
-/** The records of a batch, decompressed: a view of the batch when it is not compressed. Throws CompressionError. */
-export function openRecords(batch: Buffer, limits: OpenLimits): Buffer {
+/**
+ * The records of a batch: a view of it when it is not compressed; what a decompressor opens holds until it opens the next.
+ * Throws CompressionError.
+ */
+export function openRecords(batch: Buffer, limits: OpenLimits, decompressor?: Decompressor): Buffer {
   const type = compressionType(batch);
   if (type === undefined) throw new ProtocolError(`compression type ${attributes(batch) & COMPRESSION_MASK}`);
   const closed = batch.subarray(BATCH_HEADER_BYTES, batchSizeBytes(batch));
   if (type === 'none') return closed;
-  return decompress(type, closed, { maxBytes: limits.maxDecompressedBytes });
+  const { maxDecompressedBytes: maxBytes } = limits;
+  return decompressor?.open(type, closed, { maxBytes }) ?? decompress(type, closed, { maxBytes });
 }
 
 /**
