@@ -16,8 +16,11 @@ const CHUNK_BYTES = 32_768;
 /** No element yields more: a copy of 64 bytes takes three. */
 const YIELD_PER_BYTE_MAX = 22;
 
-/** A literal or copy of at most this many bytes is done in two steps of eight. */
-const SHORT_BYTES = 16;
+/** A literal of at most this many bytes is done in two steps of eight; with its tag it may touch so much of the input. */
+const SHORT_LITERAL_BYTES = 16;
+const SHORT_INPUT_BYTES = 1 + SHORT_LITERAL_BYTES;
+/** No copy is longer. */
+const SHORT_OUTPUT_BYTES = 64;
 
 const corrupt = (what: string): CompressionError => new CompressionError('corrupt', `snappy: ${what}`);
 
@@ -124,20 +127,40 @@ function decodeBlock(copy: BlockCopy, from: number, end: number, begin: number):
     if (byte < 0x80) break;
   }
   const stop = begin + stated;
-  const inputSafe = end - SHORT_BYTES;
-  const outputSafe = stop - SHORT_BYTES;
+  const inputSafe = end - SHORT_INPUT_BYTES;
+  const outputSafe = stop - SHORT_OUTPUT_BYTES;
   let to = begin;
   while (at < end) {
-    const tag = input[at++];
-    const kind = tag & 3;
-    if (kind === 0) {
-      if (tag < SHORT_BYTES << 2 && at <= inputSafe && to <= outputSafe) {
-        target.setBigInt64(to, source.getBigInt64(at, true), true);
-        target.setBigInt64(to + 8, source.getBigInt64(at + 8, true), true);
-        at += (tag >>> 2) + 1;
+    // Most elements are short, and lie where a few bytes too many can be read and written.
+    if (at <= inputSafe && to <= outputSafe) {
+      const tag = source.getUint8(at);
+      const kind = tag & 3;
+      if (kind === 0 && tag < SHORT_LITERAL_BYTES << 2) {
+        target.setBigInt64(to, source.getBigInt64(at + 1, true), true);
+        if (tag >= 8 << 2) target.setBigInt64(to + 8, source.getBigInt64(at + 9, true), true);
+        at += (tag >>> 2) + 2;
         to += (tag >>> 2) + 1;
         continue;
       }
+      if (kind === 1 || kind === 2) {
+        const offset =
+          kind === 1 ? ((tag >>> 5) << 8) | source.getUint8(at + 1) : source.getUint16(at + 1, true);
+        const length = kind === 1 ? ((tag >>> 2) & 7) + 4 : (tag >>> 2) + 1;
+        const refers = to - offset;
+        if (offset >= 8 && refers >= begin) {
+          target.setBigInt64(to, target.getBigInt64(refers, true), true);
+          for (let done = 8; done < length; done += 8) {
+            target.setBigInt64(to + done, target.getBigInt64(refers + done, true), true);
+          }
+          at += kind + 1;
+          to += length;
+          continue;
+        }
+      }
+    }
+    const tag = input[at++];
+    const kind = tag & 3;
+    if (kind === 0) {
       let size = (tag >>> 2) + 1;
       if (size > 60) {
         const sizeBytes = size - 60;
@@ -170,10 +193,7 @@ function decodeBlock(copy: BlockCopy, from: number, end: number, begin: number):
     }
     if (offset <= 0 || offset > to - begin || length > stop - to)
       throw corrupt(`copy of ${length} from ${offset} back`);
-    if (offset >= 8 && length <= SHORT_BYTES && to <= outputSafe) {
-      target.setBigInt64(to, target.getBigInt64(to - offset, true), true);
-      target.setBigInt64(to + 8, target.getBigInt64(to + 8 - offset, true), true);
-    } else copy.match(to, offset, length);
+    copy.match(to, offset, length);
     to += length;
   }
   if (to !== stop) throw corrupt(`${to - begin} bytes instead of ${stated}`);
