@@ -104,15 +104,54 @@ export class RecordWalker {
       timestamp += this.#varlong();
       at = this.#at;
     }
-    this.#at = at;
-    if (this.#varint() !== index) this.areOffsetsContiguous = false;
-    const keySize = this.#varint();
-    if (keySize > 0) this.#at += keySize;
-    const valueSize = this.#varint();
-    if (valueSize > 0) this.#at += valueSize;
-    if (this.#at >= end) return `record ${index} is longer than its size`;
-    const headerCount = this.#varint();
-    if (headerCount !== 0 && !this.#headers(headerCount, end)) return `record ${index} has invalid headers`;
+    let offsetDelta: number;
+    byte = buffer[at];
+    if (byte < 0x80) {
+      offsetDelta = (byte >>> 1) ^ -(byte & 1);
+      at += 1;
+    } else if (buffer[at + 1] < 0x80) {
+      const value = (byte & 0x7f) | (buffer[at + 1] << 7);
+      offsetDelta = (value >>> 1) ^ -(value & 1);
+      at += 2;
+    } else {
+      this.#at = at;
+      offsetDelta = this.#varint();
+      at = this.#at;
+    }
+    if (offsetDelta !== index) this.areOffsetsContiguous = false;
+    let keySize: number;
+    byte = buffer[at];
+    if (byte < 0x80) {
+      keySize = (byte >>> 1) ^ -(byte & 1);
+      at += 1;
+    } else {
+      this.#at = at;
+      keySize = this.#varint();
+      at = this.#at;
+    }
+    if (keySize > 0) at += keySize;
+    let valueSize: number;
+    byte = buffer[at];
+    if (byte < 0x80) {
+      valueSize = (byte >>> 1) ^ -(byte & 1);
+      at += 1;
+    } else if (buffer[at + 1] < 0x80) {
+      const value = (byte & 0x7f) | (buffer[at + 1] << 7);
+      valueSize = (value >>> 1) ^ -(value & 1);
+      at += 2;
+    } else {
+      this.#at = at;
+      valueSize = this.#varint();
+      at = this.#at;
+    }
+    if (valueSize > 0) at += valueSize;
+    if (at >= end) return `record ${index} is longer than its size`;
+    if (buffer[at] === 0) this.#at = at + 1;
+    else {
+      this.#at = at;
+      const headerCount = this.#varint();
+      if (headerCount !== 0 && !this.#headers(headerCount, end)) return `record ${index} has invalid headers`;
+    }
     if (this.#at !== end) return `record ${index} does not end where its size says`;
 
     if (timestamp > this.maxTimestamp) {
