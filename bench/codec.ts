@@ -10,9 +10,11 @@ import { FetchRequest } from '../src/protocol/messages/01-fetch.ts';
 import { MetadataResponse } from '../src/protocol/messages/03-metadata.ts';
 import { ProduceRequest, ProduceResponse } from '../src/protocol/messages/00-produce.ts';
 import type { CompressionType } from '../src/protocol/record-batch.ts';
-import { buildBatch, forEachRecord } from '../src/protocol/records.ts';
+import { RecordWalker } from '../src/log/record-walker.ts';
+import { buildBatch, forEachRecord, openRecords } from '../src/protocol/records.ts';
 import type { Message } from '../src/protocol/schema.ts';
 import { Reader, Writer } from '../src/protocol/wire.ts';
+import { sequence, textValue } from './lib/load/values.ts';
 
 const ROUND_MS = 200;
 const ROUNDS = 5;
@@ -138,4 +140,41 @@ for (const type of ['gzip', 'snappy', 'lz4', 'zstd'] satisfies CompressionType[]
     megabytes,
     () => void decompress(type, packed, { maxBytes: 1 << 20 }),
   );
+}
+
+// Batches as the broker validates them: opened where the one before was, and walked. Different ones in turn: of a batch that
+// comes again at once the processor knows every branch.
+const walker = new RecordWalker();
+for (const type of ['gzip', 'snappy', 'lz4', 'zstd'] satisfies CompressionType[]) {
+  for (const [valueBytes, batchBytes] of [
+    [100, 1 << 14],
+    [1024, 1 << 14],
+    [100, 1 << 20],
+    [1024, 1 << 20],
+  ]) {
+    const next = sequence(1);
+    const count = Math.floor(batchBytes / (valueBytes + 10));
+    const one = () => ({ key: null, value: textValue(valueBytes, next), timestamp: 1e12 });
+    const batches = times((1 << 20) / batchBytes, () =>
+      buildBatch({ records: times(count, one), compression: type }),
+    );
+    const perRun = batches.reduce((sum, each) => sum + openRecords(each, limits).length, 0) / 1e6;
+    const rules = {
+      recordCount: count,
+      baseTimestamp: 1e12,
+      recordBytesMax: batchBytes,
+      keyRequired: false,
+      timestampMin: -Infinity,
+      timestampMax: Infinity,
+      refuseEachTimestamp: false,
+    };
+    const name = `${type}, ${valueBytes} B in ${batchBytes >> 10} KiB, open and walk`;
+    measure(name, { name: 'MB', perRun }, () => {
+      for (const each of batches) {
+        const opened = openRecords(each, limits, walker.decompressor);
+        const problem = walker.walk(opened, 0, opened.length, rules);
+        if (problem !== undefined) throw new Error(problem);
+      }
+    });
+  }
 }

@@ -1,7 +1,7 @@
 /**
  * Decompression for those who open one batch after another and have done with each before the next: into memory that is
  * used again, by contexts that are used again. Memory made anew for each batch is page faults, and garbage outside the heap
- * that is collected late (bench/codec.ts: "decompress again").
+ * that is collected late (bench/codec.ts).
  */
 import { decompress } from './compression.ts';
 import { lz4DecompressInto } from './lz4.ts';
