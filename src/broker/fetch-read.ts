@@ -25,6 +25,8 @@ export interface FetchTarget {
 export interface FetchLimits {
   readonly isolation: Isolation;
   readonly maxBytes: number;
+  /** Once there is something: less room than this is not worth another read. 0 when not given. */
+  readonly slackBytes?: number;
   /** The index of the target that is read first; the first one when not given. */
   readonly first?: number;
   /** No records are read, not even the first batch. */
@@ -197,8 +199,10 @@ class ReadRun {
 
   #take(place: number, read: PartitionRead): void {
     this.reads[place] = read;
-    if (read.sizeBytes > 0) this.#minOneMessage = false;
-    this.#bytesLeft = Math.max(0, this.#bytesLeft - read.sizeBytes);
+    if (read.sizeBytes === 0) return;
+    this.#minOneMessage = false;
+    const left = this.#bytesLeft - read.sizeBytes;
+    this.#bytesLeft = left <= (this.#limits.slackBytes ?? 0) ? 0 : left;
   }
 }
 

@@ -71,6 +71,7 @@ function serve(
   const limits: FetchLimits = {
     isolation: request.isolationLevel === READ_COMMITTED ? 'committed' : 'uncommitted',
     maxBytes: isCut ? ANSWER_BYTES_MAX : maxBytes,
+    slackBytes: isCut ? ANSWER_BYTES_MAX / 8 : 0,
     leaderOnly: true,
     // A session remembers whose turn it is.
     ...(isCut && session.kind !== 'incremental' && targets.length > 0
