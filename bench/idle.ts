@@ -5,7 +5,7 @@ import { connectMany } from './lib/connections.ts';
 import { Group } from './lib/group.ts';
 import { NAMES, row, type BySide, type Context, type Kind, type Question, type Row } from './lib/question.ts';
 import { describe, start, type Server } from './lib/servers.ts';
-import { growPartitions } from './lib/partitions.ts';
+import { growPartitions, ROUNDS_TEXT, roundsWith } from './lib/partitions.ts';
 import type { WireClient } from './wire-client.ts';
 
 const OPTIONS = { durability: 'relaxed', settings: { 'group.initial.rebalance.delay.ms': '0' } } as const;
@@ -24,7 +24,7 @@ interface Size {
 const FULL: Size = {
   connections: 2000,
   members: 200,
-  partitions: [1000],
+  partitions: [1000, 5000],
   settleMs: 3000,
   windowMs: 10_000,
 };
@@ -113,7 +113,7 @@ async function partitions(
         const sample = await idle(server, size);
         await server.stop();
         return sample;
-      });
+      }, roundsWith(count));
       found.push({ count, samples });
       from = count;
     }
@@ -155,7 +155,7 @@ async function run(context: Context) {
         'counted in steps of 0.01 s.',
       'Empty, with connections and with members is one broker, in this order, from an empty folder. Each connection has ' +
         `asked for ApiVersions and Metadata; members send a heartbeat every ${HEARTBEAT_MS / 1000} s.`,
-      'With partitions (50 a topic, one record in each): after a start on the folder that a clean stop left.',
+      `With partitions (50 a topic, one record in each): after a start on the folder that a clean stop left; ${ROUNDS_TEXT}.`,
       ...context.kinds.map((kind) => describe(kind, OPTIONS)),
     ],
     tables: [
@@ -187,7 +187,7 @@ export const question: Question = {
   asks:
     'What does a broker take when nobody asks anything of it? Most brokers are idle most of the time, on laptops, in tests and ' +
     'in small deployments; memory that is held then is not there for others.',
-  minutes: 7,
+  minutes: 10,
   answers: [
     {
       says: 'holds',

@@ -1,4 +1,4 @@
-/** How much can be written, and what it costs: small and larger records, few and many partitions and clients, codec, device. */
+/** How much can be written, and what it costs: by size of records, partitions, clients, codec, acks and device. */
 import {
   BASE_LOAD,
   limits,
@@ -43,8 +43,11 @@ const GOAL_CASES: Case[] = [100, 1024].flatMap((valueBytes) =>
 
 /** One thing apart from the base: 1 KiB, 16 partitions, 8 clients, uncompressed, acks=all. */
 const OTHER_CASES: Case[] = [
+  other('10 KiB', { valueBytes: 10_240 }),
   other('100 partitions', { partitions: 100 }),
   other('lz4', { compression: 'lz4' }),
+  other('zstd', { compression: 'zstd' }),
+  other('acks=1', { acks: 1 }),
   other('each acknowledged record on the device (fsync)', {}, 'fsync'),
   other('defaults: Headrace on the device, Kafka in the page cache', {}, 'default'),
 ];
@@ -55,7 +58,7 @@ export const question: Question = {
   asks:
     'How many bytes a second does the broker take from producers that always have more to send, and how much processor time ' +
     'and memory does it take for them? Who pays for the machine wants much of the first and little of the others.',
-  minutes: 11,
+  minutes: 13,
   answers: [
     {
       says: 'takes in',

@@ -2,11 +2,9 @@
  * How long from the start of the process until a broker answers, and until it has acknowledged a first record; and how long
  * it takes to stop.
  */
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
-import { installKafkaTools } from '../scripts/peer-java.ts';
+import { rmSync, statfsSync } from 'node:fs';
 import { copyCrashed, loadForCrash, releaseCrashed, type Crashed } from './lib/crashed-log.ts';
+import { formatStep } from './lib/format-step.ts';
 import {
   NAMES,
   row,
@@ -18,7 +16,15 @@ import {
 } from './lib/question.ts';
 import { benchFolder, describe, HOST, start, type Server } from './lib/servers.ts';
 import { createTopics } from './lib/topics.ts';
-import { growPartitions, manyName, oneRecord, produce, touchPartitions } from './lib/partitions.ts';
+import {
+  growPartitions,
+  manyName,
+  oneRecord,
+  produce,
+  ROUNDS_TEXT,
+  roundsWith,
+  touchPartitions,
+} from './lib/partitions.ts';
 import { WireClient } from './wire-client.ts';
 
 const OPTIONS = { durability: 'relaxed' } as const;
@@ -34,9 +40,7 @@ const GOAL_EMPTY = 0.15;
 const GOAL_PARTITIONS = 0.3;
 const COUNTS = [1000, 5000];
 const COUNTS_QUICK = [100];
-/** Kafka takes minutes for these: one round. */
-const SLOW_PARTITIONS_MIN = 5000;
-const LOG_BYTES = 3e9;
+const LOG_BYTES = 5e9;
 const LOG_BYTES_QUICK = 0.2e9;
 const LOG_PARTITIONS = 16;
 /** The logs of both sides, and as much again for whoever else uses the disk. */
@@ -126,7 +130,7 @@ async function partitions(context: Context, folders: Folders, count: number): Pr
     context.log(`${NAMES[kind]} was ready after ${Math.round(sample.readyMs)} ms`);
     return sample;
   };
-  const within = count >= SLOW_PARTITIONS_MIN ? { roundsMax: 1 } : {};
+  const within = roundsWith(count);
   const clean = await context.alternate((kind) => once(kind, 'stop'), within);
   context.log(`${count} partitions, SIGKILL`);
   for (const kind of context.kinds) await once(kind, 'kill');
@@ -158,36 +162,6 @@ async function bigLog(context: Context): Promise<{ gigabytes: number; samples: B
   } finally {
     for (const one of Object.values(crashed)) releaseCrashed(one);
   }
-}
-
-/** Milliseconds of Kafka's `StorageTool format`, as `kafka-storage.sh` runs it. */
-async function formatStep(context: Context): Promise<number[]> {
-  if (!context.kinds.includes('kafka')) return [];
-  const classpath = await installKafkaTools();
-  const samples: number[] = [];
-  for (let round = 0; round < context.rounds; round++) {
-    const folder = mkdtempSync(path.join(benchFolder(), 'headrace-bench-format-'));
-    try {
-      const file = path.join(folder, 'server.properties');
-      const lines = [
-        'process.roles=broker,controller',
-        'node.id=1',
-        `controller.quorum.voters=1@${HOST}:1`,
-        'controller.listener.names=CONTROLLER',
-        `listeners=CONTROLLER://${HOST}:1,PLAINTEXT://${HOST}:2`,
-        `log.dirs=${path.join(folder, 'data')}`,
-      ];
-      writeFileSync(file, lines.join('\n'));
-      const tool = ['-Xmx256M', '-cp', classpath, 'kafka.tools.StorageTool', 'format'];
-      const startedAt = performance.now();
-      const { status, stderr } = spawnSync('java', [...tool, '-t', 'aGVhZHJhY2UtZm9ybWF0aW', '-c', file]);
-      if (status !== 0) throw new Error(`the format step failed: ${stderr.toString()}`);
-      samples.push(performance.now() - startedAt);
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  }
-  return samples;
 }
 
 function table(
@@ -248,8 +222,8 @@ async function run(context: Context) {
       'Both answer an acknowledged record from the page cache; segments of 1 GiB, one directory, defaults of each for threads.',
       'Ready is the first answer to ApiVersions, tried every 5 ms. The first record goes to one partition with acks=all; ' +
         'where nothing is there yet, its topic is created first.',
-      'With many partitions (50 a topic), a record is written to each before the broker is stopped or killed; with ' +
-        `${SLOW_PARTITIONS_MIN.toLocaleString('en-US')} and more there is one round. ` +
+      'With many partitions (50 a topic), a record is written to each before the broker is stopped or killed; ' +
+        `${ROUNDS_TEXT}. ` +
         'The big log is killed right after its last acknowledged batch of 64 KiB, flushed by the kernel and in the page cache; ' +
         'each start is on a copy of that state.',
       "Kafka's storage is formatted beforehand; that step is shown for itself and not counted. Headrace has none.",
@@ -288,7 +262,7 @@ export const question: Question = {
   asks:
     'How long does a broker take from the start of its process until it serves? It decides how long a deployment, a ' +
     'crash or a test waits: with nothing there, with many partitions, and when it was killed and has logs to recover.',
-  minutes: 11,
+  minutes: 12,
   answers: [
     {
       says: 'is ready within',

@@ -16,6 +16,16 @@ const TRANSIENT: ReadonlySet<number> = new Set([
 const RETRY_MS = 5;
 const RETRY_MS_MAX = 60_000;
 const PARTITIONS_PER_TOPIC = 50;
+/** Kafka takes minutes to make so many and to start with them: one round. */
+const SLOW_PARTITIONS_MIN = 5000;
+
+/** How often a question alternates between sides that hold so many partitions. */
+export function roundsWith(partitions: number): { readonly roundsMax?: number } {
+  return partitions >= SLOW_PARTITIONS_MIN ? { roundsMax: 1 } : {};
+}
+
+/** As a clause for the document. */
+export const ROUNDS_TEXT = `with ${SLOW_PARTITIONS_MIN.toLocaleString('en-US')} and more there is one round`;
 
 export interface ProduceRound {
   readonly topic: string;

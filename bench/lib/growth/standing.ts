@@ -4,14 +4,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connectMany } from '../connections.ts';
 import type { BySide, Context, Kind } from '../question.ts';
 import { start } from '../servers.ts';
-import { growPartitions } from '../partitions.ts';
+import { growPartitions, roundsWith } from '../partitions.ts';
 import type { WireClient } from '../../wire-client.ts';
 import type { Growth } from './chart.ts';
 
 const OPTIONS = { durability: 'relaxed' } as const;
 const SETTLE_MS = 1000;
-/** Kafka takes minutes to make so many and to start with them: one round. */
-const SLOW_PARTITIONS_MIN = 5000;
 
 export interface StartSample {
   readonly readyMs: number;
@@ -35,16 +33,13 @@ export async function startsByPartitions(
         await growPartitions(server.port, { from: sizes[index - 1] ?? 0, to: size });
         await server.stop();
       }
-      const samples = await context.alternate(
-        async (kind) => {
-          const server = await start(kind, { ...OPTIONS, dataDir: folders[kind]! });
-          await delay(SETTLE_MS);
-          const { rssMiB } = server.usage();
-          await server.stop();
-          return { readyMs: server.readyMs, rssMiB };
-        },
-        size >= SLOW_PARTITIONS_MIN ? { roundsMax: 1 } : {},
-      );
+      const samples = await context.alternate(async (kind) => {
+        const server = await start(kind, { ...OPTIONS, dataDir: folders[kind]! });
+        await delay(SETTLE_MS);
+        const { rssMiB } = server.usage();
+        await server.stop();
+        return { readyMs: server.readyMs, rssMiB };
+      }, roundsWith(size));
       found.push({ size, samples });
     }
     return found;
