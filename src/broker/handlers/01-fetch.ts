@@ -66,15 +66,16 @@ function serve(
   const targets = findTargets(session.partitions, usesTopicIds, context, services);
   const maxBytes = Math.max(0, Math.min(request.maxBytes, services.settings().fetch.maxBytes));
   const minBytes = Math.min(request.minBytes, maxBytes);
+  const wantedBytes = Math.min(maxBytes, sumOf(targets));
   // Batches are whole, so there must be room for more than is asked for at least.
-  const isCut = maxBytes > ANSWER_BYTES_MAX && minBytes < ANSWER_BYTES_MAX / 2;
+  const isCut = wantedBytes > ANSWER_BYTES_MAX && minBytes < ANSWER_BYTES_MAX / 2;
   const limits: FetchLimits = {
     isolation: request.isolationLevel === READ_COMMITTED ? 'committed' : 'uncommitted',
     maxBytes: isCut ? ANSWER_BYTES_MAX : maxBytes,
     slackBytes: isCut ? ANSWER_BYTES_MAX / 8 : 0,
     leaderOnly: true,
     // A session remembers whose turn it is.
-    ...(isCut && session.kind !== 'incremental' && targets.length > 0
+    ...(isCut && session.kind !== 'incremental'
       ? { first: context.connection.fetchTurns++ % targets.length }
       : undefined),
   };
@@ -111,6 +112,13 @@ function serve(
     return read === undefined ? undefined : respond(read.reads);
   };
   return waitThenAnswer();
+}
+
+/** What all partitions together may give. */
+function sumOf(targets: readonly FetchTarget[]): number {
+  let bytes = 0;
+  for (const { wanted } of targets) bytes += Math.max(0, wanted.maxBytes);
+  return bytes;
 }
 
 function mustAnswer(
