@@ -25,8 +25,10 @@ const VERSION = 12;
 /** An index or two may have to grow meanwhile. */
 const BUFFERS_MAX = 2 * PARTITIONS;
 /** Rounds until the compiler has settled, and rounds that count. */
-const WARM_ROUNDS = 2_000;
+const WARM_ROUNDS = 1_000;
 const ROUNDS = 100;
+const HEAP_WINDOWS = 20;
+const ALL_ROUNDS = WARM_ROUNDS + ROUNDS + HEAP_WINDOWS * ROUNDS;
 
 const counts = noCounts();
 let broker: Broker;
@@ -92,11 +94,18 @@ function reset(): void {
   Object.assign(counts, noCounts());
 }
 
-/** Bytes of heap that each of the rounds took. */
-async function heapOf(rounds: number, round: () => void | Promise<void>): Promise<number> {
-  const before = heapBytes();
-  for (let n = 0; n < rounds; n++) await round();
-  return (heapBytes() - before) / rounds;
+/**
+ * Bytes of heap that a round takes at best: what the compiler has not settled yet, or does on the side, is nothing that
+ * the path needs.
+ */
+function heapOf(round: () => void): number {
+  let best = Infinity;
+  for (let window = 0; window < HEAP_WINDOWS; window++) {
+    const before = heapBytes();
+    for (let n = 0; n < ROUNDS; n++) round();
+    best = Math.min(best, (heapBytes() - before) / ROUNDS);
+  }
+  return best;
 }
 
 beforeEach(reset);
@@ -114,21 +123,21 @@ test('a batch that is produced costs one write, no copy and no buffer; requests 
   for (let n = 0; n < WARM_ROUNDS; n++) round();
   reset();
   const before = wire.receivedBytes;
-  const heap = await heapOf(ROUNDS, round);
+  for (let n = 0; n < ROUNDS; n++) round();
   assert.ok(wire.receivedBytes > before, 'there were answers');
   assert.equal(counts.logWrites, ROUNDS * requests * PARTITIONS);
   assert.equal(counts.connectionWrites, ROUNDS);
   assert.ok(counts.buffersMade <= BUFFERS_MAX, `${counts.buffersMade} buffers`);
   assert.equal(counts.bytesCopied, ROUNDS * template.length, 'only what the test itself copies');
   assert.equal(counts.logSyncs, 0);
-  const perBatch = heap / (requests * PARTITIONS);
+  const perBatch = heapOf(round) / (requests * PARTITIONS);
   t.diagnostic(`${perBatch.toFixed(0)} bytes of heap a batch of ${RECORDS} records`);
   // Far less than one object for each record.
-  assert.ok(perBatch < 8_000, `${perBatch} bytes of heap a batch`);
+  assert.ok(perBatch < 5_000, `${perBatch} bytes of heap a batch`);
   await turn();
   assert.deepEqual(
     endOffsets(),
-    Array.from({ length: PARTITIONS }, () => (WARM_ROUNDS + ROUNDS) * requests * RECORDS),
+    Array.from({ length: PARTITIONS }, () => ALL_ROUNDS * requests * RECORDS),
   );
 });
 
@@ -184,7 +193,7 @@ test('a partition that is fetched costs one read, no copy and no new buffer', as
   for (let n = 0; n < WARM_ROUNDS; n++) round();
   reset();
   const before = wire.receivedBytes;
-  const heap = await heapOf(ROUNDS, round);
+  for (let n = 0; n < ROUNDS; n++) round();
   const bytes = (wire.receivedBytes - before) / ROUNDS;
   assert.ok(bytes > PARTITIONS * 200 * 1024, `${bytes} bytes an answer`);
   assert.equal(counts.logReads, ROUNDS * PARTITIONS);
@@ -193,7 +202,7 @@ test('a partition that is fetched costs one read, no copy and no new buffer', as
   assert.ok(counts.bytesCopied <= ROUNDS * frame.length, 'nothing but the request');
   // A slice of half a MiB at most for each write.
   assert.ok(counts.connectionWrites <= ROUNDS * 3, `${counts.connectionWrites} writes`);
-  const perPartition = heap / PARTITIONS;
+  const perPartition = heapOf(round) / PARTITIONS;
   t.diagnostic(`${perPartition.toFixed(0)} bytes of heap a partition of 16 batches`);
   assert.ok(perPartition < 10_000, `${perPartition} bytes of heap a partition`);
   const { responses } = (await ask(FetchRequest, VERSION, {
