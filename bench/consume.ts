@@ -1,4 +1,5 @@
 /** How fast the broker hands out what is in the page cache, and what it costs. */
+import { loadLabel } from './lib/figures.ts';
 import { throughputChart } from './lib/load/chart.ts';
 import { startConsumers } from './lib/load/consumers.ts';
 import { measure, type Sample } from './lib/load/measure.ts';
@@ -46,7 +47,7 @@ const CONTENTS: readonly Content[] = [
     [1, 16].map((partitions) => ({
       load: { ...BASE_LOAD, valueBytes, partitions },
       cases: [1, 8].map((clients) => ({
-        label: labelOf(valueBytes, partitions, clients),
+        label: loadLabel(valueBytes, partitions, clients),
         clients,
         hasGoal: true,
       })),
@@ -174,12 +175,6 @@ function other(change: Partial<Pick<ProduceLoad, 'valueBytes' | 'partitions' | '
   const load = { ...BASE_LOAD, ...change };
   const { valueBytes, partitions, clients, compression } = load;
   const codec = compression === 'none' ? '' : `, ${compression}`;
-  const label = `${labelOf(valueBytes, partitions, clients)}${codec}`;
+  const label = `${loadLabel(valueBytes, partitions, clients)}${codec}`;
   return { load, cases: [{ label, clients, hasGoal: false }] };
-}
-
-function labelOf(valueBytes: number, partitions: number, clients: number): string {
-  const size = valueBytes < 1024 ? `${valueBytes} B` : `${valueBytes / 1024} KiB`;
-  const some = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
-  return `${size}, ${some(partitions, 'partition')}, ${some(clients, 'client')}`;
 }

@@ -1,4 +1,5 @@
 /** How much can be written, and what it costs: by size of records, partitions, clients, codec, acks and device. */
+import { loadLabel } from './lib/figures.ts';
 import {
   BASE_LOAD,
   limits,
@@ -33,7 +34,7 @@ interface Case {
 const GOAL_CASES: Case[] = [100, 1024].flatMap((valueBytes) =>
   [1, 16].flatMap((partitions) =>
     [1, 8].map((clients) => ({
-      label: `${sizeText(valueBytes)}, ${count(partitions, 'partition')}, ${count(clients, 'client')}`,
+      label: loadLabel(valueBytes, partitions, clients),
       durability: 'relaxed' as const,
       load: { ...BASE_LOAD, valueBytes, partitions, clients },
       hasGoal: true,
@@ -156,12 +157,4 @@ function tables(found: ReadonlyMap<Case, BySide<Sample>>): Table[] {
 
 function other(label: string, change: Partial<ProduceLoad>, durability: Durability = 'relaxed'): Case {
   return { label, durability, load: { ...BASE_LOAD, ...change }, hasGoal: false };
-}
-
-function sizeText(bytes: number): string {
-  return bytes < 1024 ? `${bytes} B` : `${bytes / 1024} KiB`;
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }

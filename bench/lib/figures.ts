@@ -40,3 +40,10 @@ export function figure(value: number): string {
   if (size >= 100) return Math.round(value).toLocaleString('en-US');
   return value.toFixed(size >= 10 ? 1 : size >= 0.1 || size === 0 ? 2 : 4);
 }
+
+/** What a load is called in tables and charts: "1 KiB, 16 partitions, 8 clients". */
+export function loadLabel(valueBytes: number, partitions: number, clients: number): string {
+  const size = valueBytes < 1024 ? `${valueBytes} B` : `${valueBytes / 1024} KiB`;
+  const some = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+  return `${size}, ${some(partitions, 'partition')}, ${some(clients, 'client')}`;
+}

@@ -366,7 +366,7 @@ export class ServerConnection<S> implements Peer<S> {
     return isAny;
   }
 
-  /** Hands answers over in slices, as the peer takes them: a response of 50 MB to a slow reader stays views of the log. */
+  /** Hands answers over in slices, as the peer takes them: Node holds no more of a large answer than it can pass on. */
   #write(): void {
     while (this.#out.length > 0 && !this.#isBlocked) {
       const slice = this.#takeSlice();
