@@ -6,30 +6,43 @@
  *   the open transaction (-1: none)
  *
  * The crc is the CRC-32C of everything from `count` on. Valid if the version is 1, the crc matches and nothing is left
- * over. Of the retained batches only the last is in the file.
+ * over.
+ *
+ * There is one entry for each retained batch, a producer's latest last. Kafka writes only that one, and where a producer
+ * has several entries it takes the last, so it reads our files and we read its. With the last batch alone a producer that
+ * has several batches unanswered when the broker stops is told that the first of them is out of order, and Java's then
+ * sends them all again under a new epoch: twice in the log.
  */
 import { crc32c } from '../protocol/crc32c.ts';
 import { codec } from '../protocol/compile.ts';
 import { ProducerSnapshot } from '../protocol/records/log.ts';
 import { ProtocolError, Reader, Writer } from '../protocol/wire.ts';
-import { lastSequenceOf, type ProducerEntry } from './producer-state.ts';
+import { BATCHES_RETAINED, type BatchMetadata, type ProducerEntry } from './producer-state.ts';
 
 const VERSION = 1;
 const CRC_POSITION = 2;
 const ENTRIES_POSITION = 6;
 
+/** In the place of the batch of a producer that has none left. */
+const NO_BATCH: Omit<BatchMetadata, 'timestamp'> = { lastSequence: -1, lastOffset: -1, offsetDelta: 0 };
+
 export function encodeSnapshot(producers: Iterable<ProducerEntry>): Buffer {
   const producerEntries = [];
   for (const entry of producers) {
-    const last = entry.batches[entry.batches.length - 1];
+    const { producerId, epoch, coordinatorEpoch, batches } = entry;
+    for (const { timestamp, ...batch } of batches.slice(0, -1)) {
+      const common = { producerId, epoch, timestamp, coordinatorEpoch };
+      producerEntries.push({ ...common, ...batch, currentTxnFirstOffset: -1 });
+    }
+    const { lastSequence, lastOffset, offsetDelta } = batches.at(-1) ?? NO_BATCH;
     producerEntries.push({
-      producerId: entry.producerId,
-      epoch: entry.epoch,
-      lastSequence: lastSequenceOf(entry),
-      lastOffset: last?.lastOffset ?? -1,
-      offsetDelta: last?.offsetDelta ?? 0,
+      producerId,
+      epoch,
+      lastSequence,
+      lastOffset,
+      offsetDelta,
       timestamp: entry.lastTimestamp,
-      coordinatorEpoch: entry.coordinatorEpoch,
+      coordinatorEpoch,
       currentTxnFirstOffset: entry.transactionFirstOffset,
     });
   }
@@ -49,24 +62,22 @@ export function decodeSnapshot(bytes: Buffer): ProducerEntry[] | undefined {
     const reader = new Reader(bytes, CRC_POSITION);
     const snapshot = codec(ProducerSnapshot, VERSION).read(reader);
     if (reader.remaining() > 0) return undefined;
-    return snapshot.producerEntries.map((entry) => ({
-      producerId: entry.producerId,
-      epoch: entry.epoch,
-      coordinatorEpoch: entry.coordinatorEpoch,
-      lastTimestamp: entry.timestamp,
-      transactionFirstOffset: entry.currentTxnFirstOffset,
-      batches:
-        entry.lastOffset < 0
-          ? []
-          : [
-              {
-                lastSequence: entry.lastSequence,
-                lastOffset: entry.lastOffset,
-                offsetDelta: entry.offsetDelta,
-                timestamp: entry.timestamp,
-              },
-            ],
-    }));
+    const entries = new Map<number, ProducerEntry>();
+    for (const entry of snapshot.producerEntries) {
+      const { producerId, epoch, lastSequence, lastOffset, offsetDelta, timestamp } = entry;
+      const before = entries.get(producerId);
+      const batches = before?.epoch === epoch ? before.batches : [];
+      if (lastOffset >= 0) batches.push({ lastSequence, lastOffset, offsetDelta, timestamp });
+      entries.set(producerId, {
+        producerId,
+        epoch,
+        coordinatorEpoch: entry.coordinatorEpoch,
+        lastTimestamp: timestamp,
+        transactionFirstOffset: entry.currentTxnFirstOffset,
+        batches: batches.slice(-BATCHES_RETAINED),
+      });
+    }
+    return [...entries.values()];
   } catch (error) {
     if (error instanceof ProtocolError) return undefined;
     throw error;

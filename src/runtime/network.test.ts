@@ -160,6 +160,48 @@ test('end sends what is pending and closes both sides without an error', async (
   await close();
 });
 
+test('end lets the peer read what was sent, though it goes on sending meanwhile', async (t) => {
+  const accepted = Promise.withResolvers<Connection>();
+  const listener = await network.listen({ host: '127.0.0.1', port: 0 }, accepted.resolve);
+  t.after(() => listener.close());
+  const socket = net.connect({ port: listener.port, host: '127.0.0.1', allowHalfOpen: true });
+  socket.pause();
+  const server = await accepted.promise;
+  const arrived = new Promise<void>((resolve) => (server.onData = () => resolve()));
+  socket.write('request');
+  await arrived;
+  server.onData = () => assert.fail('nothing arrives any more');
+  server.pause();
+  socket.write('next request');
+  server.write([Buffer.from('answer')]);
+  server.end();
+  const end = closed(server);
+  // As a client does that is busy: it writes before it reads, more than once.
+  for (let part = 0; part < 5; part++) {
+    await new Promise(setImmediate);
+    await new Promise((resolve) => socket.write('one more', resolve));
+  }
+  let text = '';
+  socket.on('data', (chunk) => (text += chunk.toString()));
+  socket.resume();
+  await once(socket, 'end');
+  assert.equal(text, 'answer');
+  socket.end();
+  assert.equal(await end, undefined);
+});
+
+test('a peer that does not end the connection with us is not waited for', async (t) => {
+  const accepted = Promise.withResolvers<Connection>();
+  const listener = await network.listen({ host: '127.0.0.1', port: 0 }, accepted.resolve);
+  t.after(() => listener.close());
+  const socket = net.connect({ port: listener.port, host: '127.0.0.1', allowHalfOpen: true });
+  t.after(() => socket.destroy());
+  const server = await accepted.promise;
+  const end = closed(server);
+  server.end();
+  assert.equal(await end, undefined);
+});
+
 test('a reset shows as an error at the other side', async () => {
   const accepted = Promise.withResolvers<Connection>();
   const listener = await network.listen({ host: '127.0.0.1', port: 0 }, accepted.resolve);

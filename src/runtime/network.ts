@@ -17,6 +17,8 @@ const PENDING_BYTES_MAX = 64 * 1024;
 const READ_BYTES_MAX = 256 * 1024;
 /** Accepting may fail in a storm (EMFILE); one line in this time says so, with a count. */
 const ACCEPT_WARNING_INTERVAL_MS = 10_000;
+/** How long a connection that we end waits for the peer to end it too. */
+const LINGER_MS = 1_000;
 
 export function realNetwork(options: { readonly logger: Logger }): Network {
   return {
@@ -119,6 +121,7 @@ class TcpConnection implements Connection {
   #error: Error | undefined;
   #drainOwed = false;
   #isPaused = false;
+  #isEnding = false;
 
   constructor(socket: net.Socket) {
     this.#socket = socket;
@@ -145,7 +148,7 @@ class TcpConnection implements Connection {
   }
 
   arrived(chunk: Buffer): void {
-    if (!this.#socket.destroyed) this.onData(chunk);
+    if (!this.#socket.destroyed && !this.#isEnding) this.onData(chunk);
   }
 
   /**
@@ -178,6 +181,7 @@ class TcpConnection implements Connection {
   }
 
   pause(): void {
+    if (this.#isEnding) return;
     this.#isPaused = true;
     this.#socket.pause();
   }
@@ -187,8 +191,18 @@ class TcpConnection implements Connection {
     this.#socket.resume();
   }
 
+  /**
+   * What the peer still sends is read and thrown away until it ends the connection too, or for LINGER_MS: a socket that is
+   * closed with unread input resets the connection, and the peer may lose answers that it has not read yet.
+   */
   end(): void {
-    this.#socket.destroySoon();
+    if (this.#isEnding || this.#socket.destroyed) return;
+    this.#isEnding = true;
+    this.resume();
+    this.#socket.end(() => {
+      const limit = setTimeout(() => this.#socket.destroy(), LINGER_MS);
+      this.#socket.once('close', () => clearTimeout(limit));
+    });
   }
 
   destroy(): void {

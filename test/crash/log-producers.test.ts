@@ -44,7 +44,14 @@ const deleteRecordsAndStop: Scenario = async (world) => {
   await world.pass(2_000);
 };
 
+const stop: Scenario = async (world) => {
+  await world.ports.time.settle(world.directories.shutdown());
+  await world.open();
+  await world.pass(2_000);
+};
+
 const SCENARIOS: Record<string, Scenario> = {
+  'a clean stop': stop,
   'retention by time': retention,
   'retention while a checkpoint is written': retentionDuringCheckpoint,
   DeleteRecords: deleteRecords,
@@ -77,10 +84,13 @@ async function begin(crashAt?: number): Promise<World> {
 
 async function retryIsKnown(world: World): Promise<void> {
   await world.check();
-  const again = { ...producer(7), sequence: 4 };
-  const result = world.append('a4', { producer: again });
-  assert.equal(result.errorCode, Errors.NONE);
-  assert.ok(result.duplicate, `the last batch was written again, at ${result.baseOffset}`);
+  // All that a client may have had in flight: a wrong answer to the first, and it sends them under a new epoch.
+  for (let sequence = 0; sequence < 5; sequence++) {
+    const result = world.append(`a${sequence}`, { producer: { ...producer(7), sequence } });
+    assert.equal(result.errorCode, Errors.NONE, `batch ${sequence}: ${result.errorMessage}`);
+    assert.ok(result.duplicate, `batch ${sequence} was written again, at ${result.baseOffset}`);
+    assert.equal(result.baseOffset, sequence);
+  }
 }
 
 for (const [name, scenario] of Object.entries(SCENARIOS)) {

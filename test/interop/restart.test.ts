@@ -1,6 +1,6 @@
 // The broker is ended and started again under a running idempotent producer with acks=all and a consumer that reads
 // along, Java's and librdkafka's: nothing acknowledged is lost, nothing is there twice, and committed offsets stay.
-// HEADRACE_KILL_ROUNDS sets how often it is killed.
+// HEADRACE_KILL_ROUNDS and HEADRACE_STOP_ROUNDS set how often.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { installKafkaClients, installKafkaTools } from '../../scripts/peer-java.ts';
@@ -14,7 +14,7 @@ import { startTarget, type Target } from './target.ts';
 import { until } from './until.ts';
 
 const KILL_ROUNDS = Number(process.env['HEADRACE_KILL_ROUNDS'] ?? 5);
-const STOP_ROUNDS = 2;
+const STOP_ROUNDS = Number(process.env['HEADRACE_STOP_ROUNDS'] ?? 2);
 const PARTITIONS = 3;
 const RECORDS_BETWEEN = 400;
 

@@ -79,7 +79,7 @@ export class PartitionHistory {
 export class History {
   readonly anomalies: Anomaly[] = [];
   readonly partitions = new Map<string, PartitionHistory>();
-  readonly counts = { sent: 0, acked: 0, seen: 0, plainDuplicates: 0, reset: 0, forgotten: 0 };
+  readonly counts = { sent: 0, acked: 0, seen: 0, plainDuplicates: 0, reset: 0 };
   powerCuts = 0;
   readonly #nowMs: () => number;
   readonly #sent = new Map<string, Sent>();

@@ -22,8 +22,6 @@ const IN_FLIGHT_MAX = 5;
 interface Batch {
   readonly values: readonly string[];
   readonly sequence: number;
-  /** The broker's life in which it was sent first. */
-  readonly life: number;
 }
 
 interface Outcome {
@@ -105,7 +103,7 @@ function fill(stage: Stage, stream: Stream, random: SimulatedRandom): void {
       first: stream.numbers,
       random,
     });
-    stream.unacked.push({ values, sequence: stream.sequence, life: stage.life });
+    stream.unacked.push({ values, sequence: stream.sequence });
     stream.sequence += values.length;
     stream.numbers += values.length;
   }
@@ -152,11 +150,8 @@ async function round(
     } else if (isGone(outcome.errorCode) && partition.topic.isGoing) {
       return false;
     } else if (isOutOfOrder(outcome.errorCode) && stream.unacked.length === 0) {
-      // What came before was acknowledged. Either it is lost, or this batch was written in an earlier life of the broker,
-      // which remembered only each producer's last batch when it was stopped (so does Kafka's snapshot).
-      if (batch.life < stage.life) {
-        stage.history.counts.forgotten += 1;
-      } else if (!stage.history.isLossy(partition.topic)) {
+      // What came before was acknowledged, so it is lost.
+      if (!stage.history.isLossy(partition.topic)) {
         const what = `producer ${identity.producerId}, sequence ${batch.sequence}, ${short(batch.values[0]!)}`;
         stage.history.anomaly('sequence lost', `${partition.name}: ${outcome.errorCode} for ${what}`);
       }
@@ -210,7 +205,7 @@ async function sendPlainly(
 ): Promise<void> {
   const { random } = options;
   const acks = random.chance(0.5) ? 1 : -1;
-  const records = encode(stage, { values, sequence: -1, life: stage.life }, { options });
+  const records = encode(stage, { values, sequence: -1 }, { options });
   let isUntouched = true;
   for (let attempts = random.between(1, 4); attempts > 0; attempts--) {
     let outcome: Outcome | undefined;
