@@ -14,7 +14,7 @@ const RUNS = {
     globs: [
       'src/**/*.test.ts',
       'test/*.test.ts',
-      'test/{sim,crash,hot-path}/**/*.test.ts',
+      'test/{sim,crash,hot-path,workload}/**/*.test.ts',
       'bench/**/*.test.ts',
     ],
     concurrency: 2,
