@@ -10,9 +10,16 @@ const READ_BYTES_MAX = 5 * 1024 * 1024;
 
 export function coordinatorLog(partition: Partition, clock: Clock): CoordinatorLog {
   return {
-    append(batch): CoordinatorAppend {
+    append(batch, { verification, markerTransactionVersion } = {}): CoordinatorAppend {
       try {
-        const result = partition.append(batch, { acks: -1, origin: 'coordinator', nowMs: clock.nowMs() });
+        const result = partition.append(batch, {
+          acks: -1,
+          nowMs: clock.nowMs(),
+          verification,
+          ...(markerTransactionVersion === undefined
+            ? { origin: 'coordinator' }
+            : { origin: 'marker', transactionVersion: markerTransactionVersion }),
+        });
         return { errorCode: result.errorCode, baseOffset: result.baseOffset, lastOffset: result.lastOffset };
       } catch (error) {
         if (!(error instanceof DiskError)) throw error;

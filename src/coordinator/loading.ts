@@ -3,6 +3,7 @@
  * high watermark are committed and leave no notes in the journal; the few above it do.
  */
 import type { Clock, Logger, Timers } from '../base/ports.ts';
+import { endedTransaction } from '../protocol/control-records.ts';
 import * as batches from '../protocol/record-batch.ts';
 import { forEachRecord } from '../protocol/records.ts';
 import type { Journal } from './journal.ts';
@@ -44,21 +45,22 @@ export async function loadShard(options: LoadOptions): Promise<LoadSummary> {
   let recordsInSlice = 0;
 
   const replay = (batch: Buffer): void => {
-    const producerId = batches.isTransactional(batch) ? batches.producerId(batch) : -1;
-    const producerEpoch = batches.producerEpoch(batch);
-    const isControl = batches.isControl(batch);
+    if (batches.isControl(batch)) {
+      // Undefined: about something else, or all that it spoke of has been compacted away.
+      const ended = endedTransaction(batch);
+      if (ended === undefined || ended.offset < offset) return;
+      journal.at(ended.offset);
+      machine.replayMarker({ ...ended, committed: ended.isCommit });
+      return;
+    }
+    const isTransactional = batches.isTransactional(batch);
+    const producerId = isTransactional ? batches.producerId(batch) : -1;
+    const producerEpoch = isTransactional ? batches.producerEpoch(batch) : -1;
     forEachRecord(
       batch,
       (record) => {
         if (record.offset < offset || record.key === null) return;
         journal.at(record.offset);
-        if (isControl) {
-          // A control record's key: int16 version, int16 type; 0 aborts, 1 commits, others are not about transactions.
-          const type = record.key.readInt16BE(2);
-          const marker = { producerId: batches.producerId(batch), producerEpoch, offset: record.offset };
-          if (type === 0 || type === 1) machine.replayMarker({ ...marker, committed: type === 1 });
-          return;
-        }
         const decoded = decodeRecord(machine.formats, record.key, record.value);
         if ('skipped' in decoded) {
           skippedReasons.set(decoded.skipped, (skippedReasons.get(decoded.skipped) ?? 0) + 1);

@@ -7,9 +7,26 @@ export interface CoordinatorAppend {
   readonly lastOffset: number;
 }
 
+/** What is known of a transaction that is about to write here: see log/verification.ts. */
+export type Verification = { readonly producerId: number } | 'ongoing';
+
+/** The producer in whose transaction records are written. */
+export interface ProducerOfWrite {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  /** Undefined: nobody has asked whether the transaction goes on. */
+  readonly verification?: Verification | undefined;
+}
+
+export interface CoordinatorAppendOptions {
+  readonly verification?: Verification | undefined;
+  /** Set: the batch is a transaction marker. */
+  readonly markerTransactionVersion?: number | undefined;
+}
+
 export interface CoordinatorLog {
   /** Appends one record batch as the leader. The batch may be patched in place. */
-  append(batch: Buffer): CoordinatorAppend;
+  append(batch: Buffer, options?: CoordinatorAppendOptions): CoordinatorAppend;
   highWatermark(): number;
   logStartOffset(): number;
   logEndOffset(): number;

@@ -4,7 +4,7 @@
  */
 import { batchSizeBytes, lastOffset, recordCount, setBaseOffset } from '../protocol/record-batch.ts';
 import { forEachRecord } from '../protocol/records.ts';
-import type { CoordinatorAppend, CoordinatorLog } from './log.ts';
+import type { CoordinatorAppend, CoordinatorAppendOptions, CoordinatorLog } from './log.ts';
 import { decodeRecord, type CoordinatorRecord, type RecordFormats } from './record.ts';
 
 const LIMITS = { maxDecompressedBytes: 16 * 1024 * 1024 };
@@ -20,6 +20,8 @@ export class MemoryLog implements CoordinatorLog {
   isCommittedAtOnce = true;
   /** Not 0: appends fail with this error. */
   appendError = 0;
+  /** What each append was told beside its batch. */
+  readonly appendOptions: CoordinatorAppendOptions[] = [];
   maxBytes = 1_048_588;
   /** Records below it have been deleted, though their batch may still be there. */
   startOffset = 0;
@@ -31,7 +33,8 @@ export class MemoryLog implements CoordinatorLog {
   #endOffset = 0;
   #waiters: Waiter[] = [];
 
-  append(batch: Buffer): CoordinatorAppend {
+  append(batch: Buffer, options: CoordinatorAppendOptions = {}): CoordinatorAppend {
+    this.appendOptions.push(options);
     if (this.appendError !== 0) return { errorCode: this.appendError, baseOffset: -1, lastOffset: -1 };
     if (batch.length > this.maxBytes) return { errorCode: 10, baseOffset: -1, lastOffset: -1 };
     const baseOffset = this.#endOffset;

@@ -6,22 +6,26 @@
  * either the records commit, or leadership is lost and with it the whole shard.
  */
 import { AssertionError } from '../base/assert.ts';
-import type { Clock, Logger, Timer, Timers } from '../base/ports.ts';
+import type { Clock, Logger, Timers } from '../base/ports.ts';
+import { buildEndTransactionMarker } from '../protocol/control-records.ts';
 import { Errors } from '../protocol/errors.ts';
-import { buildBatch } from '../protocol/records.ts';
-import { ProtocolError } from '../protocol/wire.ts';
+import { InFlight } from './in-flight.ts';
 import type { Journal } from './journal.ts';
 import { loadShard } from './loading.ts';
-import type { CoordinatorLog } from './log.ts';
+import type { CoordinatorAppendOptions, CoordinatorLog, ProducerOfWrite } from './log.ts';
 import { Turn, type StateMachine } from './machine.ts';
-import { encodeRecord, type CoordinatorRecord, type EncodedRecord } from './record.ts';
+import type { EncodedRecord } from './record.ts';
+import {
+  BATCH_OVERHEAD_BYTES,
+  BATCH_RECORDS_MAX,
+  encodeTurn,
+  newBatch,
+  sizeOf,
+  takeBytes,
+  type Batch,
+  type Waiting,
+} from './shard-batch.ts';
 import { ShardTimers } from './shard-timers.ts';
-
-/** Records in one batch; its size is the limit that counts. */
-export const BATCH_RECORDS_MAX = 100_000;
-/** A record's own framing at most: length, attributes, deltas, key and value lengths, header count. */
-const RECORD_OVERHEAD_BYTES = 32;
-const BATCH_OVERHEAD_BYTES = 61;
 
 export interface ShardOptions<M> {
   readonly machine: M;
@@ -41,21 +45,17 @@ export interface Done<R> {
   fail(errorCode: number): void;
 }
 
-/** An operation whose outcome is not known yet. */
-interface Waiting<E> {
-  readonly event: E | undefined;
-  readonly finish: (errorCode: number) => void;
+/** What the marker of a transaction's end says. */
+export interface EndOfTransaction {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly coordinatorEpoch: number;
+  readonly isCommit: boolean;
+  /** 2: the epoch must be higher than that of the transaction's records (KIP-1228). */
+  readonly transactionVersion: number;
 }
 
-interface Batch<E> {
-  readonly baseOffset: number;
-  endOffset: number;
-  records: EncodedRecord[];
-  sizeBytes: number;
-  waiting: Waiting<E>[];
-  timeout: Timer | undefined;
-  callOff: (() => void) | undefined;
-}
+const NO_PRODUCER = { producerId: -1, producerEpoch: -1 };
 
 export type ShardState = 'loading' | 'active' | 'failed' | 'closed';
 
@@ -67,8 +67,7 @@ export class Shard<E, M extends StateMachine<E>> {
   #state: ShardState = 'loading';
   /** The batch that this tick's operations share; undefined until one of them has records. */
   #open: Batch<E> | undefined;
-  /** Appended batches that are not committed, oldest first. */
-  #inFlight: Batch<E>[] = [];
+  readonly #inFlight: InFlight<E>;
 
   constructor(options: ShardOptions<M>) {
     this.machine = options.machine;
@@ -80,6 +79,11 @@ export class Shard<E, M extends StateMachine<E>> {
       () => clock.monotonicMs(),
       (event) => this.#expired(event),
     );
+    this.#inFlight = new InFlight({
+      ...options,
+      committed: (offset) => options.journal.commitTo(offset),
+      finish: (waiting, errorCode) => this.#finish(waiting, errorCode),
+    });
   }
 
   get state(): ShardState {
@@ -115,7 +119,7 @@ export class Shard<E, M extends StateMachine<E>> {
       return;
     }
     this.#state = 'active';
-    if (journal.committedOffset < endOffset) this.#follow(newBatch(log.logStartOffset(), endOffset));
+    if (journal.committedOffset < endOffset) this.#inFlight.follow(newBatch(log.logStartOffset(), endOffset));
     this.#run((turn) => this.machine.loaded(turn));
   }
 
@@ -124,21 +128,64 @@ export class Shard<E, M extends StateMachine<E>> {
    * What the operation throws leaves the state as it was and is thrown to the caller.
    */
   write<R>(operation: (turn: Turn<E>) => R, done: Done<R>): void {
+    this.#operate(operation, done, undefined);
+  }
+
+  /**
+   * The same within a producer's transaction: the records, all in one batch of their own, count when the transaction has
+   * committed. The producer's epoch and its transaction are checked by the log: INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE.
+   */
+  writeInTransaction<R>(operation: (turn: Turn<E>) => R, producer: ProducerOfWrite, done: Done<R>): void {
+    this.#flushAll();
+    this.#operate(operation, done, producer);
+    this.#flushAll();
+  }
+
+  /**
+   * Ends a producer's transaction on this partition: the marker goes into the log behind everything written so far. Errors
+   * beside those of writes: INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED.
+   */
+  completeTransaction(end: EndOfTransaction, done: Done<void>): void {
+    this.#flushAll();
     const { unavailable } = this;
     if (unavailable !== Errors.NONE) {
       done.fail(unavailable);
       return;
     }
+    const { log, journal, ports } = this.#options;
+    const { transactionVersion, ...marker } = end;
+    const offset = log.logEndOffset();
+    const finish = (errorCode: number): void =>
+      errorCode === Errors.NONE ? done.reply() : done.fail(errorCode);
+    const batch = newBatch<E>(offset, offset);
+    batch.waiting.push({ event: undefined, finish });
+    journal.at(offset);
+    const { producerId, producerEpoch, isCommit } = marker;
+    this.machine.replayMarker({ producerId, producerEpoch, committed: isCommit, offset });
+    const timestamp = ports.clock.nowMs();
+    const bytes = buildEndTransactionMarker({ ...marker, timestamp, leaderEpoch: this.leaderEpoch });
+    this.#append(batch, bytes, { markerTransactionVersion: transactionVersion });
+  }
+
+  #operate<R>(operation: (turn: Turn<E>) => R, done: Done<R>, producer: ProducerOfWrite | undefined): void {
+    const { unavailable } = this;
+    if (unavailable !== Errors.NONE) {
+      done.fail(unavailable);
+      return;
+    }
+    // Nobody else's records belong into a transaction.
+    if (this.#open?.producer !== undefined) this.#flushAll();
     const turn = new Turn<E>(this.#options.ports.clock.nowMs());
     const mark = this.#options.journal.mark();
     this.#options.journal.at(this.#nextOffset());
     let response: R;
     try {
       response = operation(turn);
-      this.#take(turn, mark, (errorCode) => {
+      const finish = (errorCode: number): void => {
         if (errorCode === Errors.NONE) done.reply(response);
         else done.fail(errorCode);
-      });
+      };
+      this.#take(turn, { mark, finish, producer });
     } catch (error) {
       this.#options.journal.undoTo(mark);
       throw error;
@@ -152,11 +199,10 @@ export class Shard<E, M extends StateMachine<E>> {
     const wasActive = this.#state === 'active';
     this.#state = 'closed';
     this.#timers.cancelAll();
-    const batches = this.#open === undefined ? this.#inFlight : [...this.#inFlight, this.#open];
+    const batches = this.#inFlight.abandon();
+    if (this.#open !== undefined) batches.push(this.#open);
     this.#open = undefined;
-    this.#inFlight = [];
     for (const batch of batches) {
-      stopFollowing(batch);
       for (const waiting of batch.waiting) waiting.finish(Errors.NOT_COORDINATOR);
     }
     if (!wasActive) return;
@@ -189,22 +235,27 @@ export class Shard<E, M extends StateMachine<E>> {
   }
 
   /** Puts the turn's records into the open batch and replays them. `mark` is where the journal stood before the turn. */
-  #take(turn: Turn<E>, mark: number, finish: (errorCode: number) => void): void {
-    const waiting = { event: turn.settledEvent, finish };
+  #take(
+    turn: Turn<E>,
+    outcome: {
+      readonly mark: number;
+      readonly finish: (errorCode: number) => void;
+      readonly producer: ProducerOfWrite | undefined;
+    },
+  ): void {
+    const waiting = { event: turn.settledEvent, finish: outcome.finish };
     if (turn.records.length === 0) {
-      const last = this.#open ?? this.#inFlight.at(-1);
-      if (last === undefined) {
-        this.#finish(waiting, Errors.NONE);
-      } else {
-        last.waiting.push(waiting);
-        if (last !== this.#open && last.timeout === undefined) this.#startTimeout(last);
-      }
+      const { latest } = this.#inFlight;
+      if (this.#open !== undefined) this.#open.waiting.push(waiting);
+      else if (latest !== undefined) this.#inFlight.wait(latest, waiting);
+      else this.#finish(waiting, Errors.NONE);
       return;
     }
     const limitBytes = this.#options.log.maxBatchBytes() - BATCH_OVERHEAD_BYTES;
-    const encoded = this.#encode(turn, limitBytes);
+    const { formats } = this.machine;
+    const encoded = encodeTurn(turn, { formats, limitBytes, logger: this.#options.ports.logger });
     if (encoded === undefined) {
-      this.#options.journal.undoTo(mark);
+      this.#options.journal.undoTo(outcome.mark);
       this.#finish(waiting, Errors.MESSAGE_TOO_LARGE);
       return;
     }
@@ -217,33 +268,12 @@ export class Shard<E, M extends StateMachine<E>> {
     for (let i = 0; i < encoded.length && errorCode === Errors.NONE; i++) {
       if (!this.#hasRoom(sizes[i], 1, limitBytes)) errorCode = this.#flush();
       if (this.#state !== 'active') errorCode = Errors.NOT_COORDINATOR;
-      if (errorCode === Errors.NONE) this.#add(turn.records[i], encoded[i], turn.isReplayed);
+      if (errorCode === Errors.NONE)
+        this.#add(turn, { encoded: encoded[i], index: i, producer: outcome.producer });
     }
     // A batch that failed took what this operation had seen with it, so the operation fails with the same error.
     if (errorCode !== Errors.NONE) this.#finish(waiting, errorCode);
     else this.#open!.waiting.push(waiting);
-  }
-
-  /** The turn's records as bytes; undefined when they are more than a batch, or a field more than its format, can hold. */
-  #encode(turn: Turn<E>, limitBytes: number): EncodedRecord[] | undefined {
-    const { logger } = this.#options.ports;
-    try {
-      const encoded = turn.records.map((record) => encodeRecord(this.machine.formats, record));
-      const sizes = encoded.map(sizeOf);
-      const sizeBytes = sizes.reduce((sum, size) => sum + size, 0);
-      const fits = turn.isAtomic
-        ? sizeBytes <= limitBytes && encoded.length <= BATCH_RECORDS_MAX
-        : sizes.every((size) => size <= limitBytes);
-      if (fits) return encoded;
-      logger.error(
-        { records: encoded.length, sizeBytes, limitBytes },
-        'a coordinator operation fits in no batch',
-      );
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      logger.error({ err: error }, 'a coordinator record cannot be written');
-    }
-    return undefined;
   }
 
   #hasRoom(sizeBytes: number, records: number, limitBytes: number): boolean {
@@ -252,10 +282,17 @@ export class Shard<E, M extends StateMachine<E>> {
     return open.sizeBytes + sizeBytes <= limitBytes && open.records.length + records <= BATCH_RECORDS_MAX;
   }
 
-  #add(record: CoordinatorRecord, encoded: EncodedRecord, isReplayed: boolean): void {
+  #add(
+    turn: Turn<E>,
+    what: {
+      readonly encoded: EncodedRecord;
+      readonly index: number;
+      readonly producer: ProducerOfWrite | undefined;
+    },
+  ): void {
     if (this.#open === undefined) {
       const offset = this.#options.log.logEndOffset();
-      const batch = newBatch<E>(offset, offset);
+      const batch = newBatch<E>(offset, offset, what.producer);
       this.#open = batch;
       this.#options.ports.timers.soon(() => {
         if (this.#open === batch) this.#flush();
@@ -263,21 +300,30 @@ export class Shard<E, M extends StateMachine<E>> {
     }
     const batch = this.#open;
     const offset = batch.baseOffset + batch.records.length;
-    batch.records.push(encoded);
-    batch.sizeBytes += sizeOf(encoded);
-    if (!isReplayed) return;
+    batch.records.push(what.encoded);
+    batch.sizeBytes += sizeOf(what.encoded);
+    if (!turn.isReplayed) return;
     this.#options.journal.at(offset);
-    this.machine.replay(record, { offset, producerId: -1, producerEpoch: -1 });
+    const { producerId, producerEpoch } = what.producer ?? NO_PRODUCER;
+    this.machine.replay(turn.records[what.index], { offset, producerId, producerEpoch });
+  }
+
+  /** Whoever hears that a batch is committed, or is not, may begin the next one. */
+  #flushAll(): void {
+    while (this.#open !== undefined) this.#flush();
   }
 
   /** Appends the open batch. Returns 0, or the error after which its changes are undone. */
   #flush(): number {
     const batch = this.#open!;
     this.#open = undefined;
+    const timestamp = this.#options.ports.clock.nowMs();
+    const bytes = takeBytes(batch, { timestamp, leaderEpoch: this.leaderEpoch });
+    return this.#append(batch, bytes, { verification: batch.producer?.verification });
+  }
+
+  #append(batch: Batch<E>, bytes: Buffer, options: CoordinatorAppendOptions): number {
     const { log, journal, ports } = this.#options;
-    const timestamp = ports.clock.nowMs();
-    const records = batch.records.map(({ key, value }) => ({ key, value, timestamp }));
-    batch.records = [];
     let errorCode: number = Errors.KAFKA_STORAGE_ERROR;
     if (log.logEndOffset() !== batch.baseOffset) {
       // Nobody else should write here, but an admin client may produce to internal topics.
@@ -287,7 +333,7 @@ export class Shard<E, M extends StateMachine<E>> {
       );
     } else {
       try {
-        const result = log.append(buildBatch({ records, leaderEpoch: this.leaderEpoch }));
+        const result = log.append(bytes, options);
         errorCode = result.errorCode;
         if (errorCode === Errors.NONE) batch.endOffset = result.lastOffset + 1;
       } catch (error) {
@@ -295,54 +341,12 @@ export class Shard<E, M extends StateMachine<E>> {
       }
     }
     if (errorCode === Errors.NONE) {
-      this.#follow(batch);
+      this.#inFlight.follow(batch);
       return errorCode;
     }
     journal.rollBackTo(batch.baseOffset);
-    this.#finishAll(batch, errorCode);
+    this.#inFlight.finishAll(batch, errorCode);
     return errorCode;
-  }
-
-  /** Waits until the high watermark has passed the batch. */
-  #follow(batch: Batch<E>): void {
-    this.#inFlight.push(batch);
-    if (batch.waiting.length > 0) this.#startTimeout(batch);
-    let isCommitted = false;
-    const callOff = this.#options.log.whenCommitted(batch.endOffset, () => {
-      isCommitted = true;
-      this.#committed(batch);
-    });
-    if (!isCommitted) batch.callOff = callOff;
-  }
-
-  /** Those who wait for the batch by now wait no longer than the write timeout; who comes later starts it again. */
-  #startTimeout(batch: Batch<E>): void {
-    const { ports, writeTimeoutMs } = this.#options;
-    batch.timeout = ports.timers.after(writeTimeoutMs(), () => {
-      batch.timeout = undefined;
-      const { endOffset } = batch;
-      ports.logger.warn({ endOffset }, 'a coordinator record has not been committed in time');
-      this.#finishAll(batch, Errors.REQUEST_TIMED_OUT);
-    });
-  }
-
-  #committed(batch: Batch<E>): void {
-    if (this.#state === 'closed') return;
-    batch.callOff = undefined;
-    stopFollowing(batch);
-    const position = this.#inFlight.indexOf(batch);
-    const committed = this.#inFlight.splice(0, position + 1);
-    this.#options.journal.commitTo(batch.endOffset);
-    for (const each of committed) {
-      stopFollowing(each);
-      this.#finishAll(each, Errors.NONE);
-    }
-  }
-
-  #finishAll(batch: Batch<E>, errorCode: number): void {
-    const { waiting } = batch;
-    batch.waiting = [];
-    for (const each of waiting) this.#finish(each, errorCode);
   }
 
   #finish(waiting: Waiting<E>, errorCode: number): void {
@@ -358,26 +362,4 @@ export class Shard<E, M extends StateMachine<E>> {
     }
     for (const { ticket, response } of turn.answers) ticket.respond(response);
   }
-}
-
-function newBatch<E>(baseOffset: number, endOffset: number): Batch<E> {
-  return {
-    baseOffset,
-    endOffset,
-    records: [],
-    sizeBytes: 0,
-    waiting: [],
-    timeout: undefined,
-    callOff: undefined,
-  };
-}
-
-function stopFollowing(batch: Batch<unknown>): void {
-  batch.timeout?.cancel();
-  batch.callOff?.();
-  batch.callOff = undefined;
-}
-
-function sizeOf(record: EncodedRecord): number {
-  return record.key.length + (record.value?.length ?? 0) + RECORD_OVERHEAD_BYTES;
 }

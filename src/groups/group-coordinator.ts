@@ -8,8 +8,8 @@ import { coordinatorError } from '../coordinator/append-errors.ts';
 import { Journal } from '../coordinator/journal.ts';
 import type { CoordinatorLog } from '../coordinator/log.ts';
 import { partitionForKey } from '../coordinator/partitioning.ts';
-import { Shard } from '../coordinator/shard.ts';
-import { Errors } from '../protocol/errors.ts';
+import { Shard, type EndOfTransaction } from '../coordinator/shard.ts';
+import { Errors, type ErrorCode } from '../protocol/errors.ts';
 import type { OffsetCommitRequest, OffsetCommitResponse } from '../protocol/messages/08-offset-commit.ts';
 import type { JoinGroupRequest, JoinGroupResponse } from '../protocol/messages/11-join-group.ts';
 import type { HeartbeatRequest, HeartbeatResponse } from '../protocol/messages/12-heartbeat.ts';
@@ -272,6 +272,22 @@ export class GroupCoordinator {
     );
   }
 
+  /**
+   * Ends a producer's transaction on a partition of __consumer_offsets. NOT_LEADER_OR_FOLLOWER: not, or not yet, here;
+   * whoever sends markers asks again, as for any other partition.
+   */
+  writeTxnMarker(partition: number, marker: EndOfTransaction): Promise<ErrorCode> {
+    const shard = this.#led.get(partition)?.shard;
+    if (shard === undefined) return Promise.resolve(Errors.NOT_LEADER_OR_FOLLOWER);
+    return new Promise((resolve) => {
+      shard.completeTransaction(marker, {
+        reply: () => resolve(Errors.NONE),
+        fail: (errorCode) =>
+          resolve(isNotReady(errorCode) ? Errors.NOT_LEADER_OR_FOLLOWER : (errorCode as ErrorCode)),
+      });
+    });
+  }
+
   /** An operation that is answered when its records are committed. */
   #write<R>(
     groupId: string,
@@ -301,6 +317,10 @@ export class GroupCoordinator {
       shard.write((turn) => operation(shard.machine.state, turn, resolve), NOBODY);
     });
   }
+}
+
+function isNotReady(errorCode: number): boolean {
+  return errorCode === Errors.COORDINATOR_LOAD_IN_PROGRESS || errorCode === Errors.NOT_COORDINATOR;
 }
 
 const NOBODY = { reply: (): void => undefined, fail: (): void => undefined };

@@ -1,6 +1,7 @@
 /** What an append is told and what it answers. */
 import type { AppendOrigin, BatchMetadata } from './producer-state.ts';
 import type { RecordError } from './record-walker.ts';
+import type { Verification } from './verification.ts';
 
 export interface AppendOptions {
   readonly leaderEpoch: number;
@@ -10,6 +11,8 @@ export interface AppendOptions {
   readonly produceVersion?: number;
   /** Of the producer or marker (KIP-890); 0 when unknown. */
   readonly transactionVersion?: number;
+  /** Of a transactional batch: what came of asking for its transaction. Undefined: it is not to be checked. */
+  readonly verification?: Verification | undefined;
 }
 
 export interface AppendResult {

@@ -13,6 +13,7 @@ import { ProducerState } from './producer-state.ts';
 import type { Segments } from './segments.ts';
 import type { LogSettings } from './settings.ts';
 import { isPassing, messageOf, StorageError } from './storage-error.ts';
+import { Verifications } from './verification.ts';
 
 export class LogContents implements DurableLog, ReadableLog {
   readonly topic: string;
@@ -25,6 +26,7 @@ export class LogContents implements DurableLog, ReadableLog {
   snapshots: ProducerSnapshots;
   /** Undefined until somebody wants it. */
   producers: ProducerState | undefined;
+  readonly verifications = new Verifications();
   logStartOffset: number;
   /** What the directory's checkpoint holds durably: segments are removed only below it. */
   durableStartOffset: number;

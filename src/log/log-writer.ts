@@ -179,7 +179,12 @@ export class LogWriter {
         if (original !== undefined) return duplicate(original, this.#log.logStartOffset);
       }
       const isTransactional = header.isTransactional(batch);
-      refusal = state.check(
+      const { verification } = options;
+      if (isTransactional && verification !== undefined) {
+        const { verifications } = this.#log;
+        refusal = verifications.check(state, { producerId, epoch, firstSequence }, verification);
+      }
+      refusal ??= state.check(
         { producerId, epoch, firstSequence, isTransactional },
         options.origin,
         isTransactional && transactionVersion >= 2,
@@ -229,8 +234,15 @@ export class LogWriter {
       const completed = applyBatch(state, batch, 0);
       if (completed?.isAbort) segment.appendAborted(completed);
       state.endOffset = lastOffset + 1;
+      if (header.isTransactional(batch)) this.#transactionGoesOn(batch);
     }
     this.#durability.appended(segment, lastOffset - baseOffset + 1);
+  }
+
+  #transactionGoesOn(batch: Buffer): void {
+    const producerId = header.producerId(batch);
+    if (header.isControl(batch)) this.#log.verifications.ended(producerId, header.producerEpoch(batch));
+    else this.#log.verifications.wrote(producerId);
   }
 
   /** Begins a new segment at the log's end; nothing happens while the active one is empty. Throws StorageError. */

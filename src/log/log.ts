@@ -30,11 +30,13 @@ import type { LogSettings } from './settings.ts';
 import { DamagedIndex, isPassing, messageOf, OffsetOutOfRange, StorageError } from './storage-error.ts';
 import { findByTimestamp, findMaxTimestamp, type TimestampOffset } from './time-lookup.ts';
 import { collectAborted, type AbortedTransaction } from './transaction-index.ts';
+import type { BegunVerification, VerifiedProducer } from './verification.ts';
 
 export type { AppendOptions, AppendResult } from './append-result.ts';
 export type { LogRead, ReadOptions } from './segment-read.ts';
 export { OffsetOutOfRange, StorageError } from './storage-error.ts';
 export type { TimestampOffset } from './time-lookup.ts';
+export type { BegunVerification, Verification, VerifiedProducer } from './verification.ts';
 
 export class Log {
   readonly topic: string;
@@ -308,6 +310,15 @@ export class Log {
     return this.#log.producerState().hasOngoingTransaction(producerId, producerEpoch);
   }
 
+  /** Before the first batch of a transaction: see Verifications. Throws StorageError. */
+  beginVerification(producer: VerifiedProducer, nowMs: number): BegunVerification {
+    return this.#log.verifications.begin(
+      this.#log.guard(() => this.#log.producerState()),
+      producer,
+      nowMs,
+    );
+  }
+
   /** Where the first transaction begins that is open, or whose marker is not below the high watermark yet. */
   get firstUnstableOffset(): number | undefined {
     const state = this.#log.producerState();
@@ -360,7 +371,9 @@ export class Log {
 
   /** Forgets producers that were silent for producer.id.expiration.ms. */
   removeExpiredProducers(nowMs: number): void {
-    this.#log.producers?.removeExpired(nowMs, this.#environment.producerIdExpirationMs);
+    const { producerIdExpirationMs } = this.#environment;
+    this.#log.producers?.removeExpired(nowMs, producerIdExpirationMs);
+    this.#log.verifications.removeExpired(nowMs, producerIdExpirationMs);
   }
 
   // --- Shrinking (log-shrinker.ts)

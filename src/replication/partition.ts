@@ -5,7 +5,15 @@
  * The high watermark is the smallest end offset of the in-sync replicas, and of a replica's log only that part counts
  * which its disk has made durable (all of it where the topic is `relaxed`).
  */
-import type { Log, AppendResult, LogRead } from '../log/log.ts';
+import {
+  StorageError,
+  type AppendResult,
+  type BegunVerification,
+  type Log,
+  type LogRead,
+  type Verification,
+  type VerifiedProducer,
+} from '../log/log.ts';
 import { Errors, type ErrorCode } from '../protocol/errors.ts';
 import { OffsetWaiters, type WaitOutcome } from './waiters.ts';
 
@@ -30,6 +38,8 @@ export interface PartitionAppend {
   readonly nowMs: number;
   /** 2: KIP-890 part 2. */
   readonly transactionVersion?: number;
+  /** From `beginVerification`, of a transactional batch that is to be checked against it. */
+  readonly verification?: Verification | undefined;
 }
 
 /** What a waiting fetch is told; it looks for itself what changed. */
@@ -191,9 +201,25 @@ export class Partition {
       ...(options.transactionVersion === undefined
         ? undefined
         : { transactionVersion: options.transactionVersion }),
+      verification: options.verification,
     });
     this.#advance();
     return result;
+  }
+
+  /**
+   * To be called before the coordinator is asked whether the producer's transaction goes on; what it returns belongs into
+   * the append. 'ongoing': nobody needs to be asked.
+   */
+  beginVerification(producer: VerifiedProducer, nowMs: number): BegunVerification {
+    const errorCode = this.check(-1);
+    if (errorCode !== Errors.NONE) return { errorCode, verification: undefined };
+    try {
+      return this.log!.beginVerification(producer, nowMs);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      return { errorCode: Errors.KAFKA_STORAGE_ERROR, verification: undefined };
+    }
   }
 
   /**

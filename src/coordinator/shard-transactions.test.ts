@@ -1,0 +1,278 @@
+/** Transactions in a coordinator's log: what is written in one, the markers that end it, and both read back. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Errors } from '../protocol/errors.ts';
+import { int32, message, string } from '../protocol/schema.ts';
+import * as header from '../protocol/record-batch.ts';
+import { silentLogger } from '../runtime/logger.ts';
+import { SimulatedProcess, SimulatedTime } from '../runtime/simulated-clock.ts';
+import { Journal, VersionedMap } from './journal.ts';
+import type { RecordPosition, StateMachine, TransactionMarker, Turn } from './machine.ts';
+import { MemoryLog } from './memory-log.ts';
+import { recordFormats, type CoordinatorRecord } from './record.ts';
+import { Shard, type Done, type EndOfTransaction } from './shard.ts';
+
+const versions = { key: 1, versions: '0', flexible: 'none' } as const;
+const NumberKey = message('NumberKey', versions, { name: string });
+const NumberValue = message('NumberValue', versions, { value: int32 });
+const PRODUCER = { producerId: 40, producerEpoch: 3 };
+const COMMIT: EndOfTransaction = { ...PRODUCER, coordinatorEpoch: 5, isCommit: true, transactionVersion: 1 };
+
+const put = (name: string, value: number): CoordinatorRecord => ({
+  type: 1,
+  key: { name },
+  version: 0,
+  value: { value },
+});
+
+/** Numbers under names; those of open transactions under `producer/name`. */
+class Numbers implements StateMachine<string> {
+  readonly formats = recordFormats({ key: NumberKey, value: NumberValue });
+  readonly map: VersionedMap<string, number>;
+  /** What was replayed, in order. */
+  readonly heard: string[] = [];
+  onSettled: (turn: Turn<string>) => void = () => undefined;
+
+  constructor(journal: Journal) {
+    this.map = new VersionedMap(journal);
+  }
+  replay(record: CoordinatorRecord, { offset, producerId, producerEpoch }: RecordPosition): void {
+    const { name } = record.key as { name: string };
+    const { value } = record.value as { value: number };
+    this.heard.push(`${offset}: ${name}=${value} of ${producerId}/${producerEpoch}`);
+    this.map.set(producerId < 0 ? name : `${producerId}/${name}`, value);
+  }
+  replayMarker({ producerId, producerEpoch, committed, offset }: TransactionMarker): void {
+    this.heard.push(`${offset}: ${committed ? 'commit' : 'abort'} of ${producerId}/${producerEpoch}`);
+    const prefix = `${producerId}/`;
+    for (const [key, value] of this.map.entries()) {
+      if (!key.startsWith(prefix)) continue;
+      this.map.delete(key);
+      if (committed) this.map.set(key.slice(prefix.length), value);
+    }
+  }
+  loaded(): void {}
+  unloaded(): void {}
+  expired(): void {}
+  settled(turn: Turn<string>): void {
+    this.onSettled(turn);
+  }
+}
+
+class World {
+  readonly time = new SimulatedTime({ seed: 1 });
+  readonly journal = new Journal();
+  readonly machine = new Numbers(this.journal);
+  readonly log: MemoryLog;
+  readonly shard: Shard<string, Numbers>;
+  readonly outcomes: Record<string, string> = {};
+
+  constructor(log = new MemoryLog()) {
+    this.log = log;
+    this.shard = new Shard({
+      machine: this.machine,
+      journal: this.journal,
+      log,
+      leaderEpoch: 3,
+      ports: { ...new SimulatedProcess(this.time), logger: silentLogger() },
+      writeTimeoutMs: () => 5000,
+    });
+  }
+
+  static async active(log = new MemoryLog()): Promise<World> {
+    const world = new World(log);
+    await world.time.settle(world.shard.load());
+    return world;
+  }
+
+  outcome(name: string): string | undefined {
+    return this.outcomes[name];
+  }
+  done(name: string): Done<unknown> {
+    return {
+      reply: () => void (this.outcomes[name] = 'reply'),
+      fail: (errorCode) => void (this.outcomes[name] = `fail ${errorCode}`),
+    };
+  }
+  put(name: string, value: number): void {
+    this.shard.write((turn) => turn.append(put(name, value)), this.done(name));
+  }
+  putInTransaction(
+    name: string,
+    value: number,
+    producer: Parameters<Shard<string, Numbers>['writeInTransaction']>[1] = PRODUCER,
+  ): void {
+    this.shard.writeInTransaction((turn) => turn.append(put(name, value)), producer, this.done(name));
+  }
+  end(name: string, end: Partial<EndOfTransaction> = {}): void {
+    this.shard.completeTransaction({ ...COMMIT, ...end }, this.done(name));
+  }
+  get state(): Record<string, number> {
+    return Object.fromEntries(this.machine.map.entries());
+  }
+  get committedState(): Record<string, number> {
+    return Object.fromEntries(this.machine.map.committedEntries());
+  }
+}
+
+test('item 23: what a transaction writes goes into a batch of its own, marked with its producer, at once', async () => {
+  const world = await World.active();
+  world.put('before', 1);
+  world.putInTransaction('a', 2, { ...PRODUCER, verification: 'ongoing' });
+  world.put('after', 3);
+  assert.deepEqual(world.log.batchCounts(), [1, 1]);
+  await world.time.advance(1);
+  assert.deepEqual(
+    world.log.batches.map((batch) => [
+      header.isTransactional(batch),
+      header.producerId(batch),
+      header.producerEpoch(batch),
+    ]),
+    [
+      [false, -1, -1],
+      [true, 40, 3],
+      [false, -1, -1],
+    ],
+  );
+  assert.deepEqual(world.machine.heard, ['0: before=1 of -1/-1', '1: a=2 of 40/3', '2: after=3 of -1/-1']);
+  assert.deepEqual(world.outcomes, { before: 'reply', a: 'reply', after: 'reply' });
+  assert.equal(world.log.appendOptions[1].verification, 'ongoing');
+});
+
+test('item 23: a marker follows all that was written before it, and is answered once it is committed', async () => {
+  const world = await World.active();
+  world.log.isCommittedAtOnce = false;
+  world.putInTransaction('a', 1);
+  world.put('b', 2);
+  world.end('end', { transactionVersion: 2 });
+  world.put('c', 3);
+  await world.time.advance(1);
+  assert.deepEqual(world.machine.heard.slice(1), ['1: b=2 of -1/-1', '2: commit of 40/3', '3: c=3 of -1/-1']);
+  assert.deepEqual(
+    world.log.batches.map((batch) => header.isControl(batch)),
+    [false, false, true, false],
+  );
+  assert.equal(world.log.appendOptions[2].markerTransactionVersion, 2);
+  assert.deepEqual([world.outcomes, world.state, world.committedState], [{}, { a: 1, b: 2, c: 3 }, {}]);
+  world.log.commit(3);
+  assert.deepEqual(world.outcomes, { a: 'reply', b: 'reply', end: 'reply' });
+  assert.deepEqual(world.committedState, { a: 1, b: 2 });
+});
+
+test('item 23: an aborted transaction leaves nothing', async () => {
+  const world = await World.active();
+  world.putInTransaction('a', 1);
+  world.end('end', { isCommit: false });
+  assert.deepEqual([world.outcomes, world.state], [{ a: 'reply', end: 'reply' }, {}]);
+});
+
+test('a transactional write that the log refuses is undone alone: what came before it stays', async () => {
+  const world = await World.active();
+  world.put('before', 1);
+  const { append } = world.log;
+  world.log.append = (batch, options) =>
+    header.isTransactional(batch)
+      ? { errorCode: Errors.INVALID_TXN_STATE, baseOffset: -1, lastOffset: -1 }
+      : append.call(world.log, batch, options);
+  world.putInTransaction('a', 2);
+  world.put('after', 3);
+  await world.time.advance(1);
+  assert.deepEqual(world.outcomes, {
+    before: 'reply',
+    a: `fail ${Errors.INVALID_TXN_STATE}`,
+    after: 'reply',
+  });
+  assert.deepEqual([world.state, world.journal.size], [{ before: 1, after: 3 }, 0]);
+});
+
+test('a marker that the log refuses leaves the transaction open', async () => {
+  const world = await World.active();
+  world.putInTransaction('a', 1);
+  world.log.appendError = Errors.INVALID_PRODUCER_EPOCH;
+  world.end('refused');
+  assert.equal(world.outcome('refused'), `fail ${Errors.INVALID_PRODUCER_EPOCH}`);
+  assert.deepEqual([world.state, world.journal.size], [{ '40/a': 1 }, 0]);
+  world.log.appendError = 0;
+  world.end('later');
+  assert.deepEqual(world.state, { a: 1 });
+});
+
+test('when what waits cannot be written, a transactional write and a marker still can', async () => {
+  const world = await World.active();
+  world.put('lost', 1);
+  const { append } = world.log;
+  let failures = 1;
+  world.log.append = (batch, options) =>
+    failures-- > 0
+      ? { errorCode: Errors.NOT_ENOUGH_REPLICAS, baseOffset: -1, lastOffset: -1 }
+      : append.call(world.log, batch, options);
+  world.putInTransaction('a', 2);
+  failures = 1;
+  world.put('lost too', 3);
+  world.end('end');
+  assert.deepEqual(world.outcomes, { lost: 'fail 19', a: 'reply', 'lost too': 'fail 19', end: 'reply' });
+  assert.deepEqual(world.state, { a: 2 });
+});
+
+test('an operation that begins when another is settled gets no place in the transaction', async () => {
+  const world = await World.active();
+  let settledOnce = false;
+  world.machine.onSettled = (turn) => {
+    if (!settledOnce) turn.append(put('then', 9));
+    settledOnce = true;
+  };
+  world.shard.write((turn) => {
+    turn.append(put('first', 1));
+    turn.whenSettled('first');
+  }, world.done('first'));
+  world.putInTransaction('a', 2);
+  await world.time.advance(1);
+  assert.deepEqual(world.machine.heard, ['0: first=1 of -1/-1', '1: then=9 of -1/-1', '2: a=2 of 40/3']);
+});
+
+test('a transaction writes all or nothing, and without records it waits for what it has seen', async () => {
+  const world = await World.active();
+  world.log.maxBytes = 200;
+  const many = Array.from({ length: 20 }, (_, n) => put(`n${n}`, n));
+  world.shard.writeInTransaction(
+    (turn) => {
+      turn.append(...many);
+    },
+    PRODUCER,
+    world.done('many'),
+  );
+  assert.deepEqual([world.outcomes, world.state], [{ many: `fail ${Errors.MESSAGE_TOO_LARGE}` }, {}]);
+  world.log.isCommittedAtOnce = false;
+  world.put('a', 1);
+  world.shard.writeInTransaction(() => undefined, PRODUCER, world.done('empty'));
+  assert.equal(world.outcome('empty'), undefined);
+  world.log.commit();
+  assert.equal(world.outcome('empty'), 'reply');
+});
+
+test('transactions are refused while the shard loads and when it is closed', async () => {
+  const world = new World();
+  world.putInTransaction('early', 1);
+  world.end('early end');
+  const loading = `fail ${Errors.COORDINATOR_LOAD_IN_PROGRESS}`;
+  assert.deepEqual(world.outcomes, { early: loading, 'early end': loading });
+  await world.time.settle(world.shard.load());
+  world.log.isCommittedAtOnce = false;
+  world.end('waiting');
+  world.shard.unload();
+  world.end('late end');
+  const gone = `fail ${Errors.NOT_COORDINATOR}`;
+  assert.deepEqual([world.outcome('waiting'), world.outcome('late end')], [gone, gone]);
+});
+
+test('item 23: a restart replays open transactions as open, and ended ones as they ended', async () => {
+  const world = await World.active();
+  world.putInTransaction('kept', 1, { producerId: 1, producerEpoch: 0 });
+  world.putInTransaction('dropped', 2, { producerId: 2, producerEpoch: 7 });
+  world.putInTransaction('open', 3, { producerId: 3, producerEpoch: 1 });
+  world.end('commit', { producerId: 1, producerEpoch: 0 });
+  world.end('abort', { producerId: 2, producerEpoch: 7, isCommit: false });
+  const next = await World.active(world.log.copy());
+  assert.deepEqual(next.machine.heard, world.machine.heard);
+  assert.deepEqual(next.state, { kept: 1, '3/open': 3 });
+});
