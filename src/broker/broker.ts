@@ -19,6 +19,7 @@ import { openFileStore } from '../metadata/file-store.ts';
 import { follow } from '../metadata/follow.ts';
 import { ClusterImage, type Endpoint } from '../metadata/image.ts';
 import { ProducerIds } from '../metadata/producer-ids.ts';
+import { Errors } from '../protocol/errors.ts';
 import { Deadlines } from '../replication/deadlines.ts';
 import { Partitions } from '../replication/partitions.ts';
 import { defaultBudgetBytes, MemoryBudget } from '../rpc/memory-budget.ts';
@@ -185,6 +186,8 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     producerIds: new ProducerIds(() => controller.allocateProducerIds()),
     logLevels: options.logLevels ?? logLevels('INFO', () => {}),
     groups,
+    // Nobody coordinates transactions here yet.
+    transactions: { ensure: () => Promise.resolve(Errors.COORDINATOR_NOT_AVAILABLE) },
     logDirectories,
     partitions,
     deadlines,

@@ -17,6 +17,7 @@ import type { DelayedFetches } from './delayed-fetch.ts';
 import type { FetchSessions } from './fetch-session.ts';
 import type { LogLevels } from './log-levels.ts';
 import type { TopicCreation } from './topic-creation.ts';
+import type { TransactionVerifier } from './transaction-verification.ts';
 
 export interface Services {
   readonly ports: Ports;
@@ -31,6 +32,7 @@ export interface Services {
   readonly producerIds: ProducerIds;
   readonly logLevels: LogLevels;
   readonly groups: GroupCoordinator;
+  readonly transactions: TransactionVerifier;
   readonly logDirectories: LogDirectories;
   readonly partitions: Partitions;
   readonly deadlines: Deadlines;

@@ -6,7 +6,7 @@ import type { Clock, Logger, Random, Timers } from '../base/ports.ts';
 import { hexUuid, randomUuid } from '../base/uuid.ts';
 import { coordinatorError } from '../coordinator/append-errors.ts';
 import { Journal } from '../coordinator/journal.ts';
-import type { CoordinatorLog } from '../coordinator/log.ts';
+import type { CoordinatorLog, Verification } from '../coordinator/log.ts';
 import { partitionForKey } from '../coordinator/partitioning.ts';
 import { Shard, type EndOfTransaction } from '../coordinator/shard.ts';
 import { Errors, type ErrorCode } from '../protocol/errors.ts';
@@ -16,6 +16,7 @@ import type { HeartbeatRequest, HeartbeatResponse } from '../protocol/messages/1
 import type { LeaveGroupRequest, LeaveGroupResponse } from '../protocol/messages/13-leave-group.ts';
 import type { SyncGroupRequest, SyncGroupResponse } from '../protocol/messages/14-sync-group.ts';
 import type { ListGroupsRequest, ListGroupsResponse } from '../protocol/messages/16-list-groups.ts';
+import type { TxnOffsetCommitRequest } from '../protocol/messages/28-txn-offset-commit.ts';
 import type { OffsetDeleteRequest, OffsetDeleteResponse } from '../protocol/messages/47-offset-delete.ts';
 import { joinGroup } from './classic/join.ts';
 import { heartbeat, leaveGroup, type LeavingMember, type LeftMember } from './classic/membership.ts';
@@ -33,7 +34,13 @@ import {
 } from './group-admin.ts';
 import { GroupMachine } from './group-machine.ts';
 import { newGroupState, type GroupCoordinatorSettings, type GroupState } from './group-state.ts';
-import { commitOffsets, commitRefused, deleteOffsets, deleteOffsetsRefused } from './offsets/commit.ts';
+import {
+  commitOffsets,
+  commitOffsetsInTransaction,
+  commitRefused,
+  deleteOffsets,
+  deleteOffsetsRefused,
+} from './offsets/commit.ts';
 import { removeTopics } from './offsets/expiry.ts';
 import { fetchOffsets, noOffset, type FetchedGroup, type FetchGroup } from './offsets/fetch.ts';
 
@@ -245,6 +252,28 @@ export class GroupCoordinator {
       (state, turn) => commitOffsets(state, turn, request, context.apiVersion),
       (errorCode) => commitRefused(request, errorCode),
     );
+  }
+
+  /**
+   * Likewise, in the transaction of the request's producer, of whom `verification` says what the log may check. Errors
+   * beside those of other commits: INVALID_TXN_STATE, INVALID_PRODUCER_EPOCH.
+   */
+  commitOffsetsInTransaction(
+    context: GroupRequestContext,
+    request: TxnOffsetCommitRequest,
+    verification: Verification | undefined,
+  ): Promise<OffsetCommitResponse['topics']> {
+    const { groupId, producerId, producerEpoch } = request;
+    const refuse = (errorCode: number) => commitRefused(request, errorCode);
+    const shard = this.#led.get(this.partitionFor(groupId))?.shard;
+    if (shard === undefined) return Promise.resolve(refuse(Errors.NOT_COORDINATOR));
+    return new Promise((resolve) => {
+      shard.writeInTransaction(
+        (turn) => commitOffsetsInTransaction(shard.machine.state, turn, request, context.apiVersion),
+        { producerId, producerEpoch, verification },
+        { reply: resolve, fail: (errorCode) => resolve(refuse(coordinatorError(errorCode))) },
+      );
+    });
   }
 
   /** `request.topics` null asks for all. The topics carry names, and ids where the request had them. */

@@ -28,13 +28,14 @@ type Partitions = VersionedMap<number, CommittedOffset>;
 interface PendingOffset extends CommittedOffset {
   readonly of: TopicPartitionOfGroup;
 }
-type PendingOffsets = ReadonlyMap<string, PendingOffset>;
+type PendingOffsets = VersionedMap<string, PendingOffset>;
 
 export class OffsetStore {
   readonly #journal: Journal;
   /** Group, then topic. Maps that became vacant are swept out by `sweep`. */
   readonly #groups = new Map<string, Map<string, Partitions>>();
-  readonly #pendingByProducer: VersionedMap<number, PendingOffsets>;
+  /** Maps that became vacant are swept out as well. */
+  readonly #pendingByProducer = new Map<number, PendingOffsets>();
   /** By `pendingKey`: the producers with an open transaction on the partition. */
   readonly #pendingProducers: VersionedMap<string, ReadonlySet<number>>;
   /** By group: how many partitions have a pending offset. */
@@ -42,7 +43,6 @@ export class OffsetStore {
 
   constructor(journal: Journal) {
     this.#journal = journal;
-    this.#pendingByProducer = new VersionedMap(journal);
     this.#pendingProducers = new VersionedMap(journal);
     this.#pendingCounts = new VersionedMap(journal);
   }
@@ -78,7 +78,7 @@ export class OffsetStore {
     if (!this.hasPendingOf(groupId)) return;
     const seen = new Set<string>();
     for (const offsets of this.#pendingByProducer.values()) {
-      for (const [key, { of }] of offsets) {
+      for (const [key, { of }] of offsets.entries()) {
         if (of.groupId !== groupId || seen.has(key)) continue;
         seen.add(key);
         yield of;
@@ -113,11 +113,7 @@ export class OffsetStore {
     const key = pendingKey(of);
     const producers = this.#pendingProducers.get(key);
     if (producers === undefined) return;
-    for (const producerId of producers) {
-      const rest = new Map(this.#pendingByProducer.get(producerId));
-      rest.delete(key);
-      this.#pendingByProducer.set(producerId, rest.size === 0 ? undefined : rest);
-    }
+    for (const producerId of producers) this.#pendingByProducer.get(producerId)?.delete(key);
     this.#pendingProducers.delete(key);
     this.#count(of.groupId, -1);
   }
@@ -125,8 +121,8 @@ export class OffsetStore {
   replayMarker({ producerId, committed }: TransactionMarker): void {
     const pending = this.#pendingByProducer.get(producerId);
     if (pending === undefined) return;
-    this.#pendingByProducer.delete(producerId);
-    for (const [key, { of, ...offset }] of pending) {
+    for (const [key, { of, ...offset }] of pending.entries()) {
+      pending.delete(key);
       const producers = new Set(this.#pendingProducers.get(key));
       producers.delete(producerId);
       this.#pendingProducers.set(key, producers.size === 0 ? undefined : producers);
@@ -143,6 +139,9 @@ export class OffsetStore {
       for (const [topic, partitions] of topics) if (partitions.isVacant) topics.delete(topic);
       if (topics.size === 0) this.#groups.delete(groupId);
     }
+    for (const [producerId, pending] of this.#pendingByProducer) {
+      if (pending.isVacant) this.#pendingByProducer.delete(producerId);
+    }
   }
 
   #put({ groupId, topic, partition }: TopicPartitionOfGroup, offset: CommittedOffset): void {
@@ -155,9 +154,11 @@ export class OffsetStore {
 
   #addPending(of: TopicPartitionOfGroup, offset: CommittedOffset, producerId: number): void {
     const key = pendingKey(of);
-    const pending = new Map(this.#pendingByProducer.get(producerId));
+    let pending = this.#pendingByProducer.get(producerId);
+    if (pending === undefined) {
+      this.#pendingByProducer.set(producerId, (pending = new VersionedMap(this.#journal)));
+    }
     pending.set(key, { ...offset, of });
-    this.#pendingByProducer.set(producerId, pending);
     const producers = this.#pendingProducers.get(key);
     if (producers === undefined) this.#count(of.groupId, 1);
     if (producers?.has(producerId)) return;
