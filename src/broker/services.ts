@@ -17,7 +17,7 @@ import type { DelayedFetches } from './delayed-fetch.ts';
 import type { FetchSessions } from './fetch-session.ts';
 import type { LogLevels } from './log-levels.ts';
 import type { TopicCreation } from './topic-creation.ts';
-import type { TransactionVerifier } from './transaction-verification.ts';
+import type { TransactionVerifier } from './verify-transaction.ts';
 
 export interface Services {
   readonly ports: Ports;

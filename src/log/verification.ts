@@ -30,6 +30,9 @@ export interface VerifiedProducer {
   readonly hasEpochPerTransaction: boolean;
 }
 
+/** Producers that asked and have not written; the oldest go when there are too many. */
+export const VERIFICATIONS_MAX = 10_000;
+
 interface Entry {
   readonly guard: VerificationGuard;
   readonly hasEpochPerTransaction: boolean;
@@ -63,6 +66,7 @@ export class Verifications {
       return { errorCode: Errors.NONE, verification: 'ongoing' };
     let entry = this.#entries.get(producerId);
     if (entry === undefined) {
+      if (this.#entries.size >= VERIFICATIONS_MAX) this.#entries.delete(this.#entries.keys().next().value!);
       const guard = { producerId };
       entry = { guard, hasEpochPerTransaction, sinceMs: nowMs, epoch, lowestSequence: firstSequence };
       this.#entries.set(producerId, entry);

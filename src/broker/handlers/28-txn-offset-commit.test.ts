@@ -14,7 +14,7 @@ import {
 } from '../../protocol/messages/28-txn-offset-commit.ts';
 import { Operations, Resources, type Authorizer } from '../../security/authorizer.ts';
 import { testWorld, TestWorld, type TestClient } from '../test-client.ts';
-import type { TransactionVerifier } from '../transaction-verification.ts';
+import type { TransactionVerifier } from '../verify-transaction.ts';
 
 const PRODUCER = { producerId: 40, producerEpoch: 0 };
 type Question = Parameters<TransactionVerifier['ensure']>[0];

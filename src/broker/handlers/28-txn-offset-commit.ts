@@ -15,7 +15,7 @@ import { commitKnownTopics, commitTopicRefused, type CommitAnswer } from '../com
 import type { RequestContext } from '../context.ts';
 import { handler } from '../handler.ts';
 import type { Services } from '../services.ts';
-import { verifyTransaction } from '../transaction-verification.ts';
+import { verifyTransaction } from '../verify-transaction.ts';
 
 /** Earlier producers crash when they are told that the coordinator is loading. */
 const LOAD_IN_PROGRESS_SINCE = 2;
