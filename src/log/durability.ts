@@ -1,7 +1,8 @@
 /**
- * What of a log is durable, and the making so: which files wait for a sync, what a round of the directory covers
+ * What of a log is durable, and the making so: which files wait for a sync, what a round covers
  * (sync-rounds.ts), and how far `durableEndOffset` and the recovery point have come by it. In fsync mode each round syncs
- * what was written since the last; in relaxed mode only when a roll, flush.messages, flush.ms or somebody asks for it.
+ * what was written since the last; in relaxed mode only when a roll, flush.messages, flush.ms or somebody asks for it, and
+ * the new end is told without waiting for any round.
  */
 import type { DiskFile } from '../base/ports.ts';
 import type { LogEnvironment } from './environment.ts';
@@ -11,7 +12,7 @@ import type { LogHome } from './log-home.ts';
 import type { Segment } from './segment.ts';
 import type { LogSettings } from './settings.ts';
 import { StorageError } from './storage-error.ts';
-import type { Syncable } from './sync-rounds.ts';
+import type { Syncable, SyncNeed } from './sync-rounds.ts';
 
 /** flush.ms as good as never. */
 const FLUSH_MS_NEVER = 10 * 365 * 86_400_000;
@@ -51,10 +52,14 @@ export class Durability implements Syncable {
   #areNamesChanged: boolean;
   /** The next round advances the recovery point to the base of the active segment. */
   #mustSeal = false;
-  /** In relaxed mode rounds sync only when this says so. */
+  /** In relaxed mode there is a round only when this says so. */
   #mustSync = false;
+  /** flush.messages or flush.ms: what is lost by a power cut is bounded by them. */
+  #isFlushDue = false;
   #isRequested = false;
   #round: Round | undefined;
+  /** Syncs that a copy whose place this log took had begun: what they cover is in the files that are ours now. */
+  #inherited: readonly Promise<unknown>[] = [];
   /** Counts what makes a round that is under way worthless. */
   #cuts = 0;
   #flushes: Flush[] = [];
@@ -107,12 +112,15 @@ export class Durability implements Syncable {
     this.#unflushedMessages += messages;
     const { flushMessages, flushMs } = this.#log.settings;
     if (this.#unflushedMessages >= flushMessages) {
+      this.#isFlushDue = true;
       this.#mustSync = true;
     } else if (flushMs < FLUSH_MS_NEVER && !this.#isFlushScheduled) {
       this.#isFlushScheduled = true;
       this.#environment.timers.after(flushMs, () => {
         this.#isFlushScheduled = false;
-        if (!this.#isStopped && this.#home.failure === undefined) this.mustSync();
+        if (this.#isStopped || this.#home.failure !== undefined) return;
+        this.#isFlushDue = true;
+        this.mustSync();
       });
     }
   }
@@ -173,35 +181,45 @@ export class Durability implements Syncable {
   }
 
   /** Syncable */
-  beginSync(syncs: Promise<unknown>[]): Round | undefined {
-    // Moved to another directory since it asked: the round there does it.
-    if (this.#isStopped || this.#round !== undefined) return undefined;
+  takeTurn(): SyncNeed {
     this.#isRequested = false;
+    if (!this.#isFsync && !this.#isStopped) this.#tell();
+    return this.syncNeed;
+  }
+
+  /** Syncable */
+  get syncNeed(): SyncNeed {
+    if (this.#isStopped || this.#round !== undefined) return 'none';
+    if (this.#isFsync || this.#flushes.length > 0 || this.#isFlushDue) return 'urgent';
+    return this.#mustSync ? 'patient' : 'none';
+  }
+
+  /** Syncable */
+  beginSync(syncs: Promise<unknown>[]): Round {
     const round: Round = {
       endOffset: this.#log.logEndOffset,
       cuts: this.#cuts,
-      isSynced: false,
       sealTo: undefined,
-      areNamesChanged: false,
-      files: [],
+      areNamesChanged: this.#areNamesChanged,
+      files: this.#files,
       epochsFile: undefined,
       flushes: this.#flushes,
+      syncs,
     };
     this.#round = round;
     this.#flushes = [];
-    if (!this.#isFsync && !this.#mustSync && round.flushes.length === 0) return round;
+    this.#isFlushDue = false;
     this.#mustSync = false;
     this.#unflushedMessages = 0;
-    round.isSynced = true;
+    this.#areNamesChanged = false;
+    this.#files = [];
+    syncs.push(...this.#inherited);
+    this.#inherited = [];
     for (const segment of this.#segments) {
       segment.isUnsynced = false;
       syncs.push(segment.file().sync());
     }
     this.#segments = [];
-    round.files = this.#files;
-    this.#files = [];
-    round.areNamesChanged = this.#areNamesChanged;
-    this.#areNamesChanged = false;
     if (this.#mustSeal) this.#beginSeal(round);
     for (const file of round.files) syncs.push(file.sync());
     return round;
@@ -222,8 +240,7 @@ export class Durability implements Syncable {
 
   /** Syncable */
   syncNames(begun: unknown, syncs: Promise<unknown>[]): void {
-    const round = begun as Round | undefined;
-    if (round === undefined) return;
+    const round = begun as Round;
     for (const file of round.files) file.close();
     if (round !== this.#round) return;
     const { disk } = this.#environment;
@@ -240,8 +257,8 @@ export class Durability implements Syncable {
 
   /** Syncable */
   finishSync(begun: unknown): void {
-    const round = begun as Round | undefined;
-    if (round === undefined || round !== this.#round) return;
+    const round = begun as Round;
+    if (round !== this.#round) return;
     this.#round = undefined;
     if (round.cuts !== this.#cuts) {
       // What was cut off meanwhile was covered, what was written in its place was not.
@@ -251,8 +268,18 @@ export class Durability implements Syncable {
       return;
     }
     if (round.sealTo !== undefined) this.#recoveryPoint = Math.max(this.#recoveryPoint, round.sealTo);
-    if (round.isSynced) this.#durableEndOffset = Math.max(this.#durableEndOffset, round.endOffset);
+    this.#durableEndOffset = Math.max(this.#durableEndOffset, round.endOffset);
     for (const flush of round.flushes) flush.resolve();
+    this.#tell();
+    if (this.#isAnotherDue) this.#request();
+  }
+
+  /** Asked for while a round was outstanding. */
+  get #isAnotherDue(): boolean {
+    return this.#mustSync || this.#flushes.length > 0 || (this.#isFsync && this.#segments.length > 0);
+  }
+
+  #tell(): void {
     const durable = this.durableEndOffset;
     if (durable === this.#told) return;
     this.#told = durable;
@@ -308,6 +335,7 @@ export class Durability implements Syncable {
     // What the old directory's round may bring concerns files that are not ours any more.
     if (this.#round !== undefined) this.#flushes.push(...this.#round.flushes);
     this.#round = undefined;
+    this.#home.forgetSync(this);
     this.#home = copy.#home;
     this.#recoveryPoint = copy.#recoveryPoint;
     this.#durableRecoveryPoint = copy.#durableRecoveryPoint;
@@ -316,8 +344,9 @@ export class Durability implements Syncable {
     this.#files = copy.#files;
     copy.#segments = [];
     copy.#files = [];
+    // A round of the copy may be under way; what it would have settled is settled by ours, which waits for it.
+    this.#inherited = copy.#round?.syncs ?? [];
     copy.stop('the copy has taken the place of its original');
-    // A round of the copy may be under way; what it would have settled is settled by ours.
     this.#log.epochs.isDirty = true;
     this.#isRequested = false;
     this.rolled();
@@ -332,12 +361,12 @@ interface Flush {
 interface Round {
   readonly endOffset: number;
   readonly cuts: number;
-  /** False in a round of relaxed mode that only tells of the new end. */
-  isSynced: boolean;
   /** The recovery point that the round brings. */
   sealTo: number | undefined;
   areNamesChanged: boolean;
-  files: DiskFile[];
+  readonly files: DiskFile[];
   epochsFile: DiskFile | undefined;
   readonly flushes: readonly Flush[];
+  /** Of its files. */
+  readonly syncs: readonly Promise<unknown>[];
 }

@@ -72,6 +72,7 @@ export class LogDirectories {
   readonly #offline = new Map<string, string>();
   readonly #moves = new Map<string, Move>();
   #wasClean = false;
+  #retention: Promise<void> | undefined;
   #isClosed = false;
 
   private constructor(options: LogDirectoriesOptions) {
@@ -416,13 +417,18 @@ export class LogDirectories {
   }
 
   /** Applies retention to all logs: the starts move, are made durable, then the files go. */
-  async deleteOldSegments(): Promise<void> {
+  deleteOldSegments(): Promise<void> {
+    this.#retention ??= this.#deleteOldSegments().finally(() => (this.#retention = undefined));
+    return this.#retention;
+  }
+
+  async #deleteOldSegments(): Promise<void> {
     this.#applyRetention();
-    const flushes: Promise<void>[] = [];
-    for (const log of this.#logs.values())
-      if (log.failure === undefined && log.isSealing) flushes.push(log.flush());
-    // One that fails has told its directory.
-    await Promise.allSettled(flushes);
+    // One after the other: those who wait for the device at this moment go first.
+    for (const log of this.#logs.values()) {
+      // One that fails has told its directory.
+      if (log.failure === undefined && log.isSealing) await log.flush().catch(() => {});
+    }
     await this.checkpoint();
     if (!this.#isClosed) this.#applyRetention();
   }

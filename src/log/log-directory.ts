@@ -64,6 +64,8 @@ export class LogDirectory implements LogHome {
   readonly #rounds: SyncRounds;
   #lock: DiskLock | undefined;
   #areNamesDirty = false;
+  /** Under way: a log whose name was there when one began, and was not asked for again, is durable by it. */
+  readonly #nameSyncs = new Set<Promise<void>>();
   /** As last written; a checkpoint that has not changed is not written again. */
   readonly #written = new Map<string, Buffer>();
   /** The folder names that occur in each checkpoint. */
@@ -169,14 +171,23 @@ export class LogDirectory implements LogHome {
     this.#rounds.request(log);
   }
 
+  forgetSync(log: Syncable): void {
+    this.#rounds.forget(log);
+  }
+
   namesChanged(): void {
     this.#areNamesDirty = true;
   }
 
   syncNames(syncs: Promise<unknown>[]): void {
-    if (!this.#areNamesDirty) return;
-    this.#areNamesDirty = false;
-    syncs.push(this.#environment.disk.syncDirectoryAsync(this.path));
+    if (this.#areNamesDirty) {
+      this.#areNamesDirty = false;
+      const sync = this.#environment.disk.syncDirectoryAsync(this.path).finally(() => {
+        this.#nameSyncs.delete(sync);
+      });
+      this.#nameSyncs.add(sync);
+    }
+    syncs.push(...this.#nameSyncs);
   }
 
   lowerRecoveryPoint(log: names.TopicPartition, offset: number): void {

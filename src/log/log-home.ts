@@ -8,10 +8,12 @@ export interface LogHome {
   /** Gives the directory up, with all its logs. */
   fail(error: unknown): void;
   requestSync(log: Syncable): void;
+  /** The log is in another directory from now on. */
+  forgetSync(log: Syncable): void;
   /** Makes a recovery point of at most `offset` durable before the log is cut there. */
   lowerRecoveryPoint(log: { readonly topic: string; readonly partition: number }, offset: number): void;
   /** The folder's own name became visible in the directory and is not durable yet. */
   namesChanged(): void;
-  /** Adds the sync of the directory's own names, if they changed. */
+  /** Adds the sync of the directory's own names, if they changed, and those that are under way. */
   syncNames(syncs: Promise<unknown>[]): void;
 }
