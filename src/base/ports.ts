@@ -60,8 +60,12 @@ export interface Disk {
   rename(from: string, to: string): void;
   /** Removes a file; no error when it is missing. */
   remove(path: string): void;
+  /** As `remove`, without blocking: freeing a large file takes the system long. */
+  removeAsync(path: string): Promise<void>;
   /** Removes a folder with everything in it; no error when it is missing. */
   removeDirectory(path: string): void;
+  /** As `removeDirectory`, without blocking. Nothing may be made in the folder meanwhile. */
+  removeDirectoryAsync(path: string): Promise<void>;
   /** Makes creations, renames and removals directly in this folder durable. A no-op where the platform has none. */
   syncDirectory(path: string): void;
   /** As `syncDirectory`, without blocking, for what was changed before the call. */

@@ -33,12 +33,7 @@ export function removeLater(
   options: { readonly path: string; readonly delayMs: number },
 ): void {
   timers.after(options.delayMs, () => {
-    if (directory.failure !== undefined) return;
-    try {
-      disk.removeDirectory(options.path);
-    } catch (error) {
-      directory.fail(error);
-    }
+    directory.removeInTurn(() => disk.removeDirectoryAsync(options.path));
   });
 }
 

@@ -26,6 +26,8 @@ export { StorageError } from './storage-error.ts';
 const CHECKPOINT_INTERVAL_MS = 60_000;
 /** log.retention.check.interval.ms */
 const RETENTION_INTERVAL_MS = 300_000;
+/** Logs to which retention is applied in one turn: each may have files to rename. */
+const RETENTION_LOGS_MAX = 16;
 /** producer.id.expiration.check.interval.ms */
 const PRODUCER_EXPIRY_INTERVAL_MS = 600_000;
 
@@ -423,19 +425,24 @@ export class LogDirectories {
   }
 
   async #deleteOldSegments(): Promise<void> {
-    this.#applyRetention();
+    await this.#applyRetention();
     // One after the other: those who wait for the device at this moment go first.
     for (const log of this.#logs.values()) {
       // One that fails has told its directory.
       if (log.failure === undefined && log.isSealing) await log.flush().catch(() => {});
     }
     await this.checkpoint();
-    if (!this.#isClosed) this.#applyRetention();
+    await this.#applyRetention();
   }
 
-  #applyRetention(): void {
-    const nowMs = this.#environment.clock.nowMs();
+  async #applyRetention(): Promise<void> {
+    const { clock, timers } = this.#environment;
+    const nowMs = clock.nowMs();
+    let count = 0;
     for (const log of this.#logs.values()) {
+      count += 1;
+      if (count % RETENTION_LOGS_MAX === 0) await new Promise<void>((resolve) => timers.soon(resolve));
+      if (this.#isClosed) return;
       if (log.failure !== undefined) continue;
       try {
         log.deleteOldSegments(nowMs, this.#options.highWatermarkOf?.(log) ?? log.durableEndOffset);

@@ -73,6 +73,8 @@ export class LogDirectory implements LogHome {
   /** Counts synchronous rewrites: an older one that is under way must not come after. */
   readonly #generations = new Map<string, number>();
   #checkpointing: Promise<void> = Promise.resolve();
+  #removing: Promise<void> = Promise.resolve();
+  #isReleased = false;
 
   constructor(environment: LogEnvironment, path: string) {
     this.path = path;
@@ -188,6 +190,15 @@ export class LogDirectory implements LogHome {
       this.#nameSyncs.add(sync);
     }
     syncs.push(...this.#nameSyncs);
+  }
+
+  removeInTurn(remove: () => Promise<void>): void {
+    this.#removing = this.#removing
+      .then(() => {
+        // What is left then is found by the next start.
+        if (this.failure === undefined && !this.#isReleased) return remove();
+      })
+      .catch((error: unknown) => this.fail(error));
   }
 
   lowerRecoveryPoint(log: names.TopicPartition, offset: number): void {
@@ -343,6 +354,8 @@ export class LogDirectory implements LogHome {
       const close = async (name: string, log: Log): Promise<void> => void clean.set(name, await log.close());
       await Promise.all(Array.from(this.logs, ([name, log]) => close(name, log)));
       await this.checkpoint();
+      this.#isReleased = true;
+      await this.#removing;
       if (this.failure !== undefined) return;
       const marker = formatCleanShutdown(brokerEpoch, clean);
       replaceFileNow(this.#environment.disk, this.pathOf(names.CLEAN_SHUTDOWN_FILE), marker);
@@ -355,6 +368,7 @@ export class LogDirectory implements LogHome {
 
   /** Lets go of everything as it is: to the next start this looks like a crash. */
   release(): void {
+    this.#isReleased = true;
     this.#rounds.stop();
     for (const log of this.logs.values()) log.release();
     for (const log of this.futures.values()) log.release();

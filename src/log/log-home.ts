@@ -10,6 +10,8 @@ export interface LogHome {
   requestSync(log: Syncable): void;
   /** The log is in another directory from now on. */
   forgetSync(log: Syncable): void;
+  /** Calls one after the other what removes files without blocking, until the directory is let go. A failure ends it. */
+  removeInTurn(remove: () => Promise<void>): void;
   /** Makes a recovery point of at most `offset` durable before the log is cut there. */
   lowerRecoveryPoint(log: { readonly topic: string; readonly partition: number }, offset: number): void;
   /** The folder's own name became visible in the directory and is not durable yet. */

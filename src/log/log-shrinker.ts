@@ -104,17 +104,16 @@ export class LogShrinker {
     return count;
   }
 
-  /** Marks the files and removes them after file.delete.delay.ms: readers that have begun may finish. */
+  /**
+   * Marks the files and removes them after file.delete.delay.ms: readers that have begun may finish. Freeing a segment
+   * takes the system milliseconds, and logs that are written to evenly let theirs go at the same time.
+   */
   #removeFiles(segments: readonly Segment[]): void {
     for (const segment of segments) segment.markDeleted();
     this.#durability.namesChanged();
     this.#environment.timers.after(this.#log.settings.fileDeleteDelayMs, () => {
       if (this.#log.home.failure !== undefined || this.#log.isClosed) return;
-      try {
-        for (const segment of segments) segment.removeFiles();
-      } catch (error) {
-        this.#log.home.fail(error);
-      }
+      for (const segment of segments) this.#log.home.removeInTurn(() => segment.removeFilesAsync());
     });
   }
 

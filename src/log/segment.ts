@@ -520,6 +520,14 @@ export class Segment implements OpenFile, LoadedIndex {
     for (const suffix of names.SEGMENT_SUFFIXES) this.#environment.disk.remove(this.path(suffix));
   }
 
+  /** As above, without blocking. */
+  async removeFilesAsync(): Promise<void> {
+    this.#environment.openFiles.delete(this);
+    this.closeFile();
+    this.#environment.loadedIndexes.delete(this);
+    for (const suffix of names.SEGMENT_SUFFIXES) await this.#environment.disk.removeAsync(this.path(suffix));
+  }
+
   /** The folder was renamed. */
   moveTo(folder: string): void {
     this.#folder = folder;

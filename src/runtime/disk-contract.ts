@@ -126,6 +126,23 @@ export function testDiskContract(name: string, make: () => { disk: Disk; folder:
     assert.equal(disk.stat(`${folder}/a`), undefined);
   });
 
+  check('files and folders are removed without blocking, missing ones are no error', async (disk, folder) => {
+    put(disk, `${folder}/a`, 'abc');
+    const open = disk.open(`${folder}/a`, 'read');
+    await Promise.all([disk.removeAsync(`${folder}/a`), disk.removeAsync(`${folder}/missing/a`)]);
+    assert.equal(disk.stat(`${folder}/a`), undefined);
+    // Who has it open may finish.
+    assert.equal(open.read(0, Buffer.alloc(3)), 3);
+    open.close();
+    await disk.removeAsync(`${folder}/a`);
+    disk.makeDirectory(`${folder}/x/y`);
+    put(disk, `${folder}/x/file`, 'abc');
+    put(disk, `${folder}/x/y/file`, 'abc');
+    await disk.removeDirectoryAsync(`${folder}/x`);
+    await disk.removeDirectoryAsync(`${folder}/x`);
+    assert.deepEqual(disk.list(folder), []);
+  });
+
   check('a closed file refuses everything, closing twice is no error', async (disk, folder) => {
     const file = disk.open(`${folder}/a`, 'create');
     file.write(0, [Buffer.from('abc')]);

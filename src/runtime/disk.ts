@@ -1,5 +1,5 @@
 /**
- * The real disk, on node:fs. Synchronous but for `sync` and `readAsync`, which go through libuv's threads. A
+ * The real disk, on node:fs. Synchronous but for `sync` and what is called `Async`, which go through libuv's threads. A
  * file that is closed while such a call is under way keeps its descriptor until the call is over: a number
  * that the system has given away again would otherwise be read, or synced, in another file's place.
  */
@@ -26,7 +26,10 @@ export function realDisk(): Disk {
     makeDirectory: (path) => attempt(path, () => makeDirectory(path)),
     rename: (from, to) => attempt(from, () => fs.renameSync(from, to)),
     remove: (path) => unlessMissing(path, () => fs.unlinkSync(path)),
+    removeAsync: (path) => unlessMissingAsync(path, fs.promises.unlink(path)),
     removeDirectory: (path) => unlessMissing(path, () => fs.rmSync(path, { recursive: true, force: true })),
+    removeDirectoryAsync: (path) =>
+      unlessMissingAsync(path, fs.promises.rm(path, { recursive: true, force: true })),
     syncDirectory,
     syncDirectoryAsync,
     lock: lockFile,
@@ -102,6 +105,15 @@ function unlessMissing<T>(path: string, call: () => T): T | undefined {
     const diskError = toDiskError(error, path);
     if (MISSING.has(diskError.code)) return undefined;
     throw diskError;
+  }
+}
+
+async function unlessMissingAsync(path: string, call: Promise<void>): Promise<void> {
+  try {
+    await call;
+  } catch (error) {
+    const diskError = toDiskError(error, path);
+    if (!MISSING.has(diskError.code)) throw diskError;
   }
 }
 

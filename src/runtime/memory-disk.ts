@@ -67,6 +67,12 @@ export function memoryDisk(options: { readonly clock: Clock; readonly capacityBy
       tree.removeDirectory(path);
       if (entry !== undefined) forget(entry, volume);
     },
+    async removeAsync(path) {
+      this.remove(path);
+    },
+    async removeDirectoryAsync(path) {
+      this.removeDirectory(path);
+    },
     syncDirectory(path) {
       tree.folder(path);
     },

@@ -178,6 +178,22 @@ export class SimulatedDisk implements Disk {
     this.#tree.removeDirectory(path);
   }
 
+  /** The name is gone at some time before it resolves: here at the end, so that all else may come first. */
+  async removeAsync(path: string): Promise<void> {
+    await this.#device().wait('sync');
+    this.remove(path);
+  }
+
+  /** As above, and one file after the other: a crash may come in between. */
+  async removeDirectoryAsync(path: string): Promise<void> {
+    await this.#device().wait('sync');
+    const entry = this.#tree.find(path);
+    if (entry !== undefined && isFolder(entry)) {
+      for (const name of entry.entries.keys()) await this.removeDirectoryAsync(`${path}/${name}`);
+      this.removeDirectory(path);
+    } else this.remove(path);
+  }
+
   syncDirectory(path: string): void {
     this.#step('syncDirectory', path);
     const folder = this.#tree.folder(path);
