@@ -14,6 +14,7 @@ import {
   type QuestionResult,
   type Table,
 } from './lib/question.ts';
+import { quietDisk } from './lib/quiet-disk.ts';
 import { describe, start, type Durability, type Server } from './lib/servers.ts';
 
 /** Requests a second: what both have room for, and more where nobody waits for the device. */
@@ -47,7 +48,7 @@ interface Round {
   readonly warm: ReadonlyMap<number, Latencies>;
 }
 
-/** A new topic for each run, so that its consumer begins at the beginning. */
+/** A new topic for each run, so that its consumer begins at the beginning; on a device that has finished the run before. */
 async function runRate(
   loop: OpenLoop,
   options: { server: Server; topic: string; rate: number; warmupSeconds: number; seconds: number },
@@ -55,6 +56,7 @@ async function runRate(
   const { server, topic, rate, warmupSeconds, seconds } = options;
   const targets = [{ topic, partitions: PARTITIONS }];
   await createTopics(server.port, targets);
+  await quietDisk(server.dataDir);
   const result = await loop.run({
     port: server.port,
     targets,

@@ -22,6 +22,7 @@ import { copyKafkaStorage, installKafkaStorage, installKafkaTools } from '../../
 import { ApiVersionsRequest, ApiVersionsResponse } from '../../src/protocol/messages/18-api-versions.ts';
 import { WireClient } from '../wire-client.ts';
 import type { Kind } from './question.ts';
+import { quietDisk } from './quiet-disk.ts';
 import { requireProc, resetPeak, usageOf, type Usage } from './usage.ts';
 
 export const HOST = '127.0.0.1';
@@ -101,11 +102,15 @@ export function benchFolder(): string {
   return process.env['HEADRACE_BENCH_DIR'] ?? tmpdir();
 }
 
-/** Errors: PeerMissing when Kafka cannot be installed; what the broker printed when it ends early. */
+/**
+ * Waits for a quiet device first.
+ * Errors: PeerMissing when Kafka cannot be installed; what the broker printed when it ends early.
+ */
 export async function start(kind: Kind, options: ServerOptions): Promise<Server> {
   requireProc();
   const dataDir = options.dataDir ?? mkdtempSync(path.join(benchFolder(), `headrace-bench-${kind}-`));
   folders.add(dataDir);
+  await quietDisk(dataDir);
   const settings = { ...DURABILITY[kind][options.durability], ...options.settings };
   const port = await freePort();
   const [program, ...args] = await command(kind, { dataDir, port, settings });
