@@ -16,10 +16,12 @@ import { follow } from '../src/metadata/follow.ts';
 import { ClusterImage, type Endpoint } from '../src/metadata/image.ts';
 import { memoryStore } from '../src/metadata/memory-store.ts';
 import { ProducerIds } from '../src/metadata/producer-ids.ts';
+import { Errors } from '../src/protocol/errors.ts';
 import { codec } from '../src/protocol/compile.ts';
 import type { AnyType } from '../src/protocol/schema.ts';
 import { Reader, Writer } from '../src/protocol/wire.ts';
 import { simulatedPorts, type SimulatedPorts } from '../src/runtime/simulated-ports.ts';
+import { TransactionCoordinator } from '../src/transactions/transaction-coordinator.ts';
 import { Operations, Resources } from '../src/security/authorizer.ts';
 
 /** True: allowed. Called with Kafka's names, for example ('DESCRIBE', 'TOPIC', 'orders'). */
@@ -92,6 +94,7 @@ export async function brokerBench(options: BrokerBenchOptions = {}): Promise<Bro
       if (result.errorCode !== 0) throw new Error(`${name}: ${result.errorMessage}`);
     },
   };
+  const producerIds = new ProducerIds(() => controller.allocateProducerIds());
   const services = {
     ports,
     nodeId,
@@ -100,8 +103,17 @@ export async function brokerBench(options: BrokerBenchOptions = {}): Promise<Bro
     image,
     controller,
     topicCreation,
-    producerIds: new ProducerIds(() => controller.allocateProducerIds()),
+    producerIds,
     logLevels: levels,
+    // It leads nothing: requests for a transactional id find no coordinator here.
+    transactions: new TransactionCoordinator({
+      ports,
+      settings,
+      partitionCount: () => settings().transactions.topic.numPartitions,
+      transactionVersion: () => 2,
+      producerIds,
+      markers: { write: () => Promise.resolve(Errors.NOT_LEADER_OR_FOLLOWER) },
+    }),
     authorizer: {
       authorize: (_principal, _host, operation, resourceType, name) =>
         bench.permit(nameOf(Operations, operation), nameOf(Resources, resourceType), name),

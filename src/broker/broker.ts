@@ -19,13 +19,15 @@ import { openFileStore } from '../metadata/file-store.ts';
 import { follow } from '../metadata/follow.ts';
 import { ClusterImage, type Endpoint } from '../metadata/image.ts';
 import { ProducerIds } from '../metadata/producer-ids.ts';
-import { Errors } from '../protocol/errors.ts';
+import { TRANSACTION_VERSION } from '../metadata/features.ts';
+import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../metadata/topic-names.ts';
 import { Deadlines } from '../replication/deadlines.ts';
 import { Partitions } from '../replication/partitions.ts';
 import { defaultBudgetBytes, MemoryBudget } from '../rpc/memory-budget.ts';
 import { Server, SERVER_LIMITS, type ServerLimits } from '../rpc/server.ts';
 import { allowAll, type Authorizer } from '../security/authorizer.ts';
 import { ALLOW_INSECURE_LISTENERS, permitListeners, type PermittedListener } from '../security/listeners.ts';
+import { TransactionCoordinator } from '../transactions/transaction-coordinator.ts';
 import { advertisedRanges } from './api-versions.ts';
 import { ANONYMOUS, UNKNOWN_SOFTWARE, type ConnectionState } from './context.ts';
 import { coordinatorLog } from './coordinator-log.ts';
@@ -34,6 +36,7 @@ import { Dispatcher } from './dispatch.ts';
 import { FetchSessions } from './fetch-session.ts';
 import { HANDLERS } from './handlers.ts';
 import { logLevels, type LogLevels } from './log-levels.ts';
+import { LocalMarkers } from './marker-writer.ts';
 import { StartGate } from './start-gate.ts';
 import { startProblem } from './start-problem.ts';
 import type { Services } from './services.ts';
@@ -81,7 +84,6 @@ export class ConfigurationError extends Error {
   }
 }
 
-const OFFSETS_TOPIC = '__consumer_offsets';
 /** The metadata store's file in the first log directory. */
 const STORE_FILE = 'headrace.metadata';
 /** What was appended last, up to this part of the machine's memory, counts as being in the system's page cache. */
@@ -169,6 +171,19 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
       image.topics.get(OFFSETS_TOPIC)?.partitions.length ?? current.value.offsets.topic.numPartitions,
   });
   undo.push(() => groups.shutdown());
+  const producerIds = new ProducerIds(() => controller.allocateProducerIds());
+  const markers = new LocalMarkers({ image, partitions, groups, clock });
+  const transactions = new TransactionCoordinator({
+    ports,
+    settings: () => current.value,
+    partitionCount: () =>
+      image.topics.get(TRANSACTIONS_TOPIC)?.partitions.length ??
+      current.value.transactions.topic.numPartitions,
+    transactionVersion: () => image.features.finalized.get(TRANSACTION_VERSION) ?? 0,
+    producerIds,
+    markers,
+  });
+  undo.push(() => transactions.shutdown());
   const services: Services = {
     ports,
     nodeId,
@@ -183,11 +198,11 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
       brokerConfigs: configSources,
       logger,
     }),
-    producerIds: new ProducerIds(() => controller.allocateProducerIds()),
+    producerIds,
     logLevels: options.logLevels ?? logLevels('INFO', () => {}),
     groups,
-    // Nobody coordinates transactions here yet.
-    transactions: { ensure: () => Promise.resolve(Errors.COORDINATOR_NOT_AVAILABLE) },
+    transactions,
+    markers,
     logDirectories,
     partitions,
     deadlines,
@@ -240,6 +255,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     // Whoever waits for data or for a group would only hold up the end.
     services.delayedFetches.stop();
     groups.shutdown();
+    transactions.shutdown();
     await allOf([
       () => served,
       () => partitions.stop(),
@@ -269,18 +285,23 @@ async function allOf(steps: readonly (() => unknown)[]): Promise<void> {
 }
 
 /** The coordinators follow the leadership of their topics. */
-function coordinate({ partitions, groups, image, ports }: Services): void {
+function coordinate({ partitions, groups, transactions, image, ports }: Services): void {
+  const coordinators = new Map<string, Pick<GroupCoordinator, 'onElection' | 'onResignation'>>([
+    [OFFSETS_TOPIC, groups],
+    [TRANSACTIONS_TOPIC, transactions],
+  ]);
   partitions.onLeadership({
     onElected(partition) {
-      if (partition.topic !== OFFSETS_TOPIC) return;
-      groups
-        .onElection(partition.partition, partition.leaderEpoch, coordinatorLog(partition, ports.clock))
+      const { topic, partition: index, leaderEpoch } = partition;
+      coordinators
+        .get(topic)
+        ?.onElection(index, leaderEpoch, coordinatorLog(partition, ports.clock))
         .catch((error: unknown) => {
-          ports.logger.error({ error, partition: partition.partition }, 'groups could not be loaded');
+          ports.logger.error({ error, topic, partition: index }, "a coordinator's state could not be loaded");
         });
     },
     onResigned(partition) {
-      if (partition.topic === OFFSETS_TOPIC) groups.onResignation(partition.partition);
+      coordinators.get(partition.topic)?.onResignation(partition.partition);
     },
   });
   image.onChange(({ topicsDeleted }) => {

@@ -23,6 +23,8 @@ export interface ConnectionState {
   clientSoftware: ClientSoftware;
   /** Counts Fetch requests without a session: partitions take turns in being read first. */
   fetchTurns: number;
+  /** Set while a Produce request waits to be appended: those behind it come after. */
+  appending?: Promise<void> | undefined;
 }
 
 export interface RequestContext {

@@ -156,10 +156,12 @@ function sample(type: AnyType): unknown {
   return Object.fromEntries(Object.entries(type.fields!).map(([name, field]) => [name, sample(field)]));
 }
 
+const ERROR_CODE = /^(errorCode|acknowledgeErrorCode|partitionErrorCode)$/;
+
 function errorCodes(value: unknown): number[] {
   if (value === null || typeof value !== 'object' || Buffer.isBuffer(value)) return [];
   return Object.entries(value).flatMap(([name, member]) =>
-    name === 'errorCode' || name === 'acknowledgeErrorCode' ? [member as number] : errorCodes(member),
+    ERROR_CODE.test(name) ? [member as number] : errorCodes(member),
   );
 }
 

@@ -32,6 +32,8 @@ const SYNONYMS: readonly (readonly string[])[] = [
 ];
 const NAMES_OF = new Map(SYNONYMS.flatMap((names) => names.map((name) => [name, names] as const)));
 
+/** Errors, by name. */
+const CODE = /^(errorCode|partitionErrorCode)$/;
 /** Errors that are the answer's message, by name. */
 const MESSAGE = /^(errorMessage|.*ErrorMessage)$/;
 
@@ -53,9 +55,9 @@ class Builder {
   struct(response: AnyType, request: AnyType, source: Struct, isTop: boolean): Struct {
     const answer: Record<string, unknown> = {};
     const fields = Object.entries(response.fields!);
-    const carries = fields.some(([name, type]) => name === 'errorCode' && this.#isHere(type));
+    const carries = fields.some(([name, type]) => CODE.test(name) && this.#isHere(type));
     for (const [name, type] of fields) {
-      if (name === 'errorCode') answer[name] = this.#failure.code;
+      if (CODE.test(name)) answer[name] = this.#failure.code;
       else if (MESSAGE.test(name) && type.nullable !== undefined) answer[name] = this.#failure.message;
       else if (type.kind === 'array' && !this.#isItems(type, carries, isTop)) answer[name] = type.zero;
       else if (type.kind === 'array') answer[name] = this.#items(name, type, request, source);
@@ -111,7 +113,7 @@ class Builder {
   #ofScalar(item: AnyType, of: AnyType, value: unknown): Struct {
     const answer = { ...this.struct(item, { kind: 'struct', zero: {}, fields: {} }, {}, false) };
     for (const [name, type] of Object.entries(item.fields!)) {
-      if (name === 'errorCode' || MESSAGE.test(name) || type.kind !== of.kind) continue;
+      if (CODE.test(name) || MESSAGE.test(name) || type.kind !== of.kind) continue;
       answer[name] = value;
       break;
     }
@@ -131,6 +133,6 @@ class Builder {
 function hasErrorCode(type: AnyType, version: number): boolean {
   return Object.entries(type.fields ?? {}).some(([name, member]) => {
     if (!covers(member.since ?? '0+', version)) return false;
-    return name === 'errorCode' || (member.of?.kind === 'struct' && hasErrorCode(member.of, version));
+    return CODE.test(name) || (member.of?.kind === 'struct' && hasErrorCode(member.of, version));
   });
 }

@@ -19,6 +19,10 @@ import { deleteTopics } from './handlers/20-delete-topics.ts';
 import { deleteRecords } from './handlers/21-delete-records.ts';
 import { initProducerId } from './handlers/22-init-producer-id.ts';
 import { offsetForLeaderEpoch } from './handlers/23-offset-for-leader-epoch.ts';
+import { addPartitionsToTxn } from './handlers/24-add-partitions-to-txn.ts';
+import { addOffsetsToTxn } from './handlers/25-add-offsets-to-txn.ts';
+import { endTxn } from './handlers/26-end-txn.ts';
+import { writeTxnMarkers } from './handlers/27-write-txn-markers.ts';
 import { txnOffsetCommit } from './handlers/28-txn-offset-commit.ts';
 import { describeConfigs } from './handlers/32-describe-configs.ts';
 import { alterConfigs } from './handlers/33-alter-configs.ts';
@@ -36,6 +40,8 @@ import { updateFeatures } from './handlers/57-update-features.ts';
 import { describeCluster } from './handlers/60-describe-cluster.ts';
 import { describeProducers } from './handlers/61-describe-producers.ts';
 import { unregisterBroker } from './handlers/64-unregister-broker.ts';
+import { describeTransactions } from './handlers/65-describe-transactions.ts';
+import { listTransactions } from './handlers/66-list-transactions.ts';
 import { listConfigResources } from './handlers/74-list-config-resources.ts';
 import { describeTopicPartitions } from './handlers/75-describe-topic-partitions.ts';
 
@@ -59,6 +65,10 @@ export const HANDLERS: readonly Handler[] = [
   deleteRecords,
   initProducerId,
   offsetForLeaderEpoch,
+  addPartitionsToTxn,
+  addOffsetsToTxn,
+  endTxn,
+  writeTxnMarkers,
   txnOffsetCommit,
   describeConfigs,
   alterConfigs,
@@ -76,6 +86,8 @@ export const HANDLERS: readonly Handler[] = [
   describeCluster,
   describeProducers,
   unregisterBroker,
+  describeTransactions,
+  listTransactions,
   listConfigResources,
   describeTopicPartitions,
 ];

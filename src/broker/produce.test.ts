@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Errors } from '../protocol/errors.ts';
 import { ProduceRequest, ProduceResponse } from '../protocol/messages/00-produce.ts';
+import { FindCoordinatorRequest, FindCoordinatorResponse } from '../protocol/messages/10-find-coordinator.ts';
 import * as header from '../protocol/record-batch.ts';
 import { batchOf, produceBody, START_MS, testWorld } from './test-client.ts';
 
@@ -84,13 +85,20 @@ test('S13: a transactional batch without a transactional id is refused', async (
   await world.stop();
 });
 
-test('S13: a transactional batch of no transaction is INVALID_TXN_STATE and does not hold up readers', async () => {
+test('S13: a transactional batch of no transaction is refused and does not hold up readers', async () => {
   const { client, world } = await testWorld();
   await client.createTopic('t');
   const batch = batchOf(['a'], { producerId: 9, producerEpoch: 0, baseSequence: 0, isTransactional: true });
   const body = { ...produceBody('t', [[0, batch]]), transactionalId: 'mine' };
-  const answer = await client.request(ProduceRequest, ProduceResponse, 11, body);
-  assert.equal(answer.responses[0]!.partitionResponses[0]!.errorCode, Errors.INVALID_TXN_STATE);
+  const code = async (): Promise<number> => {
+    const answer = await client.request(ProduceRequest, ProduceResponse, 11, body);
+    return answer.responses[0]!.partitionResponses[0]!.errorCode;
+  };
+  // As long as nobody coordinates transactions the client is to ask again.
+  assert.equal(await code(), Errors.NOT_ENOUGH_REPLICAS);
+  const find = { key: '', keyType: 1, coordinatorKeys: ['mine'] };
+  await client.request(FindCoordinatorRequest, FindCoordinatorResponse, 4, find);
+  assert.equal(await code(), Errors.INVALID_PRODUCER_ID_MAPPING);
   await client.produce('t', batchOf(['b']));
   assert.equal((await client.listOffset('t', -1, { isolationLevel: 1 })).offset, 1);
   await world.stop();

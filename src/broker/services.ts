@@ -12,12 +12,13 @@ import type { Deadlines } from '../replication/deadlines.ts';
 import type { Partitions } from '../replication/partitions.ts';
 import type { MemoryBudget } from '../rpc/memory-budget.ts';
 import type { Authorizer } from '../security/authorizer.ts';
+import type { TransactionCoordinator } from '../transactions/transaction-coordinator.ts';
+import type { MarkerWriter } from '../transactions/marker-sender.ts';
 import type { ApiVersionRange } from './api-versions.ts';
 import type { DelayedFetches } from './delayed-fetch.ts';
 import type { FetchSessions } from './fetch-session.ts';
 import type { LogLevels } from './log-levels.ts';
 import type { TopicCreation } from './topic-creation.ts';
-import type { TransactionVerifier } from './verify-transaction.ts';
 
 export interface Services {
   readonly ports: Ports;
@@ -32,7 +33,9 @@ export interface Services {
   readonly producerIds: ProducerIds;
   readonly logLevels: LogLevels;
   readonly groups: GroupCoordinator;
-  readonly transactions: TransactionVerifier;
+  readonly transactions: TransactionCoordinator;
+  /** Writes transaction markers into the partitions that this broker leads. */
+  readonly markers: MarkerWriter;
   readonly logDirectories: LogDirectories;
   readonly partitions: Partitions;
   readonly deadlines: Deadlines;

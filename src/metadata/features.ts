@@ -5,6 +5,8 @@
 import type { ClusterImage } from './image.ts';
 
 export const METADATA_VERSION = 'metadata.version';
+/** 1: flexible records of transactions; 2: an epoch for each transaction, and partitions added by producing (KIP-890). */
+export const TRANSACTION_VERSION = 'transaction.version';
 
 export interface FeatureRange {
   readonly name: string;
@@ -27,7 +29,7 @@ const METADATA_VERSION_LAST_CHANGE = 33;
 export const SUPPORTED_FEATURES: readonly FeatureRange[] = [
   { name: METADATA_VERSION, min: METADATA_VERSION_MIN, max: METADATA_VERSION_MAX },
   { name: 'kraft.version', min: 0, max: 0 },
-  { name: 'transaction.version', min: 0, max: 0 },
+  { name: TRANSACTION_VERSION, min: 0, max: 2 },
   { name: 'group.version', min: 0, max: 0 },
   { name: 'eligible.leader.replicas.version', min: 0, max: 0 },
   { name: 'share.version', min: 0, max: 0 },

@@ -11,7 +11,7 @@ export interface PartitionsOfProducer {
 }
 
 /**
- * Adds all of them. Errors: INVALID_REQUEST, INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED, CONCURRENT_TRANSACTIONS (the
+ * Adds all of them. Errors: INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED, CONCURRENT_TRANSACTIONS (the
  * transaction before is not complete yet).
  */
 export function addPartitions(
@@ -20,7 +20,6 @@ export function addPartitions(
   request: PartitionsOfProducer & { readonly clientVersion: number },
 ): ErrorCode {
   const { transactionalId, partitions, clientVersion } = request;
-  if (transactionalId === '') return Errors.INVALID_REQUEST;
   const current = state.transactions.get(transactionalId);
   if (current === undefined) return Errors.INVALID_PRODUCER_ID_MAPPING;
   // First of all: a producer may have been given the id that comes into force with the end of this transaction.
@@ -37,7 +36,6 @@ export function addPartitions(
 export function verifyPartitions(state: ShardState, request: PartitionsOfProducer): ErrorCode[] {
   const { partitions } = request;
   const all = (errorCode: ErrorCode): ErrorCode[] => partitions.map(() => errorCode);
-  if (request.transactionalId === '') return all(Errors.INVALID_REQUEST);
   const current = state.transactions.get(request.transactionalId);
   if (current === undefined || current.producerId !== request.producerId) {
     return all(Errors.INVALID_PRODUCER_ID_MAPPING);

@@ -41,14 +41,13 @@ export interface EndTransaction {
   readonly newProducerId?: number;
 }
 
-/** Errors: INVALID_REQUEST, INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED, INVALID_TXN_STATE, CONCURRENT_TRANSACTIONS. */
+/** Errors: INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED, INVALID_TXN_STATE, CONCURRENT_TRANSACTIONS. */
 export function endTransaction(
   state: ShardState,
   turn: TransactionTurn,
   request: EndTransaction,
 ): ProducerAnswer | typeof NEEDS_PRODUCER_ID {
   const { transactionalId } = request;
-  if (transactionalId === '') return refused(Errors.INVALID_REQUEST);
   const current = state.transactions.get(transactionalId);
   if (current === undefined) return refused(Errors.INVALID_PRODUCER_ID_MAPPING);
   const judged = bumpsEpoch(request.clientVersion) ? judgeV2(current, request) : judgeV1(current, request);

@@ -2,7 +2,7 @@
  * InitProducerId with a transactional id: the producer gets an epoch that nobody has had, and what an older one has left
  * open is aborted first (KIP-98). A producer that goes on after an error offers the id and epoch it has (KIP-360).
  */
-import { Errors } from '../protocol/errors.ts';
+import { Errors, type ErrorCode } from '../protocol/errors.ts';
 import {
   granted,
   NEEDS_PRODUCER_ID,
@@ -10,6 +10,7 @@ import {
   refused,
   type ProducerAnswer,
   type ShardState,
+  type TransactionSettings,
   type TransactionTurn,
 } from './shard-state.ts';
 import {
@@ -36,25 +37,27 @@ export interface InitProducerId {
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 /**
- * Errors: INVALID_REQUEST, TRANSACTIONAL_ID_AUTHORIZATION_FAILED (two-phase commit is off), UNSUPPORTED_VERSION (keeping
- * a prepared transaction), INVALID_TRANSACTION_TIMEOUT, CONCURRENT_TRANSACTIONS, PRODUCER_FENCED.
+ * What can be said whoever coordinates the transaction. Errors: TRANSACTIONAL_ID_AUTHORIZATION_FAILED (two-phase commit is
+ * off), UNSUPPORTED_VERSION (keeping a prepared transaction), INVALID_TRANSACTION_TIMEOUT.
  */
+export function checkInitProducerId(
+  { enableTwoPhaseCommit, keepPreparedTransaction, transactionTimeoutMs }: InitProducerId,
+  { maxTimeoutMs, twoPhaseCommitEnable }: TransactionSettings['transactions'],
+): ErrorCode {
+  if (enableTwoPhaseCommit && !twoPhaseCommitEnable) return Errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+  if (keepPreparedTransaction) return Errors.UNSUPPORTED_VERSION;
+  const isInRange = transactionTimeoutMs > 0 && transactionTimeoutMs <= maxTimeoutMs;
+  return enableTwoPhaseCommit || isInRange ? Errors.NONE : Errors.INVALID_TRANSACTION_TIMEOUT;
+}
+
+/** Errors: CONCURRENT_TRANSACTIONS, PRODUCER_FENCED. The request has been checked. */
 export function initProducerId(
   state: ShardState,
   turn: TransactionTurn,
   request: InitProducerId,
 ): ProducerAnswer | typeof NEEDS_PRODUCER_ID {
-  const { transactionalId, expected, enableTwoPhaseCommit } = request;
-  const { maxTimeoutMs, twoPhaseCommitEnable } = state.settings().transactions;
-  if (transactionalId === '') return refused(Errors.INVALID_REQUEST);
-  if (enableTwoPhaseCommit && !twoPhaseCommitEnable) {
-    return refused(Errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
-  }
-  if (request.keepPreparedTransaction) return refused(Errors.UNSUPPORTED_VERSION);
-  const timeoutMs = enableTwoPhaseCommit ? TIMEOUT_MS_MAX : request.transactionTimeoutMs;
-  if (!enableTwoPhaseCommit && (timeoutMs <= 0 || timeoutMs > maxTimeoutMs)) {
-    return refused(Errors.INVALID_TRANSACTION_TIMEOUT);
-  }
+  const { transactionalId, expected } = request;
+  const timeoutMs = request.enableTwoPhaseCommit ? TIMEOUT_MS_MAX : request.transactionTimeoutMs;
   const current = state.transactions.get(transactionalId);
   if (current === undefined) {
     if (request.newProducerId === undefined) return NEEDS_PRODUCER_ID;

@@ -15,7 +15,7 @@ import type {
 } from '../protocol/messages/66-list-transactions.ts';
 import { addPartitions, verifyPartitions, type PartitionsOfProducer } from './add-partitions.ts';
 import { completeTransaction, endTransaction, type EndTransaction } from './end-transaction.ts';
-import { initProducerId, type InitProducerId } from './init-producer-id.ts';
+import { checkInitProducerId, initProducerId, type InitProducerId } from './init-producer-id.ts';
 import { MarkerSender, type MarkersDue, type MarkerWriter } from './marker-sender.ts';
 import {
   NEEDS_PRODUCER_ID,
@@ -122,6 +122,9 @@ export class TransactionCoordinator {
   }
 
   initProducerId(request: InitProducerId): Promise<ProducerAnswer> {
+    const errorCode = checkInitProducerId(request, this.#options.settings().transactions);
+    if (errorCode !== Errors.NONE && request.transactionalId !== '')
+      return Promise.resolve(refused(errorCode));
     return this.#withProducerIds(request, initProducerId);
   }
 
@@ -243,12 +246,13 @@ export class TransactionCoordinator {
     );
   }
 
-  /** An operation that is answered when its records are committed. */
+  /** An operation that is answered when its records are committed. Errors of all: INVALID_REQUEST for an empty id. */
   #write<R>(
     transactionalId: string,
     operation: (state: ShardState, turn: TransactionTurn) => R,
     refuse: (errorCode: ErrorCode) => R,
   ): Promise<R> {
+    if (transactionalId === '') return Promise.resolve(refuse(Errors.INVALID_REQUEST));
     const shard = this.#led.get(this.partitionFor(transactionalId))?.shard;
     if (shard === undefined) return Promise.resolve(refuse(Errors.NOT_COORDINATOR));
     return new Promise((resolve) => {

@@ -1,16 +1,6 @@
 /** Produce: appends each partition's batch and, with acks=all, answers once the batches are committed. */
 import { ProduceRequest, ProduceResponse } from '../../protocol/messages/00-produce.ts';
 import { Errors, type ErrorCode } from '../../protocol/errors.ts';
-import {
-  BATCH_HEADER_BYTES,
-  batchSizeBytes,
-  compressionType,
-  isTransactional,
-  LOG_OVERHEAD_BYTES,
-  magic,
-  MAGIC_CURRENT,
-  MAGIC_POSITION,
-} from '../../protocol/record-batch.ts';
 import type { Write } from '../../protocol/schema.ts';
 import type { Partition } from '../../replication/partition.ts';
 import { CLOSE } from '../../rpc/server-connection.ts';
@@ -18,6 +8,19 @@ import { authorize, mayTopic } from '../authorization.ts';
 import type { RequestContext } from '../context.ts';
 import { handler, type Reply } from '../handler.ts';
 import { LeaderEndpoints } from '../leader-endpoints.ts';
+import {
+  checkRecords,
+  distinctPartitions,
+  type ProducedPartition,
+  type ProducedTopic,
+} from '../produce-checks.ts';
+import {
+  hasSeveralProducers,
+  hasTransactionalBatch,
+  isOfTransaction,
+  ProduceTransaction,
+  type TransactionalBatch,
+} from '../produce-transactions.ts';
 import type { Services } from '../services.ts';
 
 type Response = Write<typeof ProduceResponse>;
@@ -27,20 +30,12 @@ type PartitionResponse = {
     K in keyof TopicResponse['partitionResponses'][number]
   ]: TopicResponse['partitionResponses'][number][K];
 };
-type TopicRequest = ProduceRequest['topicData'][number];
-type PartitionRequest = TopicRequest['partitionData'][number];
 
 /** Admin tools with this client id may write into internal topics. */
 const ADMIN_CLIENT_ID = '__admin_client';
-const ZSTD_VERSION_MIN = 7;
 const TOPIC_ID_VERSION_MIN = 13;
 const LEADER_VERSION_MIN = 10;
 const STORAGE_ERROR_VERSION_MIN = 4;
-/** The smallest message of the oldest format, after its size. */
-const ENTRY_OVERHEAD_BYTES = 14;
-
-/** Up to so many partitions are compared each with each. */
-const COMPARED_PARTITIONS_MAX = 20;
 
 /** An appended batch whose commit the answer waits for. */
 interface Wait {
@@ -58,7 +53,11 @@ class ProduceRun {
   readonly #request: ProduceRequest;
   readonly #context: RequestContext;
   readonly #services: Services;
-  readonly #nowMs: number;
+  readonly #refusal: ErrorCode;
+  #topics: readonly ProducedTopic[];
+  /** Undefined for a request without transactional batches. */
+  #transaction: ProduceTransaction | undefined;
+  #nowMs = 0;
   readonly #waits: Wait[] = [];
   #failed = false;
 
@@ -66,14 +65,56 @@ class ProduceRun {
     this.#request = request;
     this.#context = context;
     this.#services = services;
-    this.#nowMs = services.ports.clock.nowMs();
+    this.#refusal = this.#judge();
+    this.#topics = distinctPartitions(request.topicData);
   }
 
+  /**
+   * Appends at once if it can. A batch whose transaction has to be asked for holds up what comes behind it on the
+   * connection, as in Kafka: a later batch must not overtake it.
+   */
   reply(): Reply<Response> {
+    const { connection } = this.#context;
+    const before = connection.appending;
+    const asked = before === undefined ? this.#ask() : undefined;
+    if (before === undefined && asked === undefined) return this.#appendAll();
+    // The frame is used again once this returns.
+    this.#topics = this.#topics.map(keptTopic);
+    const ready = before === undefined ? asked! : before.then(() => this.#ask());
+    // In an object, so that what comes next waits for the append and not for the answer.
+    const appended = ready.then((): { readonly reply: Reply<Response> } => ({ reply: this.#appendAll() }));
+    const order = appended.then(
+      () => {},
+      () => {},
+    );
+    connection.appending = order;
+    void order.then(() => {
+      if (connection.appending === order) connection.appending = undefined;
+    });
+    return appended.then(({ reply }) => reply);
+  }
+
+  /** Asks the coordinator about the transactional batches that may go in; undefined when there is nothing to ask. */
+  #ask(): Promise<void> | undefined {
+    if (this.#transaction === undefined) return undefined;
+    const batches: TransactionalBatch[] = [];
+    for (const topic of this.#topics) {
+      const name = this.#nameOf(topic);
+      if (name === undefined || this.#topicError(name) !== Errors.NONE) continue;
+      for (const { index, records } of topic.partitionData) {
+        const partition = this.#services.partitions.get(name, index);
+        if (partition?.check(-1) !== Errors.NONE || !isOfTransaction(records)) continue;
+        if (checkRecords(records, this.#context.apiVersion) === undefined)
+          batches.push({ partition, records });
+      }
+    }
+    return this.#transaction.ask(batches);
+  }
+
+  #appendAll(): Reply<Response> {
     const { acks, timeoutMs } = this.#request;
-    const refusal = this.#refusal();
-    const topics = distinctPartitions(this.#request.topicData);
-    const responses = topics.map((topic) => this.#appendTopic(topic, refusal));
+    this.#nowMs = this.#services.ports.clock.nowMs();
+    const responses = this.#topics.map((topic) => this.#appendTopic(topic));
     const response = { responses };
     if (acks === 0) return this.#failed ? CLOSE : undefined;
     if (this.#waits.length === 0) return this.#finish(response);
@@ -82,7 +123,7 @@ class ProduceRun {
   }
 
   /** An error of the request as a whole. */
-  #refusal(): ErrorCode {
+  #judge(): ErrorCode {
     const { acks, transactionalId } = this.#request;
     if (acks !== 0 && acks !== 1 && acks !== -1) return Errors.INVALID_REQUIRED_ACKS;
     if (!hasTransactionalBatch(this.#request)) return Errors.NONE;
@@ -92,14 +133,20 @@ class ProduceRun {
       resource: 'TRANSACTIONAL_ID',
       name: transactionalId,
     });
-    return may ? Errors.NONE : Errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    if (!may) return Errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    if (hasSeveralProducers(this.#request)) return Errors.INVALID_PRODUCER_ID_MAPPING;
+    this.#transaction = new ProduceTransaction(this.#services, transactionalId, this.#context.apiVersion);
+    return Errors.NONE;
   }
 
-  #appendTopic(request: TopicRequest, refusal: ErrorCode): TopicResponse {
+  #nameOf({ name, topicId }: ProducedTopic): string | undefined {
     const usesTopicId = this.#context.apiVersion >= TOPIC_ID_VERSION_MIN;
-    const { image } = this.#services;
-    const name = usesTopicId ? image.topicById(request.topicId)?.name : request.name;
-    const errorCode = refusal !== Errors.NONE ? refusal : this.#topicError(name);
+    return usesTopicId ? this.#services.image.topicById(topicId)?.name : name;
+  }
+
+  #appendTopic(request: ProducedTopic): TopicResponse {
+    const name = this.#nameOf(request);
+    const errorCode = this.#refusal !== Errors.NONE ? this.#refusal : this.#topicError(name);
     const partitionResponses = request.partitionData.map((data) => {
       if (errorCode !== Errors.NONE) return this.#error(data.index, errorCode);
       return this.#append(name!, data);
@@ -116,7 +163,7 @@ class ProduceRun {
     return Errors.NONE;
   }
 
-  #append(topic: string, { index, records }: PartitionRequest): PartitionResponse {
+  #append(topic: string, { index, records }: ProducedPartition): PartitionResponse {
     const { partitions, image } = this.#services;
     const partition = partitions.get(topic, index);
     if (partition === undefined) {
@@ -129,21 +176,16 @@ class ProduceRun {
     }
     const invalid = checkRecords(records, this.#context.apiVersion);
     if (invalid !== undefined) return this.#error(index, invalid.errorCode, topic, invalid.message);
-    if (isTransactional(records!)) {
-      // Nobody coordinates transactions here yet: one that nobody ends would hide all that follows it.
-      return this.#error(
-        index,
-        Errors.INVALID_TXN_STATE,
-        topic,
-        'The partition is not part of a transaction',
-      );
-    }
+    const transaction = isOfTransaction(records) ? this.#transaction : undefined;
+    const refusal = transaction?.refusal(partition);
+    if (refusal !== undefined) return this.#error(index, refusal.errorCode, topic, refusal.message);
     const { acks } = this.#request;
     const result = partition.append(records!, {
       acks,
       origin: 'client',
       produceVersion: this.#context.apiVersion,
       nowMs: this.#nowMs,
+      ...transaction?.appendOptions(partition),
     });
     const errorCode = result.errorCode as ErrorCode;
     if (errorCode !== Errors.NONE) {
@@ -207,6 +249,16 @@ class ProduceRun {
   }
 }
 
+function keptTopic(topic: ProducedTopic): ProducedTopic {
+  return {
+    ...topic,
+    partitionData: topic.partitionData.map(({ records, ...rest }) => ({
+      ...rest,
+      records: records === null ? null : Buffer.from(records),
+    })),
+  };
+}
+
 /** Resolves when all are committed or the time is over; what failed has its error in its response. */
 function waitForCommit(services: Services, waits: readonly Wait[], timeoutMs: number): Promise<void> {
   return new Promise((resolve) => {
@@ -236,97 +288,4 @@ function waitForCommit(services: Services, waits: readonly Wait[], timeoutMs: nu
 function lossOf(partition: Partition): ErrorCode {
   const errorCode = partition.check(-1);
   return errorCode === Errors.NONE ? Errors.NOT_LEADER_OR_FOLLOWER : errorCode;
-}
-
-/** What a Produce request may hold for a partition: exactly one batch, of magic 2. */
-function checkRecords(
-  records: Buffer | null,
-  version: number,
-): { readonly errorCode: ErrorCode; readonly message: string } | undefined {
-  const first = records === null ? 'none' : entryAt(records, 0);
-  if (first === 'corrupt') return corrupt('The bytes are no record batch');
-  if (records === null || first === 'none') {
-    return invalidRecord(`Produce requests with version ${version} must have at least one record batch`);
-  }
-  if (magic(records) !== MAGIC_CURRENT) {
-    return invalidRecord(
-      `Produce requests with version ${version} are only allowed to contain record batches with magic version 2`,
-    );
-  }
-  if (batchSizeBytes(records) < BATCH_HEADER_BYTES) {
-    return corrupt('The record batch is shorter than its header');
-  }
-  if (version < ZSTD_VERSION_MIN && compressionType(records) === 'zstd') {
-    return {
-      errorCode: Errors.UNSUPPORTED_COMPRESSION_TYPE,
-      message: `Produce requests with version ${version} are not allowed to use ZStandard compression`,
-    };
-  }
-  const second = entryAt(records, batchSizeBytes(records));
-  if (second === 'corrupt') return corrupt('What follows the record batch is none');
-  if (second === 'whole') {
-    return invalidRecord(
-      `Produce requests with version ${version} are only allowed to contain exactly one record batch per partition`,
-    );
-  }
-  return undefined;
-}
-
-/** What begins at a position, as Kafka reads it: a part of a batch at the very end counts for nothing. */
-function entryAt(records: Buffer, at: number): 'none' | 'whole' | 'corrupt' {
-  const available = records.length - at;
-  if (available < LOG_OVERHEAD_BYTES) return 'none';
-  const sizeBytes = batchSizeBytes(records, at);
-  if (sizeBytes < LOG_OVERHEAD_BYTES + ENTRY_OVERHEAD_BYTES) return 'corrupt';
-  if (available <= MAGIC_POSITION) return 'none';
-  if (magic(records, at) < 0 || magic(records, at) > MAGIC_CURRENT) return 'corrupt';
-  return sizeBytes > available ? 'none' : 'whole';
-}
-
-function corrupt(message: string): { errorCode: ErrorCode; message: string } {
-  return { errorCode: Errors.CORRUPT_MESSAGE, message };
-}
-
-function invalidRecord(message: string): { errorCode: ErrorCode; message: string } {
-  return { errorCode: Errors.INVALID_RECORD, message };
-}
-
-function hasTransactionalBatch(request: ProduceRequest): boolean {
-  for (const { partitionData } of request.topicData) {
-    for (const { records } of partitionData) {
-      if (records !== null && records.length >= BATCH_HEADER_BYTES && isTransactional(records)) return true;
-    }
-  }
-  return false;
-}
-
-function hasPartitionTwice(partitions: readonly PartitionRequest[]): boolean {
-  if (partitions.length === 0 || partitions.length > COMPARED_PARTITIONS_MAX) return true;
-  for (let index = 1; index < partitions.length; index++) {
-    for (let before = 0; before < index; before++) {
-      if (partitions[before]!.index === partitions[index]!.index) return true;
-    }
-  }
-  return false;
-}
-
-/**
- * The request as Kafka reads it: of a partition named twice the last mention counts, mentions of a topic are put
- * together, and a topic without partitions is none. Costs nothing for a few partitions of one topic.
- */
-function distinctPartitions(topicData: readonly TopicRequest[]): readonly TopicRequest[] {
-  if (topicData.length === 1 && !hasPartitionTwice(topicData[0]!.partitionData)) return topicData;
-  const topics = new Map<string, { topic: TopicRequest; partitions: Map<number, PartitionRequest> }>();
-  for (const topic of topicData) {
-    const key = topic.topicId + topic.name;
-    let known = topics.get(key);
-    for (const data of topic.partitionData) {
-      if (known === undefined) topics.set(key, (known = { topic, partitions: new Map() }));
-      known.partitions.set(data.index, data);
-    }
-  }
-  return [...topics.values()].map(({ topic, partitions }) => ({
-    ...topic,
-    partitionData: [...partitions.values()],
-  }));
 }

@@ -81,23 +81,24 @@ test('an offsets topic that cannot be made is COORDINATOR_NOT_AVAILABLE', async 
   assert.equal(response.coordinators[0].errorCode, Errors.COORDINATOR_NOT_AVAILABLE);
 });
 
-test('transactions and share groups have no coordinator here yet, and nobody is told otherwise', async () => {
+test("a transactional id's coordinator is the leader of its partition of __transaction_state", async () => {
   const bench = await setUp();
-  const share = `g:${printUuid('0123456789abcdef')}:0`;
-  const answers = [];
-  for (const [keyType, key] of [
-    [TRANSACTION, 'tx'],
-    [SHARE, share],
-  ]) {
-    answers.push((await bench.call(findCoordinator, 6, { keyType, coordinatorKeys: [key] })).coordinators[0]);
-  }
-  assert.deepEqual(
-    answers.map(({ errorCode, nodeId, host, port }) => ({ errorCode, nodeId, host, port })),
-    [
-      { errorCode: Errors.UNSUPPORTED_VERSION, ...NOWHERE },
-      { errorCode: Errors.UNSUPPORTED_VERSION, ...NOWHERE },
-    ],
-  );
+  const response = await bench.call(findCoordinator, 6, { keyType: TRANSACTION, coordinatorKeys: ['tx'] });
+  assert.deepEqual(response.coordinators, [
+    { key: 'tx', nodeId: 1, host: 'host1', port: 9001, errorCode: 0, errorMessage: '' },
+  ]);
+  const topic = bench.image.topics.get('__transaction_state')!;
+  assert.deepEqual([topic.partitions.length, topic.isInternal], [50, true]);
+  assert.equal(bench.image.configs('TOPIC', '__transaction_state').get('cleanup.policy'), 'compact');
+});
+
+test('share groups have no coordinator here yet, and nobody is told otherwise', async () => {
+  const bench = await setUp();
+  const key = `g:${printUuid('0123456789abcdef')}:0`;
+  const [found] = (await bench.call(findCoordinator, 6, { keyType: SHARE, coordinatorKeys: [key] }))
+    .coordinators;
+  const { errorCode, nodeId, host, port } = found;
+  assert.deepEqual({ errorCode, nodeId, host, port }, { errorCode: Errors.UNSUPPORTED_VERSION, ...NOWHERE });
 });
 
 test('item 59: a share key that is not group:topicId:partition is INVALID_REQUEST, as is any before version 6', async () => {

@@ -1,6 +1,6 @@
 /** FindCoordinator: which broker is responsible for a group, a transactional id or a share partition. */
 import { parseUuid } from '../../base/uuid.ts';
-import { OFFSETS_TOPIC } from '../../metadata/topic-names.ts';
+import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../../metadata/topic-names.ts';
 import { Errors, errorName, type ErrorCode } from '../../protocol/errors.ts';
 import {
   FindCoordinatorRequest,
@@ -66,8 +66,7 @@ async function find(
       if (!authorize(services, context, { operation: 'DESCRIBE', resource: 'TRANSACTIONAL_ID', name: key })) {
         return refuse(Errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
       }
-      // Not COORDINATOR_NOT_AVAILABLE: clients would ask for a minute before they told anyone.
-      return refuse(Errors.UNSUPPORTED_VERSION, 'This broker does not serve transactions.');
+      return leaderOf(TRANSACTIONS_TOPIC, () => services.transactions.partitionFor(key), context, services);
     case KeyTypes.SHARE:
       if (context.apiVersion < SHARE_SINCE) return refuse(Errors.INVALID_REQUEST);
       if (!authorize(services, context, { operation: 'CLUSTER_ACTION', resource: 'CLUSTER' })) {
