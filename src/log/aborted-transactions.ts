@@ -8,10 +8,21 @@ import { applyBatch, ProducerSnapshots } from './producer-snapshots.ts';
 import { ProducerState } from './producer-state.ts';
 import { scanBatches } from './scan.ts';
 import type { Segment } from './segment.ts';
+import { DamagedIndex } from './storage-error.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
 
-/** Throws what the disk throws. The segment then has the index in memory, to be written. */
-export function rebuildAborted(environment: LogEnvironment, log: LogContents, segment: Segment): void {
+/** The segment's index is in memory, made anew if its file is damaged. Throws what the disk throws. */
+export function loadAborted(environment: LogEnvironment, log: LogContents, segment: Segment): void {
+  try {
+    segment.abortedTransactions();
+  } catch (error) {
+    if (!(error instanceof DamagedIndex)) throw error;
+    environment.logger.warn({ problem: error.message }, 'an index is made anew by a scan');
+    rebuild(environment, log, segment);
+  }
+}
+
+function rebuild(environment: LogEnvironment, log: LogContents, segment: Segment): void {
   const { folder, segments } = log;
   const endOffset = segment.baseOffset;
   const offsets = log.snapshots.offsets.filter((offset) => offset <= endOffset);

@@ -2,6 +2,7 @@
  * Making a log shorter: at its start by DeleteRecords and retention, at its end by truncation. Files go only when what
  * makes them superfluous is durable, in an order in which no crash leaves a gap.
  */
+import { loadAborted } from './aborted-transactions.ts';
 import type { Durability } from './durability.ts';
 import type { LogEnvironment } from './environment.ts';
 import type { LogContents } from './log-contents.ts';
@@ -133,6 +134,7 @@ export class LogShrinker {
     }
     this.#log.guard(() => {
       const index = this.#log.segments.floorIndex(offset);
+      loadAborted(this.#environment, this.#log, this.#log.segments.list[index]);
       const end = this.#log.segments.list[index].batchStart(offset);
       this.#durability.cutting(end, this.#log);
       const removed = this.#log.segments.removeFrom(index + 1);

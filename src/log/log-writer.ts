@@ -13,6 +13,7 @@ import {
   type AppendOptions,
   type AppendResult,
 } from './append-result.ts';
+import { loadAborted } from './aborted-transactions.ts';
 import type { Durability } from './durability.ts';
 import type { LogEnvironment } from './environment.ts';
 import type { LogContents } from './log-contents.ts';
@@ -225,6 +226,8 @@ export class LogWriter {
     let segment = this.#log.segments.active;
     const rollBatch = { sizeBytes: batch.length, lastOffset, maxTimestamp: place.maxTimestamp };
     if (segment.mustRoll(rollBatch, this.#log.settings, nowMs)) segment = this.rollAt(baseOffset, nowMs);
+    // A marker may go into the index, which is no reason to fail once the marker is in the log.
+    if (header.isControl(batch)) loadAborted(this.#environment, this.#log, segment);
     segment.append(batch);
     const epoch = header.partitionLeaderEpoch(batch);
     if (epoch >= 0 && epoch !== this.#log.epochs.latestEpoch) this.#log.epochs.assign(epoch, baseOffset);

@@ -10,7 +10,7 @@
  * moves it to the log's end, which then holds for the batches alone.
  */
 import { assert } from '../base/assert.ts';
-import { rebuildAborted } from './aborted-transactions.ts';
+import { loadAborted } from './aborted-transactions.ts';
 import type { AppendOptions, AppendResult } from './append-result.ts';
 import { nothingAt, type LogRead, type ReadOptions } from './segment-read.ts';
 import type { CleanLog } from './directory-files.ts';
@@ -27,7 +27,7 @@ import { LogWriter } from './log-writer.ts';
 import { describeProducer, type ProducerDescription } from './producer-state.ts';
 import type { Segment } from './segment.ts';
 import type { LogSettings } from './settings.ts';
-import { DamagedIndex, isPassing, messageOf, OffsetOutOfRange, StorageError } from './storage-error.ts';
+import { isPassing, messageOf, OffsetOutOfRange, StorageError } from './storage-error.ts';
 import { findByTimestamp, findMaxTimestamp, type TimestampOffset } from './time-lookup.ts';
 import { collectAborted, type AbortedTransaction } from './transaction-index.ts';
 import type { BegunVerification, VerifiedProducer } from './verification.ts';
@@ -346,15 +346,10 @@ export class Log {
   }
 
   #abortedIn(segment: Segment): readonly AbortedTransaction[] {
-    try {
-      return segment.abortedTransactions();
-    } catch (error) {
-      if (!(error instanceof DamagedIndex)) throw error;
-      this.#environment.logger.warn({ problem: error.message }, 'an index is made anew by a scan');
-      rebuildAborted(this.#environment, this.#log, segment);
-      this.#durability.addFiles(segment.writeTransactionIndex());
-      return segment.abortedTransactions();
-    }
+    loadAborted(this.#environment, this.#log, segment);
+    // That of the active segment is written when it is sealed.
+    if (!segment.isActive) this.#durability.addFiles(segment.writeTransactionIndex());
+    return segment.abortedTransactions();
   }
 
   /** This log is empty: what `original` knows of producers from before its start. Durable by the next flush. */

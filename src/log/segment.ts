@@ -63,7 +63,7 @@ export class Segment implements OpenFile, LoadedIndex {
   #file: DiskFile | undefined;
   #offsetIndex: OffsetIndex | undefined;
   #timeIndex: TimeIndex | undefined;
-  #aborted: readonly AbortedTransaction[] | undefined;
+  #aborted: AbortedTransaction[] | undefined;
   /** Of all batches so far, and the last offset of the batch that has it; UNKNOWN until it is read from the index. */
   #maxTimestamp: number;
   #maxTimestampOffset: number;
@@ -185,10 +185,12 @@ export class Segment implements OpenFile, LoadedIndex {
 
   /** Like the other indexes, this one reaches its file when the segment is sealed. */
   appendAborted(entry: AbortedTransaction): void {
-    this.setAborted([...this.abortedTransactions(), entry]);
+    if (this.#aborted === undefined) this.abortedTransactions();
+    this.#aborted!.push(entry);
+    this.#isTransactionIndexDirty = true;
   }
 
-  setAborted(entries: readonly AbortedTransaction[]): void {
+  setAborted(entries: AbortedTransaction[]): void {
     this.#aborted = entries;
     this.#isTransactionIndexDirty = true;
   }
@@ -351,11 +353,12 @@ export class Segment implements OpenFile, LoadedIndex {
   writeTransactionIndex(): DiskFile[] {
     const aborted = this.#aborted;
     if (!this.#isTransactionIndexDirty || aborted === undefined) return [];
-    this.#isTransactionIndexDirty = false;
     if (aborted.length === 0 && !this.#hasTransactionFile) return [];
-    this.#hasTransactionFile = true;
     const content = Buffer.concat(aborted.map(encodeAborted));
-    return [this.#replace(names.TRANSACTION_INDEX_SUFFIX, content)];
+    const file = this.#replace(names.TRANSACTION_INDEX_SUFFIX, content);
+    this.#hasTransactionFile = true;
+    this.#isTransactionIndexDirty = false;
+    return [file];
   }
 
   /**

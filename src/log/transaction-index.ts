@@ -56,11 +56,24 @@ export function collectAborted(
   range: { readonly from: number; readonly upTo: number },
   found: AbortedTransaction[],
 ): boolean {
-  for (const entry of entries) {
-    if (entry.lastOffset >= range.from && entry.firstOffset < range.upTo) found.push(entry);
+  for (let index = firstEndingAt(entries, range.from); index < entries.length; index++) {
+    const entry = entries[index];
+    if (entry.firstOffset < range.upTo) found.push(entry);
     if (entry.lastStableOffset >= range.upTo) return true;
   }
   return false;
+}
+
+/** The index of the first entry whose marker is at `offset` or later: a segment may have many that are over. */
+function firstEndingAt(entries: readonly AbortedTransaction[], offset: number): number {
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (entries[middle].lastOffset >= offset) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 function writeInt64(bytes: Buffer, at: number, value: number): void {

@@ -8,7 +8,7 @@ import type { AppendResult, Log } from '../../src/log/log.ts';
 import { OffsetIndex } from '../../src/log/offset-index.ts';
 import { DEFAULT_LOG_SETTINGS, type LogSettings } from '../../src/log/settings.ts';
 import { TimeIndex } from '../../src/log/time-index.ts';
-import { buildEndTransactionMarker } from '../../src/protocol/control-records.ts';
+import { buildEndTransactionMarker, endedTransaction } from '../../src/protocol/control-records.ts';
 import * as header from '../../src/protocol/record-batch.ts';
 import { buildBatch } from '../../src/protocol/records.ts';
 import type { SimulatedDiskOptions, Unsynced } from '../../src/runtime/simulated-disk.ts';
@@ -188,6 +188,7 @@ export class World {
     }
     assert.equal(next, log.logEndOffset);
     this.#checkEpochs(log, batches);
+    checkTransactions(log, batches);
     if (options.indexes) this.#checkIndexes(log);
   }
 
@@ -227,6 +228,45 @@ export class World {
     file.close();
     return bytes;
   }
+}
+
+/**
+ * The index of aborted transactions, the open ones and the last stable offset are what the batches say. A transaction
+ * that began before the first batch is known by its later batches alone.
+ */
+function checkTransactions(log: Log, batches: readonly Buffer[]): void {
+  const from = batches.length === 0 ? log.logEndOffset : header.baseOffset(batches[0]);
+  const indexed = log.abortedTransactions(log.logStartOffset, log.logEndOffset);
+  const ongoing = log
+    .activeProducers()
+    .filter(({ currentTxnStartOffset }) => currentTxnStartOffset >= 0)
+    .map(({ producerId, currentTxnStartOffset }) => ({ producerId, firstOffset: currentTxnStartOffset }));
+  /** Where a producer's first transaction began, if that was before. */
+  const before = new Map<number, number>();
+  for (const { producerId, firstOffset } of [...indexed, ...ongoing]) {
+    if (firstOffset < from) before.set(producerId, firstOffset);
+  }
+  const open = new Map(before);
+  const aborted: { producerId: number; firstOffset: number }[] = [];
+  for (const batch of batches) {
+    if (!header.isTransactional(batch)) continue;
+    const producerId = header.producerId(batch);
+    const firstOffset = open.get(producerId);
+    if (!header.isControl(batch)) {
+      if (firstOffset === undefined) open.set(producerId, header.baseOffset(batch));
+      continue;
+    }
+    open.delete(producerId);
+    const isAbort = endedTransaction(batch)?.isCommit === false;
+    if (isAbort && firstOffset !== undefined) aborted.push({ producerId, firstOffset });
+  }
+  aborted.sort((a, b) => a.firstOffset - b.firstOffset);
+  assert.deepEqual(indexed, aborted, 'aborted transactions');
+  const opened = new Map(ongoing.map(({ producerId, firstOffset }) => [producerId, firstOffset]));
+  assert.deepEqual(opened, open, 'open transactions');
+  if (open.size === 0) return;
+  const first = Math.max(log.logStartOffset, Math.min(...open.values()));
+  assert.ok(log.firstUnstableOffset! <= first, `${log.firstUnstableOffset} is beyond ${first}`);
 }
 
 export interface Producer {
