@@ -28,6 +28,7 @@ const ORDER = [
   'start-up',
   'idle',
   'rebalance',
+  'transactions',
   'growth',
   'noisy-neighbour',
   'soak',
