@@ -25,6 +25,8 @@ export type Answer = any;
 export interface ProcessPeer extends Peer {
   /** an operation beyond Peer that this peer's program knows */
   call: (op: string, args: Record<string, unknown>) => Promise<Answer>;
+  /** to stop its process, let it go on, or end it */
+  signal: (signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL') => void;
 }
 
 export interface Call {
@@ -86,6 +88,7 @@ export function startProcessPeer(command: string[], bootstrap: string): ProcessP
 
   return {
     call,
+    signal: (signal) => void child.kill(signal),
     createTopic: (topic, partitions, configs) => call('createTopic', { topic, partitions, configs }),
     deleteTopic: (topic) => call('deleteTopic', { topic }),
     topics: () => call('topics', {}),

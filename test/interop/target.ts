@@ -37,6 +37,10 @@ export interface Target {
   stop(): Promise<void>;
   /** SIGKILL, and waits for the end */
   kill(): Promise<void>;
+  /** SIGSTOP: connections stay, nothing is answered any more */
+  pause(): void;
+  /** SIGCONT */
+  resume(): void;
   /** starts again on the same data and port; stops first when running */
   restart(): Promise<void>;
   /** stops and removes the data */
@@ -113,6 +117,8 @@ export async function startTarget({
     log: () => readLogs(folder),
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
+    pause: () => void child?.kill('SIGSTOP'),
+    resume: () => void child?.kill('SIGCONT'),
     restart: async () => {
       await end('SIGTERM');
       await start();

@@ -194,6 +194,8 @@ describe('visibility', () => {
     assert.deepEqual(late('ok', 6_000).kinds(), ['zombie']);
     assert.deepEqual(late('info', 6_000).kinds(), []);
     assert.deepEqual(late('ok', 3_500).kinds(), []);
+    const empty = script().init('p', 'tx#1').init('q', 'tx#2').whole('p', 'ok', [], { commitAtUs: 9_000 });
+    assert.deepEqual(empty.kinds(), []);
     const read = late('info', 6_000).assign('c', { a: 0 });
     assert.deepEqual(read.poll('c', { a: [[0, 1]] }).kinds(), ['zombie']);
     const unknown = script()

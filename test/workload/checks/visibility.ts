@@ -41,7 +41,7 @@ export function tornTransactions(facts: Facts): Anomaly[] {
 
 /**
  * A producer whose transactional id another one has initialised since: from that answer on, nothing that the older one
- * asks to commit may become visible.
+ * asks to commit may become visible. A transaction that writes nothing is ended by the client alone, and does not count.
  */
 export function zombies(facts: Facts): Anomaly[] {
   const found: Anomaly[] = [];
@@ -49,7 +49,8 @@ export function zombies(facts: Facts): Anomaly[] {
   const initByProducer = new Map(facts.inits.map((init) => [init.producer, init]));
   for (const transaction of facts.transactions) {
     const own = initByProducer.get(transaction.producer ?? '');
-    if (own === undefined || !isCommitted(facts, transaction)) continue;
+    const writes = transaction.sends.length > 0 || transaction.offsets !== undefined;
+    if (own === undefined || !writes || !isCommitted(facts, transaction)) continue;
     const sinceUs = transaction.commitAtUs ?? transaction.invokedAtUs;
     // Of two inits at the same time nobody can say which one is newer.
     const newer = initsById

@@ -76,6 +76,7 @@ public final class Driver {
     public static void main(String[] args) throws Exception {
         Driver driver = new Driver(args[0]);
         new Extras(driver);
+        new Transactions(driver);
         driver.serve();
     }
 

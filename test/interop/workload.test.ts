@@ -1,0 +1,64 @@
+// Transactions under kill and pause: real clients write, move and read in transactions, fence each other and are themselves
+// killed and paused; then everything is read, and the history of all of them is checked (test/workload).
+// HEADRACE_WORKLOAD_SECONDS, _SEED and _PAUSE_MS (of a writer between two transactions) set how long, what and how fast;
+// HEADRACE_WORKLOAD_KEEP names a folder in which the histories stay.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { installKafkaClients } from '../../scripts/peer-java.ts';
+import { checkHistory, summary } from '../workload/checks.ts';
+import { startJava } from './java-peer.ts';
+import { obtain } from './peer.ts';
+import { served } from './served.ts';
+import { startTarget } from './target.ts';
+import { EXPIRY_INTERVAL_MS, runWorkload, TRANSACTION_TIMEOUTS_MS } from './workload.ts';
+
+const SECONDS = Number(process.env['HEADRACE_WORKLOAD_SECONDS'] ?? 20);
+const SEED = process.env['HEADRACE_WORKLOAD_SEED'] ?? String(Date.now());
+const PAUSE_MS = Number(process.env['HEADRACE_WORKLOAD_PAUSE_MS'] ?? 30);
+const KEEP = process.env['HEADRACE_WORKLOAD_KEEP'];
+/** A write may stay unread for as long as another transaction is open; the rest is for a busy machine. */
+const LAG_MS_MAX = Math.max(...TRANSACTION_TIMEOUTS_MS) + EXPIRY_INTERVAL_MS + 15_000;
+
+const { installed, skip } = await obtain(installKafkaClients);
+const serves = await served();
+
+if (serves('transactions', 'transactions under kill and pause')) {
+  test(
+    `${SECONDS} s of transactions under kill and pause, seed ${SEED}: no anomaly`,
+    { skip: skip ?? false },
+    async (t) => {
+      const java = (bootstrap: string) => startJava(installed!, bootstrap);
+      const folder = KEEP ?? mkdtempSync(join(tmpdir(), 'workload-'));
+      const target = await startTarget({
+        settings: {
+          'transaction.abort.timed.out.transaction.cleanup.interval.ms': String(EXPIRY_INTERVAL_MS),
+        },
+      });
+      try {
+        const { lines, faults } = await runWorkload({
+          seconds: SECONDS,
+          seed: SEED,
+          pauseMs: PAUSE_MS,
+          target,
+          folder,
+          clients: [
+            { name: 'java', start: java },
+            { name: 'java', start: java },
+          ],
+          say: (what) => t.diagnostic(what),
+        });
+        const { anomalies, counts } = checkHistory(lines, { lagMsMax: LAG_MS_MAX });
+        t.diagnostic(`${lines.length} lines, ${JSON.stringify(counts)}, faults ${JSON.stringify(faults)}`);
+        assert.deepEqual(summary(anomalies), [], target.log().slice(-3000));
+        assert.ok(counts.committed > SECONDS, `only ${counts.committed} transactions were committed`);
+        assert.ok(counts.withOffsets > 0, 'nothing was moved');
+      } finally {
+        await target.discard();
+        if (KEEP === undefined) rmSync(folder, { recursive: true });
+      }
+    },
+  );
+}
