@@ -1,13 +1,21 @@
 // Installs every foreign client that the interop suites use, ahead of them: `node scripts/peer-install.ts`.
 import { installGo } from './peer-go.ts';
-import { installKafkaClients, installKafkaStorage, installKafkaTools } from './peer-java.ts';
+import {
+  installKafkaClients,
+  installKafkaStorage,
+  installKafkaStreams,
+  installKafkaTools,
+  KAFKA_TOOLS_VERSION,
+} from './peer-java.ts';
 import { installKcat } from './peer-kcat.ts';
 import { installPython } from './peer-python.ts';
 
 const PEERS: Record<string, () => Promise<string>> = {
   'Kafka tools': installKafkaTools,
   'Kafka broker': installKafkaStorage,
-  'Kafka clients': installKafkaClients,
+  'Kafka clients': () => installKafkaClients(),
+  'older Kafka clients': () => installKafkaClients(KAFKA_TOOLS_VERSION),
+  'Kafka Streams': installKafkaStreams,
   kcat: installKcat,
   'confluent-kafka and aiokafka': installPython,
   sarama: () => installGo('sarama'),

@@ -18,12 +18,10 @@ const TOOLS: Artifact[] = [
   `org.apache.kafka:kafka-tools:${KAFKA_TOOLS_VERSION}`,
   LOGGING,
 ];
-const CLIENTS: Artifact[] = [
-  `org.apache.kafka:kafka-clients:${KAFKA_CLIENTS_VERSION}`,
-  'com.fasterxml.jackson.core:jackson-databind:2.18.2',
-  LOGGING,
-];
-const PROGRAM_FOLDER = join(import.meta.dirname, '..', 'test', 'interop', 'peers', 'java');
+const JSON_LIBRARY: Artifact = 'com.fasterxml.jackson.core:jackson-databind:2.18.2';
+/** Of the tools' version, and brings RocksDB's native library. */
+const STREAMS: Artifact[] = [`org.apache.kafka:kafka-streams:${KAFKA_TOOLS_VERSION}`, JSON_LIBRARY, LOGGING];
+const PROGRAMS_FOLDER = join(import.meta.dirname, '..', 'test', 'interop', 'peers');
 
 /** The classpath of Kafka's tools and broker. */
 export async function installKafkaTools(): Promise<string> {
@@ -31,25 +29,35 @@ export async function installKafkaTools(): Promise<string> {
   return classpath(join(folder, 'lib'));
 }
 
-/** The classpath of the newest clients with our driver program (class `Driver`) in it. */
-export async function installKafkaClients(): Promise<string> {
-  const jars = await cached('kafka-clients', CLIENTS, (into) => copyDependencies(CLIENTS, into));
+/** The classpath of the clients, the newest ones unless it is said otherwise, with our driver program (class `Driver`) in it. */
+export async function installKafkaClients(version: string = KAFKA_CLIENTS_VERSION): Promise<string> {
+  const clients: Artifact[] = [`org.apache.kafka:kafka-clients:${version}`, JSON_LIBRARY, LOGGING];
+  const jars = await cached('kafka-clients', clients, (into) => copyDependencies(clients, into));
+  return compiled('kafka-clients-driver', { artifacts: clients, jars, program: 'java' });
+}
+
+/** The classpath of Kafka Streams with our application (class `Application`) in it. */
+export async function installKafkaStreams(): Promise<string> {
+  const jars = await cached('kafka-streams', STREAMS, (into) => copyDependencies(STREAMS, into));
+  return compiled('kafka-streams-application', { artifacts: STREAMS, jars, program: 'java-streams' });
+}
+
+/** Compiles test/interop/peers/<program> against the jars; the classpath of both. */
+async function compiled(
+  name: string,
+  { artifacts, jars, program }: { artifacts: Artifact[]; jars: string; program: string },
+): Promise<string> {
   const library = classpath(join(jars, 'lib'));
-  const sources = readdirSync(PROGRAM_FOLDER)
-    .filter((name) => name.endsWith('.java'))
-    .sort();
-  const texts = sources.map((name) => readFileSync(join(PROGRAM_FOLDER, name), 'utf8'));
-  const program = await cached('kafka-clients-driver', [...CLIENTS, ...texts], async (into) => {
-    await compile('javac', [
-      '-nowarn',
-      '-cp',
-      library,
-      '-d',
-      into,
-      ...sources.map((name) => join(PROGRAM_FOLDER, name)),
-    ]);
+  const folder = join(PROGRAMS_FOLDER, program);
+  const sources = readdirSync(folder)
+    .filter((file) => file.endsWith('.java'))
+    .sort()
+    .map((file) => join(folder, file));
+  const texts = sources.map((path) => readFileSync(path, 'utf8'));
+  const classes = await cached(name, [...artifacts, ...texts], async (into) => {
+    await compile('javac', ['-nowarn', '-cp', library, '-d', into, ...sources]);
   });
-  return `${program}:${library}`;
+  return `${classes}:${library}`;
 }
 
 /** Folders `data` and `metadata` formatted for broker 1; copied for each Kafka we start, as formatting takes a JVM. */

@@ -7,7 +7,7 @@ import { scenario } from './scenario.ts';
 import { served, servedStyles } from './served.ts';
 import { javaExtras } from './java-extras.ts';
 
-const { installed: classpath, skip } = await obtain(installKafkaClients);
+const { installed: classpath, skip } = await obtain(() => installKafkaClients());
 
 const serves = await served();
 

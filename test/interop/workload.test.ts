@@ -22,7 +22,7 @@ const KEEP = process.env['HEADRACE_WORKLOAD_KEEP'];
 /** A write may stay unread for as long as another transaction is open; the rest is for a busy machine. */
 const LAG_MS_MAX = Math.max(...TRANSACTION_TIMEOUTS_MS) + EXPIRY_INTERVAL_MS + 15_000;
 
-const { installed, skip } = await obtain(installKafkaClients);
+const { installed, skip } = await obtain(() => installKafkaClients());
 const serves = await served();
 
 if (serves('transactions', 'transactions under kill and pause')) {

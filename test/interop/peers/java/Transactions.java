@@ -40,6 +40,7 @@ final class Transactions {
         operations.put("txnOffsets", this::offsets);
         // Without an end of what is open: as if the process were gone.
         operations.put("txnLeave", r -> call(r, producer -> producer.close(Duration.ZERO)));
+        operations.put("stableOffset", this::stableOffset);
         operations.put("ends", this::ends);
         operations.put("readAll", this::readAll);
         operations.put("workload", r -> {
@@ -62,7 +63,7 @@ final class Transactions {
     /** A producer with a transactional id, initialised. `timeoutMs`: of its transactions. */
     private Object open(JsonNode request) {
         KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(Map.of(
-            "bootstrap.servers", driver.bootstrap, "transactional.id", Driver.text(request, "id"),
+            "bootstrap.servers", driver.bootstrap, "transactional.id", Driver.text(request, "transactionalId"),
             "transaction.timeout.ms", request.get("timeoutMs").asInt(), "linger.ms", 0, "max.block.ms", 20_000,
             "key.serializer", ByteArraySerializer.class, "value.serializer", ByteArraySerializer.class));
         producers.put(Driver.text(request, "producer"), producer);
@@ -93,6 +94,19 @@ final class Transactions {
         return null;
     }
 
+    /** What a group has committed, once no transaction is open that commits more; TimeoutException when it stays open. */
+    private Object stableOffset(JsonNode request) {
+        TopicPartition partition = Driver.partition(request);
+        Map<String, Object> settings = Map.of(
+            "isolation.level", "read_committed", "group.id", Driver.text(request, "group"));
+        try (KafkaConsumer<byte[], byte[]> consumer = driver.consumer(settings)) {
+            consumer.assign(List.of(partition));
+            Duration timeout = Duration.ofMillis(request.get("timeoutMs").asLong());
+            OffsetAndMetadata found = consumer.committed(java.util.Set.of(partition), timeout).get(partition);
+            return found == null ? -1L : found.offset();
+        }
+    }
+
     /** The ends of partitions, named as topic-partition, under an isolation level. */
     private Object ends(JsonNode request) throws Exception {
         Map<TopicPartition, OffsetSpec> wanted = new HashMap<>();
@@ -108,11 +122,13 @@ final class Transactions {
         return isCommitted ? IsolationLevel.READ_COMMITTED : IsolationLevel.READ_UNCOMMITTED;
     }
 
-    /** Offset and value of every record up to the end under an isolation level, by key. */
+    /** Offset, value and key of every record up to the end under an isolation level, by partition; with `count`, how many. */
     private Object readAll(JsonNode request) throws Exception {
         List<TopicPartition> partitions = new ArrayList<>();
         for (JsonNode key : request.get("keys")) partitions.add(partition(key.asText()));
         Map<String, List<List<Object>>> found = new LinkedHashMap<>();
+        boolean isCount = request.hasNonNull("count");
+        long count = 0;
         Map<String, Object> settings = Map.of("isolation.level", Driver.text(request, "isolation"));
         try (KafkaConsumer<byte[], byte[]> consumer = driver.consumer(settings)) {
             consumer.assign(partitions);
@@ -122,12 +138,15 @@ final class Transactions {
             while (ends.entrySet().stream().anyMatch(end -> consumer.position(end.getKey()) < end.getValue())) {
                 if (System.currentTimeMillis() > deadline) throw new IllegalStateException("not at the ends " + ends);
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
-                    found.computeIfAbsent(record.topic() + "-" + record.partition(), key -> new ArrayList<>())
-                        .add(List.of(record.offset(), new String(record.value(), StandardCharsets.UTF_8)));
+                    count += 1;
+                    if (isCount) continue;
+                    String key = record.key() == null ? "" : new String(record.key(), StandardCharsets.UTF_8);
+                    found.computeIfAbsent(record.topic() + "-" + record.partition(), each -> new ArrayList<>())
+                        .add(List.of(record.offset(), new String(record.value(), StandardCharsets.UTF_8), key));
                 }
             }
         }
-        return found;
+        return isCount ? count : found;
     }
 
     private static TopicPartition partition(String key) {
