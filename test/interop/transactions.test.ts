@@ -1,8 +1,7 @@
 // Transactions of Kafka's Java client, of two versions, call by call: what each isolation level sees and where it ends,
-// fencing, timeouts, offsets in transactions, and a restart in the middle; then what kafka-transactions shows and ends.
+// fencing, timeouts, offsets in transactions, and a restart in the middle.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { isDeepStrictEqual } from 'node:util';
 import {
   installKafkaClients,
   installKafkaTools,
@@ -10,18 +9,17 @@ import {
   KAFKA_TOOLS_VERSION,
 } from '../../scripts/peer-java.ts';
 import { startJava } from './java-peer.ts';
-import { filesBelow, inspectSegments, kafkaTools, type Tools } from './java-tools.ts';
+import { filesBelow, inspectSegments, kafkaTools } from './java-tools.ts';
 import { obtain } from './peer.ts';
 import type { ProcessPeer } from './process-peer.ts';
 import { served } from './served.ts';
 import { startTarget, type Target } from './target.ts';
+import { looks, Producer, TRANSACTION_TIMEOUT_MS } from './transactions-peer.ts';
 import { until } from './until.ts';
 
-const TIMEOUT_MS = 60_000;
 const SHORT_TIMEOUT_MS = 1_000;
 /** How long a consumer waits for an offset that a transaction holds back. */
 const STABLE_MS = 1_500;
-const VIEW_MS_MAX = 10_000;
 /** By their number in the transaction log. */
 const STATES = ['Empty', 'Ongoing', 'PrepareCommit', 'PrepareAbort', 'CompleteCommit', 'CompleteAbort'];
 const SETTINGS = {
@@ -29,82 +27,23 @@ const SETTINGS = {
   'transaction.max.timeout.ms': '120000',
 };
 
+const VERSIONS = [KAFKA_TOOLS_VERSION, KAFKA_CLIENTS_VERSION];
 const { installed, skip } = await obtain(async () => ({
   tools: await installKafkaTools(),
-  clients: await Promise.all(
-    [KAFKA_TOOLS_VERSION, KAFKA_CLIENTS_VERSION].map(async (version) => ({
-      version,
-      classpath: await installKafkaClients(version),
-    })),
+  clients: new Map(
+    await Promise.all(
+      VERSIONS.map(async (version) => [version, await installKafkaClients(version)] as const),
+    ),
   ),
 }));
 const serves = await served();
 
-/** A producer of the peer by name, each call an operation. */
-class Producer {
-  readonly #peer: ProcessPeer;
-  readonly #name: string;
-
-  constructor(peer: ProcessPeer, name: string) {
-    this.#peer = peer;
-    this.#name = name;
-  }
-  open(transactionalId: string, timeoutMs = TIMEOUT_MS): Promise<void> {
-    return this.#peer.call('txnOpen', { producer: this.#name, transactionalId, timeoutMs });
-  }
-  begin(): Promise<void> {
-    return this.#peer.call('txnBegin', { producer: this.#name });
-  }
-  commit(): Promise<void> {
-    return this.#peer.call('txnCommit', { producer: this.#name });
-  }
-  abort(): Promise<void> {
-    return this.#peer.call('txnAbort', { producer: this.#name });
-  }
-  leave(): Promise<void> {
-    return this.#peer.call('txnLeave', { producer: this.#name });
-  }
-  send(topic: string, values: string[], partition = 0): Promise<number[]> {
-    return this.#peer.call('txnSend', { producer: this.#name, topic, partition, values });
-  }
-  offsets(group: string, topic: string, offset: number): Promise<void> {
-    return this.#peer.call('txnOffsets', { producer: this.#name, group, topic, partition: 0, offset });
-  }
-}
-
-/**
- * Waits until a partition looks like this from outside: the answer to a commit or an abort comes before the markers are
- * written.
- */
-async function looks(peer: ProcessPeer, key: string, expected: View): Promise<void> {
-  const isThere = async (): Promise<boolean> => isDeepStrictEqual(await view(peer, key), expected);
-  await until('the view', isThere, { timeoutMs: VIEW_MS_MAX }).catch(() => {});
-  assert.deepEqual(await view(peer, key), expected);
-}
-
-/** By isolation level the end, then the values. */
-interface View {
-  committed: (number | string)[];
-  uncommitted: (number | string)[];
-}
-
-async function view(peer: ProcessPeer, key: string): Promise<View> {
-  const levels = ['read_committed', 'read_uncommitted'] as const;
-  const seen: Record<string, (number | string)[]> = {};
-  for (const isolation of levels) {
-    const read = await peer.call('readAll', { keys: [key], isolation });
-    const ends = await peer.call('ends', { keys: [key], isolation });
-    seen[isolation] = [ends[key], ...(read[key] ?? []).map(([, value]: [number, string]) => value)];
-  }
-  return { committed: seen['read_committed']!, uncommitted: seen['read_uncommitted']! };
-}
-
 const FENCED = /ProducerFencedException|InvalidProducerEpochException/;
 
-for (const client of serves('transactions', 'Java transactions, call by call')
-  ? (installed?.clients ?? [])
-  : []) {
-  describe(`transactions of the Java client ${client.version}`, () => {
+for (const version of VERSIONS.filter((each) =>
+  serves('transactions', `Java transactions call by call, ${each}`),
+)) {
+  describe(`transactions of the Java client ${version}`, { skip: skip ?? false }, () => {
     let target: Target;
     let java: ProcessPeer;
     let producers = 0;
@@ -112,7 +51,7 @@ for (const client of serves('transactions', 'Java transactions, call by call')
 
     before(async () => {
       target = await startTarget({ settings: SETTINGS });
-      java = await startJava(client.classpath, target.bootstrap);
+      java = await startJava(installed!.clients.get(version)!, target.bootstrap);
     });
     after(async () => {
       await java?.close();
@@ -236,18 +175,18 @@ for (const client of serves('transactions', 'Java transactions, call by call')
       assert.deepEqual(await committed(), []);
       await assert.rejects(stable(STABLE_MS), /TimeoutException/);
       await one.commit();
-      assert.equal(await stable(TIMEOUT_MS), 5);
+      assert.equal(await stable(TRANSACTION_TIMEOUT_MS), 5);
       assert.deepEqual(await committed(), [5]);
       await one.begin();
       await one.send('moved', ['aborted']);
       await one.offsets('movers', 'moved', 9);
       assert.deepEqual(await committed(), [5]);
       await one.abort();
-      assert.equal(await stable(TIMEOUT_MS), 5);
+      assert.equal(await stable(TRANSACTION_TIMEOUT_MS), 5);
       await one.begin();
       await one.offsets('movers', 'moved', 7);
       await one.commit();
-      assert.equal(await stable(TIMEOUT_MS), 7);
+      assert.equal(await stable(TRANSACTION_TIMEOUT_MS), 7);
     });
 
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
@@ -274,7 +213,12 @@ for (const client of serves('transactions', 'Java transactions, call by call')
         await open.commit();
         const both = [3, 'before', 'after'];
         await looks(java, `${topic}-0`, { committed: both, uncommitted: both });
-        const stable = { group: `restarted-${signal}`, topic, partition: 0, timeoutMs: TIMEOUT_MS };
+        const stable = {
+          group: `restarted-${signal}`,
+          topic,
+          partition: 0,
+          timeoutMs: TRANSACTION_TIMEOUT_MS,
+        };
         assert.equal(await java.call('stableOffset', stable), 3);
         await looks(java, `${topic}-1`, {
           committed: [2],
@@ -310,83 +254,6 @@ for (const client of serves('transactions', 'Java transactions, call by call')
       ];
       const ends = ['Commit', 'Abort', 'Commit'].flatMap(transaction);
       assert.deepEqual(log, [['Empty', 0], ...ends]);
-    });
-  });
-}
-
-if (serves('listing transactions', 'kafka-transactions')) {
-  describe('kafka-transactions', { skip: skip ?? false }, () => {
-    let target: Target;
-    let java: ProcessPeer;
-    let tool: Tools['tool'];
-    let server: string[];
-
-    before(async () => {
-      target = await startTarget({ settings: SETTINGS });
-      java = await startJava(installed!.clients[0]!.classpath, target.bootstrap);
-      ({ tool } = kafkaTools(installed!.tools));
-      server = ['--bootstrap-server', target.bootstrap];
-    });
-    after(async () => {
-      await java?.close();
-      await target?.discard();
-    });
-    /** The rows of a table as the tool prints it, by column. */
-    const table = async (args: string[]): Promise<Record<string, string>[]> => {
-      const [head, ...rows] = (await tool('transactions', [...server, ...args]))
-        .split('\n')
-        .filter((line) => line.includes('\t'))
-        .map((line) => line.split('\t').map((cell) => cell.trim()));
-      return rows.map((row) => Object.fromEntries(head!.map((name, index) => [name, row[index]!])));
-    };
-
-    test('lists, describes and finds transactions, and aborts one by partition and offset', async () => {
-      await java.createTopic('tools', 2, {});
-      const [done, open] = [new Producer(java, 'done'), new Producer(java, 'open')];
-      await done.open('done');
-      await done.begin();
-      await done.send('tools', ['done']);
-      await done.commit();
-      await open.open('open');
-      await open.begin();
-      await open.send('tools', ['open'], 1);
-
-      const listed = await table(['list']);
-      assert.deepEqual(
-        listed.map((row) => [row['TransactionalId'], row['TransactionState']]).sort(),
-        [
-          ['done', 'CompleteCommit'],
-          ['open', 'Ongoing'],
-        ],
-        JSON.stringify(listed),
-      );
-      assert.equal((await table(['list', '--duration-filter', '3600000'])).length, 0);
-      assert.deepEqual(
-        (await table(['list', '--transactional-id-pattern', 'do.*'])).map((row) => row['TransactionalId']),
-        ['done'],
-      );
-
-      const [described] = await table(['describe', '--transactional-id', 'open']);
-      assert.deepEqual(
-        [described!['TransactionState'], described!['TransactionTimeoutMs'], described!['TopicPartitions']],
-        ['Ongoing', String(TIMEOUT_MS), 'tools-1'],
-      );
-      const [active] = await table(['describe-producers', '--topic', 'tools', '--partition', '1']);
-      assert.equal(active!['ProducerId'], described!['ProducerId']);
-      assert.equal(active!['CurrentTransactionStartOffset'], '0');
-      const [quiet] = await table(['describe-producers', '--topic', 'tools', '--partition', '0']);
-      assert.equal(quiet!['CurrentTransactionStartOffset'], 'None');
-
-      // The coordinator knows of it, so it does not hang.
-      const hanging = ['find-hanging', '--broker-id', '1', '--max-transaction-timeout', '0'];
-      assert.deepEqual(await table(hanging), []);
-
-      await tool('transactions', [
-        ...server,
-        ...['abort', '--topic', 'tools', '--partition', '1', '--start-offset', '0'],
-      ]);
-      await looks(java, 'tools-1', { committed: [2], uncommitted: [2, 'open'] });
-      await looks(java, 'tools-0', { committed: [2, 'done'], uncommitted: [2, 'done'] });
     });
   });
 }

@@ -160,7 +160,7 @@ class Drive {
     const random = this.#random.fork('faults');
     const { target } = this.#plan;
     for (;;) {
-      await delay(Math.min(random.between(500, 5_000), Math.max(0, endsAtMs - Date.now())));
+      await delay(Math.min(random.between(300, 3_000), Math.max(0, endsAtMs - Date.now())));
       if (Date.now() >= endsAtMs) return;
       const kind = random.integer(10);
       if (kind < 4) {
