@@ -59,6 +59,7 @@ async function start(flags: StartFlags): Promise<void> {
     { realPorts },
     { createLogger },
     { machineMemoryBytes },
+    { startThread },
     load,
   ] = await Promise.all([
     import('../src/broker/broker.ts'),
@@ -66,6 +67,7 @@ async function start(flags: StartFlags): Promise<void> {
     import('../src/runtime/ports.ts'),
     import('../src/runtime/logger.ts'),
     import('../src/runtime/memory.ts'),
+    import('../src/runtime/threads.ts'),
     import('../src/metadata/configs/load.ts'),
   ]);
   const logger = createLogger({ destination: process.stderr });
@@ -82,6 +84,7 @@ async function start(flags: StartFlags): Promise<void> {
       ports: realPorts({ logger }),
       configs: loaded.settings,
       memoryBytes: machineMemoryBytes(),
+      startCleanerThread: () => startThread(new URL('./cleaner-thread.ts', import.meta.url)),
       logLevels: logLevels('INFO', (level) => logger.setLevel(LEVELS[level])),
     });
     stopOnSignal(broker.stop);

@@ -109,6 +109,20 @@ export class DiskError extends Error {
   }
 }
 
+/** One end of the way between two threads. Messages are plain values: the other side gets a copy. */
+export interface ThreadPort {
+  post(message: object): void;
+  onMessage: (message: unknown) => void;
+}
+
+/** A thread of this process, seen by the one that started it. */
+export interface Thread extends ThreadPort {
+  /** Called once when it has ended by itself; with an error when that was why. */
+  onExit: (error: Error | undefined) => void;
+  /** Ends it, whatever it is doing. */
+  terminate(): void;
+}
+
 export interface Network {
   /** Resolves when it listens; port 0 takes a free one. Rejects with an Error whose `code` is EADDRINUSE, EACCES... */
   listen(options: ListenOptions, onConnection: (connection: Connection) => void): Promise<Listener>;

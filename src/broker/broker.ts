@@ -4,7 +4,7 @@
  * registration, partitions, coordinators, and then the requests that may have come in meanwhile.
  */
 import { join } from 'node:path';
-import type { MetadataStore, Ports } from '../base/ports.ts';
+import type { MetadataStore, Ports, Thread } from '../base/ports.ts';
 import { SlabPool } from '../base/slab-pool.ts';
 import { printUuid, randomUuid } from '../base/uuid.ts';
 import { GroupCoordinator } from '../groups/group-coordinator.ts';
@@ -53,6 +53,8 @@ export interface BrokerOptions {
   readonly memoryBytes?: number;
   /** What the logs together may keep in memory and open. */
   readonly logLimits?: Omit<LogLimits, 'producerIdExpirationMs'>;
+  /** Starts the thread that compacts logs (bin/cleaner-thread.ts); without it that is done on the main loop. */
+  readonly startCleanerThread?: () => Thread;
   /** Without it, everybody may do everything. */
   readonly authorizer?: Authorizer;
   /** What clients see and set of the process's logger. */
@@ -151,6 +153,10 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     producerIdExpirationMs: settings.log.producerIdExpirationMs,
     topicIdOf: (topic) => image.topics.get(topic)?.id,
     highWatermarkOf: (log) => partitions.get(log.topic, log.partition)?.highWatermark ?? log.durableEndOffset,
+    cleaner: {
+      settings: () => current.value.log.cleaner,
+      ...(options.startCleanerThread === undefined ? {} : { startThread: options.startCleanerThread }),
+    },
   });
   undo.push(() => logDirectories.shutdown());
 

@@ -31,6 +31,8 @@ export class LogContents implements DurableLog, ReadableLog {
   /** What the directory's checkpoint holds durably: segments are removed only below it. */
   durableStartOffset: number;
   logEndOffset: number;
+  /** Where the last cleaning ended (cleaner/); undefined: there was none. */
+  cleanedTo: number | undefined;
   isClosed = false;
   onDurable: (endOffset: number) => void = () => {};
 
@@ -47,14 +49,16 @@ export class LogContents implements DurableLog, ReadableLog {
     this.logStartOffset = state.logStartOffset;
     this.durableStartOffset = state.isNew ? 0 : state.logStartOffset;
     this.logEndOffset = state.logEndOffset;
+    this.cleanedTo = state.cleanedTo;
   }
 
   get activeBaseOffset(): number {
     return this.segments.active.baseOffset;
   }
 
+  /** Or it was, before its cleanup.policy changed. */
   get isCompacted(): boolean {
-    return this.settings.cleanupPolicy.compact;
+    return this.settings.cleanupPolicy.compact || this.cleanedTo !== undefined;
   }
 
   /** -1 before the first. */

@@ -6,6 +6,8 @@
 import { DiskError } from '../base/ports.ts';
 import { ZERO_UUID } from '../base/uuid.ts';
 import type { PartitionOffset } from './checkpoint-file.ts';
+import { makeCleaner, type CleanerOptions } from './cleaner/make-cleaner.ts';
+import type { LogCleaner } from './cleaner/log-cleaner.ts';
 import { describeDirectories, type DirectoryDescription } from './directory-description.ts';
 import { logEnvironment, type LogEnvironment, type LogLimits, type LogPorts } from './environment.ts';
 import * as names from './file-names.ts';
@@ -46,6 +48,7 @@ export interface LogDirectoriesOptions extends LogLimits {
   readonly topicIdOf?: (topic: string) => string | undefined;
   /** Of a log, for retention; without it what is durable. */
   readonly highWatermarkOf?: (log: Log) => number;
+  readonly cleaner?: CleanerOptions;
 }
 
 export interface CreateOptions extends names.TopicPartition {
@@ -73,6 +76,8 @@ export class LogDirectories {
   /** Partitions whose files are there but damaged, or in a directory that failed: by name, why. */
   readonly #offline = new Map<string, string>();
   readonly #moves = new Map<string, Move>();
+  /** Compacts the logs whose cleanup.policy says so. */
+  readonly cleaner: LogCleaner;
   #wasClean = false;
   #retention: Promise<void> | undefined;
   #isClosed = false;
@@ -81,6 +86,12 @@ export class LogDirectories {
     this.#options = options;
     this.#environment = logEnvironment(options.ports, options);
     this.#directories = options.directories.map((path) => new LogDirectory(this.#environment, path));
+    this.cleaner = makeCleaner(this.#environment, options.cleaner ?? {}, {
+      logs: () => this.#logs.values(),
+      highWatermarkOf: (log) => this.#highWatermarkOf(log),
+      isPaused: (name) => this.#moves.has(name),
+      checkpoint: (log) => this.#directoryOf(log).checkpointCleaner(),
+    });
   }
 
   /**
@@ -121,6 +132,7 @@ export class LogDirectories {
     this.#every(this.#options.checkpointIntervalMs ?? CHECKPOINT_INTERVAL_MS, () => this.checkpoint());
     this.#every(this.#options.retentionIntervalMs ?? RETENTION_INTERVAL_MS, () => this.deleteOldSegments());
     this.#every(PRODUCER_EXPIRY_INTERVAL_MS, () => this.#removeExpiredProducers());
+    this.cleaner.start();
   }
 
   #every(intervalMs: number, action: () => void | Promise<unknown>): void {
@@ -273,6 +285,7 @@ export class LogDirectories {
   remove(of: names.TopicPartition): void {
     const name = names.partitionName(of.topic, of.partition);
     this.#cancelMove(name);
+    this.cleaner.abort(name);
     const log = this.#logs.get(name);
     this.#offline.delete(name);
     if (log === undefined) {
@@ -331,6 +344,7 @@ export class LogDirectories {
     const onCaughtUp = (): void => this.#swap(name, { log, future, target });
     const move = new ReplicaMove({ log, future, clock: this.#environment.clock, onCaughtUp });
     this.#moves.set(name, { move, future, target });
+    this.cleaner.abort(name);
     move.run().catch((error: unknown) => {
       this.#environment.logger.error(
         { log: log.folder, directory: path, error },
@@ -362,6 +376,7 @@ export class LogDirectories {
     const source = this.#directoryOf(log);
     const before = log.folder;
     target.forget(name);
+    target.expectCleaned(log);
     const folder = target.pathOf(name);
     disk.rename(future.folder, folder);
     disk.syncDirectory(target.path);
@@ -445,12 +460,16 @@ export class LogDirectories {
       if (this.#isClosed) return;
       if (log.failure !== undefined) continue;
       try {
-        log.deleteOldSegments(nowMs, this.#options.highWatermarkOf?.(log) ?? log.durableEndOffset);
+        log.deleteOldSegments(nowMs, this.#highWatermarkOf(log));
       } catch (error) {
         if (!(error instanceof StorageError)) throw error;
         this.#environment.logger.warn({ log: log.folder, error }, 'old segments could not be deleted');
       }
     }
+  }
+
+  #highWatermarkOf(log: Log): number {
+    return this.#options.highWatermarkOf?.(log) ?? log.durableEndOffset;
   }
 
   #removeExpiredProducers(): void {
@@ -466,6 +485,7 @@ export class LogDirectories {
 
   /** Makes everything durable and marks the shutdown clean, so that the next start is quick. */
   async shutdown(options: { readonly brokerEpoch?: number } = {}): Promise<void> {
+    await this.cleaner.stop();
     this.#stop();
     for (const { move } of this.#moves.values()) move.cancel();
     await Promise.all(this.#directories.map((directory) => directory.close(options.brokerEpoch ?? -1)));
@@ -479,6 +499,7 @@ export class LogDirectories {
 
   #stop(): void {
     this.#isClosed = true;
+    this.cleaner.halt();
     this.#environment.timers.cancelAll();
   }
 }

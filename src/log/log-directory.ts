@@ -30,6 +30,8 @@ import type { Log } from './log.ts';
 import { isPassing } from './storage-error.ts';
 import { SyncRounds, type Syncable } from './sync-rounds.ts';
 
+/** What a folder that is made anew must not inherit. */
+const FORGOTTEN = [names.RECOVERY_POINT_CHECKPOINT, names.LOG_START_CHECKPOINT, names.CLEANER_CHECKPOINT];
 /** Who holds the lock, in words, for the one that does not get it. */
 const HOLDER_FILE = '.lock-holder';
 
@@ -298,12 +300,44 @@ export class LogDirectory implements LogHome {
     }
   }
 
+  /** `cleaner-offset-checkpoint`; durable when it resolves. */
+  checkpointCleaner(): Promise<void> {
+    this.#checkpointing = this.#checkpointing.then(() => this.#checkpointCleaner());
+    return this.#checkpointing;
+  }
+
+  async #checkpointCleaner(): Promise<void> {
+    if (this.failure !== undefined) return;
+    try {
+      const rewrite = await this.#rewrite(names.CLEANER_CHECKPOINT, this.#cleanedTo());
+      if (this.failure === undefined && rewrite === 'written')
+        this.#environment.disk.syncDirectory(this.path);
+    } catch (error) {
+      this.#checkpointFailed(error);
+    }
+  }
+
+  #cleanedTo(): PartitionOffset[] {
+    const cleaned: PartitionOffset[] = [];
+    for (const { topic, partition, cleanedTo } of this.logs.values()) {
+      if (cleanedTo !== undefined) cleaned.push({ topic, partition, offset: cleanedTo });
+    }
+    return cleaned;
+  }
+
+  /** As above, at once, with a log that is about to come here: where it has gaps, they must not look like damage. */
+  expectCleaned({ topic, partition, cleanedTo }: Log): void {
+    if (cleanedTo === undefined) return;
+    const offsets = [...this.#cleanedTo(), { topic, partition, offset: cleanedTo }];
+    this.#rewriteNow(names.CLEANER_CHECKPOINT, offsets);
+  }
+
   /**
    * A folder of this name is about to be made, or is gone: what the checkpoints say of the name does not hold for the
    * next one, and must not survive a crash.
    */
   forget(name: string): void {
-    for (const checkpoint of [names.RECOVERY_POINT_CHECKPOINT, names.LOG_START_CHECKPOINT]) {
+    for (const checkpoint of FORGOTTEN) {
       if (!this.#named.get(checkpoint)?.has(name)) continue;
       const entries: PartitionOffset[] = [];
       for (const [folder, offset] of this.readCheckpoint(checkpoint)) {

@@ -56,6 +56,7 @@ class Loading {
     const shutdown = directory.takeCleanShutdown();
     const recoveryPoints = directory.readCheckpoint(names.RECOVERY_POINT_CHECKPOINT);
     const logStarts = directory.readCheckpoint(names.LOG_START_CHECKPOINT);
+    const cleanedTo = directory.readCheckpoint(names.CLEANER_CHECKPOINT);
     const unclean: LoadOptions[] = [];
     for (const name of this.#environment.disk.list(directory.path)) {
       const folder = names.parsePartitionFolder(name);
@@ -64,7 +65,7 @@ class Loading {
         if (folder.mark !== 'stray') this.#listener.onLeftover(directory.pathOf(name));
         continue;
       }
-      const options = this.#loadOptions(folder, { shutdown, recoveryPoints, logStarts });
+      const options = this.#loadOptions(folder, { shutdown, recoveryPoints, logStarts, cleanedTo });
       if (options !== undefined && !this.#loadClean(options)) unclean.push(options);
     }
     await this.#recover(unclean);
@@ -79,6 +80,7 @@ class Loading {
       readonly shutdown: CleanShutdown | undefined;
       readonly recoveryPoints: ReadonlyMap<string, number>;
       readonly logStarts: ReadonlyMap<string, number>;
+      readonly cleanedTo: ReadonlyMap<string, number>;
     },
   ): LoadOptions | undefined {
     const { topic, partition } = folder;
@@ -105,6 +107,7 @@ class Loading {
       settings: this.#listener.settingsFor(topic),
       logStartOffset: from.logStarts.get(name) ?? 0,
       recoveryPoint: from.recoveryPoints.get(name) ?? 0,
+      cleanedTo: from.cleanedTo.get(name),
       // One that the shutdown did not know was damaged, or somebody has put it here since.
       wasClean: shutdown !== undefined && (shutdown.logs === undefined || cleanLog !== undefined),
       cleanLog,

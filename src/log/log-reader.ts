@@ -81,16 +81,25 @@ export class LogReader {
   async #readLater(options: ReadOptions): Promise<LogRead> {
     const cuts = this.#cuts;
     const { segments } = this.#log;
+    const { replacements } = segments;
     for (let index = Math.max(0, segments.floorIndex(options.offset)); ; index++) {
       const segment = segments.at(index);
       if (segment === undefined) return nothingAt(options.offset);
       const read = this.#begin(segment, options);
       for (let target = read.next(); target !== undefined; target = read.next()) {
-        read.took(target, await segment.file().readAsync(read.position, target));
+        try {
+          read.took(target, await segment.file().readAsync(read.position, target));
+        } catch (error) {
+          if (replacements === segments.replacements) throw error;
+          // Its files are gone already.
+          return this.#readLater(options);
+        }
       }
       // Cut off while it was read: what was read is not the log's any more.
       if (cuts !== this.#cuts) return nothingAt(options.offset);
       if (read.result !== undefined) return this.#end(read, read.result);
+      // Cleaned while it was read: the next segment may have become part of this one.
+      if (replacements !== segments.replacements) return this.#readLater(options);
       this.#checkNoGap(segments.at(index + 1)?.baseOffset, options.offset);
     }
   }

@@ -3,6 +3,7 @@
  * makes them superfluous is durable, in an order in which no crash leaves a gap.
  */
 import { loadAborted } from './aborted-transactions.ts';
+import type { LogCleaning } from './cleaner/log-cleaning.ts';
 import type { Durability } from './durability.ts';
 import type { LogEnvironment } from './environment.ts';
 import type { LogContents } from './log-contents.ts';
@@ -18,17 +19,24 @@ export class LogShrinker {
   readonly #durability: Durability;
   readonly #reader: LogReader;
   readonly #writer: LogWriter;
+  readonly #cleaning: LogCleaning;
 
   constructor(
     environment: LogEnvironment,
     log: LogContents,
-    parts: { readonly durability: Durability; readonly reader: LogReader; readonly writer: LogWriter },
+    parts: {
+      readonly durability: Durability;
+      readonly reader: LogReader;
+      readonly writer: LogWriter;
+      readonly cleaning: LogCleaning;
+    },
   ) {
     this.#environment = environment;
     this.#log = log;
     this.#durability = parts.durability;
     this.#reader = parts.reader;
     this.#writer = parts.writer;
+    this.#cleaning = parts.cleaning;
   }
 
   /** Moves the log's start up to `offset`, which the caller has checked against the high watermark. */
@@ -96,7 +104,8 @@ export class LogShrinker {
       this.#log.segments.at(count + 1)!.baseOffset <= startOffset
     )
       count += 1;
-    if (count === 0) return 0;
+    // A cleaned segment gets its name first; the next call takes it.
+    if (count === 0 || this.#cleaning.isSwapping) return 0;
     // The seal of what is removed would find no file.
     if (this.#log.segments.list.slice(0, count).some((segment) => segment.isUnsynced)) return 0;
     this.#removeFiles(this.#log.segments.removeFirst(count));
@@ -133,6 +142,7 @@ export class LogShrinker {
       return true;
     }
     this.#log.guard(() => {
+      this.#cleaning.settle();
       const index = this.#log.segments.floorIndex(offset);
       loadAborted(this.#environment, this.#log, this.#log.segments.list[index]);
       const end = this.#log.segments.list[index].batchStart(offset);
@@ -149,6 +159,7 @@ export class LogShrinker {
   truncateFullyAndStartAt(offset: number): void {
     this.#log.mustBeUsable();
     this.#log.guard(() => {
+      this.#cleaning.settle();
       this.#durability.cutting(0, this.#log);
       const removed = this.#log.segments.removeFrom(0);
       this.#removeFiles([...removed].reverse());
@@ -167,6 +178,7 @@ export class LogShrinker {
 
   #cutAt(endOffset: number, removed: readonly Segment[]): void {
     this.#log.logEndOffset = endOffset;
+    if (this.#log.cleanedTo !== undefined) this.#log.cleanedTo = Math.min(this.#log.cleanedTo, endOffset);
     this.#log.logStartOffset = Math.min(this.#log.logStartOffset, endOffset);
     this.#reader.cut(endOffset);
     this.#log.epochs.truncateFromEnd(endOffset);

@@ -21,6 +21,7 @@ export interface LogState {
   readonly logStartOffset: number;
   readonly logEndOffset: number;
   readonly recoveryPoint: number;
+  readonly cleanedTo?: number;
   /** Names and files that the first round must make durable. */
   readonly unsynced: readonly DiskFile[];
   readonly isNew: boolean;

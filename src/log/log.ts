@@ -12,6 +12,7 @@
 import { assert } from '../base/assert.ts';
 import { loadAborted } from './aborted-transactions.ts';
 import type { AppendOptions, AppendResult } from './append-result.ts';
+import { LogCleaning } from './cleaner/log-cleaning.ts';
 import { nothingAt, type LogRead, type ReadOptions } from './segment-read.ts';
 import type { CleanLog } from './directory-files.ts';
 import { Durability } from './durability.ts';
@@ -46,6 +47,7 @@ export class Log {
   onDurable: (endOffset: number) => void = () => {};
   /** Called once when the log can no longer be used. */
   onFailure: (error: Error) => void = () => {};
+  readonly cleaning: LogCleaning;
   readonly #environment: LogEnvironment;
   readonly #log: LogContents;
   readonly #durability: Durability;
@@ -76,7 +78,14 @@ export class Log {
     this.#reader = reader;
     this.#durability = durability;
     this.#writer = writer;
-    this.#shrinker = new LogShrinker(environment, log, { durability, reader, writer });
+    const abortedOf = (segment: Segment): readonly AbortedTransaction[] => this.#abortedIn(segment);
+    this.cleaning = new LogCleaning(environment, log, { durability, abortedOf });
+    this.#shrinker = new LogShrinker(environment, log, {
+      durability,
+      reader,
+      writer,
+      cleaning: this.cleaning,
+    });
   }
 
   get topicPartition(): TopicPartition {
@@ -114,6 +123,11 @@ export class Log {
 
   get sizeBytes(): number {
     return this.#log.segments.sizeBytes;
+  }
+
+  /** Where the log's last cleaning ended; undefined before the first. */
+  get cleanedTo(): number | undefined {
+    return this.#log.cleanedTo;
   }
 
   get segmentCount(): number {
@@ -184,6 +198,7 @@ export class Log {
    */
   async close(): Promise<CleanLog> {
     this.#log.mustBeUsable();
+    this.#log.guard(() => this.cleaning.settle());
     this.#log.guard(() => this.#durability.addFiles(this.#log.segments.active.writeTransactionIndex()));
     await this.#durability.close();
     const clean = this.#log.guard(() => this.#save());
@@ -213,6 +228,7 @@ export class Log {
   /** Lets go of files and memory, without making anything durable. */
   release(): void {
     this.#log.isClosed = true;
+    this.cleaning.forget();
     this.#reader.clear();
     this.#durability.stop(`${this.#log.folder}: the log is closed`);
     for (const segment of this.#log.segments.list) segment.release();
@@ -426,6 +442,7 @@ export class Log {
   takeOver(copy: Log): void {
     assert(copy.#log.logEndOffset === this.#log.logEndOffset, 'the copy is complete');
     for (const segment of this.#log.segments.list) segment.release();
+    this.cleaning.forget();
     this.#log.takeOver(copy.#log);
     copy.#log.isClosed = true;
     copy.#reader.clear();

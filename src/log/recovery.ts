@@ -45,6 +45,8 @@ export interface LoadOptions {
   readonly wasClean: boolean;
   /** What the clean shutdown noted of this log. */
   readonly cleanLog: CleanLog | undefined;
+  /** From the cleaner's checkpoint: offsets may be missing, whatever the cleanup.policy is now. */
+  readonly cleanedTo?: number | undefined;
 }
 
 /** Undefined: there was no clean shutdown, or its record does not match: `recoverLog` is for those. Throws DamagedLog. */
@@ -52,7 +54,9 @@ export function openCleanLog(environment: LogEnvironment, options: LoadOptions):
   const { cleanLog, settings } = options;
   if (!options.wasClean) return undefined;
   const folder = listFolder(environment.disk, options.folder);
-  if (folder.marked.length > 0 || folder.logs.length === 0) return undefined;
+  removeDeleted(environment, folder);
+  if (folder.marked.some(({ mark }) => mark !== names.DELETED_SUFFIX) || folder.logs.length === 0)
+    return undefined;
   const epochs = readEpochs(environment, folder, cleanLog?.crc.epochs);
   // Without them everything would have to be looked at again.
   if (epochs === undefined && cleanLog?.crc.epochs !== undefined) return undefined;
@@ -99,9 +103,25 @@ export function openCleanLog(environment: LogEnvironment, options: LoadOptions):
     logStartOffset,
     logEndOffset,
     recoveryPoint: logEndOffset,
+    ...cleanedTo(options),
     unsynced: [],
     isNew: false,
   };
+}
+
+/** What was waiting for file.delete.delay.ms when the broker stopped. */
+function removeDeleted({ disk }: LogEnvironment, { path, marked }: LogFolder): void {
+  for (const { offset, suffix, mark } of marked) {
+    if (mark === names.DELETED_SUFFIX) disk.remove(`${path}/${names.segmentFileName(offset, suffix)}${mark}`);
+  }
+}
+
+function cleanedTo({ cleanedTo: offset }: LoadOptions): { cleanedTo: number } | undefined {
+  return offset === undefined ? undefined : { cleanedTo: offset };
+}
+
+function isCompacted({ settings, cleanedTo }: LoadOptions): boolean {
+  return settings.cleanupPolicy.compact || cleanedTo !== undefined;
 }
 
 /** After a kill or a power cut. Reads in the background, so that other work goes on. Rejects with DamagedLog. */
@@ -168,32 +188,45 @@ class Recovery {
     return this.#settle(logEndOffset);
   }
 
-  /** Leftovers of deletions and of a compaction that had not finished go; one that had is completed. */
+  /**
+   * Leftovers of deletions and of a compaction that had not finished go; one that had is completed: what it was made of
+   * goes, and it gets its name. Its content was durable before, its name need not have been.
+   */
   #finishInterruptedWork(): void {
     const { disk } = this.#environment;
     const pathOf = (file: names.SegmentFileName, mark: string): string =>
       `${this.#folder.path}/${names.segmentFileName(file.offset, file.suffix)}${mark}`;
     const { marked } = this.#folder;
     if (marked.length === 0) return;
-    const cleanedFrom = Math.min(
-      ...marked.filter((file) => file.mark === names.CLEANED_SUFFIX).map((file) => file.offset),
+    const unfinished = new Set(
+      marked.filter((file) => file.mark === names.CLEANED_SUFFIX).map((file) => file.offset),
+    );
+    const finished = new Set(
+      marked
+        .filter((file) => file.mark === names.SWAP_SUFFIX && file.suffix === names.LOG_SUFFIX)
+        .map((file) => file.offset)
+        .filter((offset) => !unfinished.has(offset)),
     );
     const swaps: names.SegmentFileName[] = [];
     for (const file of marked) {
-      if (file.mark === names.SWAP_SUFFIX && file.offset < cleanedFrom) swaps.push(file);
+      // Indexes without their log file belong to what is gone, or to what has its name already and gets them anew.
+      if (file.mark === names.SWAP_SUFFIX && finished.has(file.offset)) swaps.push(file);
       else disk.remove(pathOf(file, file.mark));
     }
-    let swappedTo = -Infinity;
-    for (const file of swaps) {
-      if (file.suffix === names.LOG_SUFFIX) swappedTo = Math.max(swappedTo, this.#endOfSwap(file.offset));
-    }
-    const swappedFrom = Math.min(...swaps.map((file) => file.offset));
-    for (const offset of this.#folder.logs) {
-      if (offset < swappedFrom || offset >= swappedTo) continue;
-      for (const suffix of names.SEGMENT_SUFFIXES) disk.remove(pathOf({ offset, suffix, mark: '' }, ''));
-    }
-    for (const file of swaps) disk.rename(pathOf(file, file.mark), pathOf(file, ''));
     disk.syncDirectory(this.#folder.path);
+    if (swaps.length > 0) {
+      for (const offset of finished) {
+        const end = this.#endOfSwap(offset);
+        for (const old of this.#folder.logs) {
+          if (old !== offset && (old < offset || old >= end)) continue;
+          for (const suffix of names.SEGMENT_SUFFIXES)
+            disk.remove(pathOf({ offset: old, suffix, mark: '' }, ''));
+        }
+      }
+      disk.syncDirectory(this.#folder.path);
+      for (const file of swaps) disk.rename(pathOf(file, file.mark), pathOf(file, ''));
+      disk.syncDirectory(this.#folder.path);
+    }
     this.#folder = listFolder(disk, this.#folder.path);
   }
 
@@ -295,7 +328,7 @@ class Recovery {
 
   /** The end offset of the segment, cut behind its last good batch; it is marked active when it was cut. */
   async #scanSegment(segment: Segment, isLast: boolean): Promise<number> {
-    const { cleanupPolicy } = this.#options.settings;
+    const mayMiss = isCompacted(this.#options);
     let next = segment.baseOffset;
     const aborted: AbortedTransaction[] = [];
     this.#scanned.push(segment);
@@ -310,7 +343,7 @@ class Recovery {
         const lastOffset = header.lastOffset(buffer, at);
         const epoch = header.partitionLeaderEpoch(buffer, at);
         const latestEpoch = this.#epochs.latestEpoch;
-        const isNext = cleanupPolicy.compact ? baseOffset >= next : baseOffset === next;
+        const isNext = mayMiss ? baseOffset >= next : baseOffset === next;
         const isGood =
           isNext &&
           lastOffset >= baseOffset &&
@@ -365,7 +398,7 @@ class Recovery {
 
   /** Each segment below must end where the next begins. */
   #checkChainBelow(endIndex: number): void {
-    if (this.#options.settings.cleanupPolicy.compact) return;
+    if (isCompacted(this.#options)) return;
     for (let index = 0; index < endIndex; index++) {
       const end = this.#segments.at(index)!.endOffset();
       const next = this.#segments.at(index + 1)!.baseOffset;
@@ -434,6 +467,7 @@ class Recovery {
       logStartOffset: start,
       logEndOffset: endOffset,
       recoveryPoint: active.baseOffset,
+      ...cleanedTo(this.#options),
       unsynced: [],
       isNew: false,
     };

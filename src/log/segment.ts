@@ -40,6 +40,8 @@ export interface SegmentOptions {
   readonly hasTransactionIndex: boolean;
   /** The index files are as a clean shutdown left them. */
   readonly unsyncedIndexes?: UnsyncedIndexes;
+  /** What the names of the files end in. */
+  readonly mark?: string;
 }
 
 /** CRC-32Cs of index files that were written without a sync; without CRCs there are no such files. */
@@ -83,6 +85,7 @@ export class Segment implements OpenFile, LoadedIndex {
     this.rollJitterMs = options.rollJitterMs;
     this.indexIntervalBytes = options.indexIntervalBytes;
     this.#folder = options.folder;
+    this.#mark = options.mark ?? '';
     this.#sizeBytes = options.isNew ? 0 : (options.sizeBytes ?? -1);
     const isEmpty = this.#sizeBytes === 0;
     this.#maxTimestamp = isEmpty ? -1 : UNKNOWN;
@@ -212,11 +215,12 @@ export class Segment implements OpenFile, LoadedIndex {
 
   /** By the clock of the records where they have one, as Kafka does: replaying old data rolls as the original did. */
   #waitedMs(maxTimestamp: number, nowMs: number): number {
-    const first = this.#firstBatchTimestamp();
+    const first = this.firstTimestamp();
     return first >= 0 ? maxTimestamp - first : nowMs - this.createdMs;
   }
 
-  #firstBatchTimestamp(): number {
+  /** The largest timestamp of the first batch; -1 when there is none. */
+  firstTimestamp(): number {
     if (this.#firstTimestamp !== UNKNOWN) return this.#firstTimestamp;
     const bytes = Buffer.alloc(header.BATCH_HEADER_BYTES);
     const isThere = this.file().read(0, bytes) === bytes.length;
@@ -503,16 +507,21 @@ export class Segment implements OpenFile, LoadedIndex {
 
   /** Gives the files their `.deleted` names. Files that are not there are passed over. */
   markDeleted(): void {
-    this.#environment.openFiles.delete(this);
-    this.closeFile();
     this.#environment.loadedIndexes.delete(this);
     this.isActive = false;
+    this.renameTo(names.DELETED_SUFFIX);
+  }
+
+  /** Gives the files names that end in `mark`, which may be empty. */
+  renameTo(mark: string): void {
+    this.#environment.openFiles.delete(this);
+    this.closeFile();
     const { disk } = this.#environment;
-    for (const suffix of names.SEGMENT_SUFFIXES) {
-      const path = this.path(suffix);
-      if (disk.stat(path) !== undefined) disk.rename(path, path + names.DELETED_SUFFIX);
+    const from = names.SEGMENT_SUFFIXES.map((suffix) => this.path(suffix));
+    this.#mark = mark;
+    for (const [index, suffix] of names.SEGMENT_SUFFIXES.entries()) {
+      if (disk.stat(from[index]) !== undefined) disk.rename(from[index], this.path(suffix));
     }
-    this.#mark = names.DELETED_SUFFIX;
   }
 
   /** Removes the files under whatever name they have. */

@@ -4,6 +4,7 @@ import type { Segment } from './segment.ts';
 
 export class Segments {
   #list: Segment[] = [];
+  #replacements = 0;
 
   get count(): number {
     return this.#list.length;
@@ -60,6 +61,20 @@ export class Segments {
 
   removeAt(index: number): void {
     this.#list.splice(index, 1);
+  }
+
+  /** Puts `segment` in the place of `replaced`, neighbours of which the first has its base offset. */
+  replace(replaced: readonly Segment[], segment: Segment): void {
+    const index = this.#list.indexOf(replaced[0]);
+    assert(index >= 0 && replaced.every((one, after) => this.#list[index + after] === one), 'neighbours');
+    assert(segment.baseOffset === replaced[0].baseOffset, 'the base offset stays');
+    this.#list.splice(index, replaced.length, segment);
+    this.#replacements += 1;
+  }
+
+  /** Counts `replace`: whoever goes from segment to segment and waits in between looks the next one up anew. */
+  get replacements(): number {
+    return this.#replacements;
   }
 
   /** Takes the segments from `index` on out of the list. */

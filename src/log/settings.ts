@@ -31,6 +31,11 @@ export interface LogSettings {
   readonly lz4Level: number;
   readonly zstdLevel: number;
   readonly cleanupPolicy: { readonly compact: boolean; readonly delete: boolean };
+  readonly minCompactionLagMs: number;
+  readonly maxCompactionLagMs: number;
+  readonly minCleanableDirtyRatio: number;
+  /** How long tombstones and markers stay after they were first cleaned. */
+  readonly deleteRetentionMs: number;
   /** Accepted and without effect: the end of a file is where its data ends. */
   readonly preallocate: boolean;
   readonly durability: Durability;
@@ -58,6 +63,10 @@ export const DEFAULT_LOG_SETTINGS: LogSettings = {
   lz4Level: 9,
   zstdLevel: 3,
   cleanupPolicy: { compact: false, delete: true },
+  minCompactionLagMs: 0,
+  maxCompactionLagMs: Number.MAX_SAFE_INTEGER,
+  minCleanableDirtyRatio: 0.5,
+  deleteRetentionMs: 86_400_000,
   preallocate: false,
   durability: 'fsync',
 };

@@ -161,6 +161,32 @@ export function setTimestamps(
   buffer[at + ATTRIBUTES + 1] = to.logAppendTime ? low | LOG_APPEND_TIME_BIT : low & ~LOG_APPEND_TIME_BIT;
 }
 
+/**
+ * For the cleaner: the header of a batch that has other records now, and lies at the beginning of `batch`, which is as
+ * long as it. An empty one has neither compression nor base timestamp nor horizon; its offsets and sequence stay.
+ */
+export function rewrite(
+  batch: Buffer,
+  to: {
+    readonly recordCount: number;
+    readonly maxTimestamp?: number;
+    readonly deleteHorizonMs?: number;
+    readonly isEmpty?: boolean;
+  },
+): void {
+  batch.writeInt32BE(batch.length - LOG_OVERHEAD_BYTES, LENGTH);
+  batch.writeInt32BE(to.recordCount, RECORD_COUNT);
+  if (to.maxTimestamp !== undefined) putInt64(batch, MAX_TIMESTAMP, to.maxTimestamp);
+  if (to.isEmpty) {
+    batch[ATTRIBUTES + 1] &= ~(COMPRESSION_MASK | DELETE_HORIZON_BIT);
+    putInt64(batch, BASE_TIMESTAMP, -1);
+  } else if (to.deleteHorizonMs !== undefined) {
+    batch[ATTRIBUTES + 1] |= DELETE_HORIZON_BIT;
+    putInt64(batch, BASE_TIMESTAMP, to.deleteHorizonMs);
+  }
+  updateCrc(batch);
+}
+
 function computedCrc(buffer: Buffer, at: number): number {
   return crc32c(buffer, at + ATTRIBUTES, at + batchSizeBytes(buffer, at));
 }

@@ -10,6 +10,7 @@ import { startBroker, type Broker } from '../broker/broker.ts';
 import { silentLogger } from '../runtime/logger.ts';
 import { memoryDisk } from '../runtime/memory-disk.ts';
 import { realPorts } from '../runtime/ports.ts';
+import { startThread } from '../runtime/threads.ts';
 
 export interface HeadraceOptions {
   /** The port on 127.0.0.1; a free one unless given. */
@@ -27,6 +28,7 @@ export interface HeadraceOptions {
 
 /** What differs from a broker's defaults: a test's first group member need not wait for others to join. */
 const TEST_SETTINGS: readonly (readonly [string, string])[] = [['group.initial.rebalance.delay.ms', '0']];
+const CLEANER_THREAD = new URL('../../bin/cleaner-thread.ts', import.meta.url);
 /** A path inside the disk in memory. */
 const MEMORY_DIRECTORY = '/headrace';
 
@@ -55,7 +57,9 @@ export class Headrace implements AsyncDisposable {
     configs.set('log.dirs', directory);
     for (const [name, value] of Object.entries(options.settings ?? {})) configs.set(name, String(value));
     try {
-      return new Headrace(await startBroker({ ports, configs }), temporary);
+      // What is in memory no other thread sees.
+      const threads = data === 'memory' ? {} : { startCleanerThread: () => startThread(CLEANER_THREAD) };
+      return new Headrace(await startBroker({ ports, configs, ...threads }), temporary);
     } catch (error) {
       if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true });
       throw error;

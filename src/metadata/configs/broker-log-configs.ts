@@ -126,11 +126,16 @@ export const LOG_CONFIGS: readonly ConfigDefinition[] = [
     check: atLeast(0),
     dynamic: 'cluster-wide',
   }),
-  define('INT', 'log.cleaner.threads', '1', "Kafka's number of cleaner threads.", {
-    check: atLeast(0),
-    dynamic: 'cluster-wide',
-    inert: true,
-  }),
+  define(
+    'INT',
+    'log.cleaner.threads',
+    '1',
+    'How many logs are compacted at the same time, each in a thread.',
+    {
+      check: atLeast(0),
+      dynamic: 'cluster-wide',
+    },
+  ),
   define(
     'LIST',
     'log.cleanup.policy',

@@ -80,6 +80,7 @@ function build(read: BrokerReader, listeners: ListenerSettings) {
       cleaner: {
         enable: read.boolean('log.cleaner.enable'),
         backoffMs: read.number('log.cleaner.backoff.ms'),
+        threads: read.number('log.cleaner.threads'),
         dedupeBufferBytes: read.number('log.cleaner.dedupe.buffer.size'),
         ioBufferBytes: read.number('log.cleaner.io.buffer.size'),
         ioBufferLoadFactor: read.number('log.cleaner.io.buffer.load.factor'),

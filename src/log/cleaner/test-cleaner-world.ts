@@ -1,0 +1,233 @@
+/** A compacted log on a simulated disk, for tests: appending, cleaning, and what readers see. */
+import assert from 'node:assert/strict';
+import { buildEndTransactionMarker } from '../../protocol/control-records.ts';
+import * as header from '../../protocol/record-batch.ts';
+import { buildBatch, forEachRecord, type NewRecord } from '../../protocol/records.ts';
+import type { SimulatedDiskOptions, Unsynced } from '../../runtime/simulated-disk.ts';
+import { simulatedPorts, type SimulatedPorts } from '../../runtime/simulated-ports.ts';
+import { LogDirectories } from '../log-directories.ts';
+import type { AppendResult, Log } from '../log.ts';
+import { DEFAULT_LOG_SETTINGS, type LogSettings } from '../settings.ts';
+import { DEFAULT_CLEANER_SETTINGS, type CleanerSettings } from './cleaner-settings.ts';
+
+export const DIRECTORY = '/data';
+const TOPIC_ID = 'T'.repeat(16);
+
+export const COMPACTED: LogSettings = {
+  ...DEFAULT_LOG_SETTINGS,
+  segmentBytes: 4096,
+  indexIntervalBytes: 200,
+  fileDeleteDelayMs: 1000,
+  cleanupPolicy: { compact: true, delete: false },
+  minCleanableDirtyRatio: 0,
+  deleteRetentionMs: 10_000,
+};
+
+export interface SeenRecord {
+  readonly offset: number;
+  readonly key: string | null;
+  readonly value: string | null;
+  readonly timestamp: number;
+}
+
+export interface TestProducer {
+  readonly id: number;
+  readonly isTransactional: boolean;
+  epoch: number;
+  sequence: number;
+}
+
+export class CleanerWorld {
+  ports: SimulatedPorts;
+  directories!: LogDirectories;
+  settings: LogSettings;
+  cleanerSettings: CleanerSettings = { ...DEFAULT_CLEANER_SETTINGS, backoffMs: 10 ** 9 };
+
+  constructor(
+    seed: number | string,
+    options: { disk?: Partial<SimulatedDiskOptions>; settings?: Partial<LogSettings> } = {},
+  ) {
+    this.ports = simulatedPorts({ seed, ...(options.disk === undefined ? {} : { disk: options.disk }) });
+    this.settings = { ...COMPACTED, ...options.settings };
+  }
+
+  async open(): Promise<void> {
+    this.directories = await this.ports.time.settle(
+      LogDirectories.open({
+        ports: this.ports,
+        directories: [DIRECTORY],
+        nodeId: 1,
+        clusterId: 'cluster',
+        settingsFor: () => this.settings,
+        openFilesMax: 4,
+        cleaner: { settings: () => this.cleanerSettings },
+      }),
+    );
+  }
+
+  get log(): Log {
+    const { settings } = this;
+    return this.directories.create({ topic: 'topic', partition: 0, topicId: TOPIC_ID, settings });
+  }
+
+  /** `key=value`; without `=value` a tombstone; `=value` alone has no key. */
+  append(
+    texts: readonly string[],
+    options: { producer?: TestProducer; compression?: header.CompressionType; timestamp?: number } = {},
+  ): AppendResult {
+    const nowMs = this.ports.clock.nowMs();
+    const records: NewRecord[] = texts.map((text) => {
+      const [key, ...value] = text.split('=');
+      return {
+        key: key === '' ? null : Buffer.from(key),
+        value: value.length === 0 ? null : Buffer.from(value.join('=')),
+        timestamp: options.timestamp ?? nowMs,
+      };
+    });
+    const { producer } = options;
+    const batch = buildBatch({
+      records,
+      ...(options.compression === undefined ? {} : { compression: options.compression }),
+      ...(producer === undefined
+        ? {}
+        : {
+            producerId: producer.id,
+            producerEpoch: producer.epoch,
+            baseSequence: producer.sequence,
+            isTransactional: producer.isTransactional,
+          }),
+    });
+    const result = this.log.appendAsLeader(batch, { leaderEpoch: 0, origin: 'client', nowMs });
+    assert.equal(result.errorCode, 0, String(result.errorMessage));
+    if (producer !== undefined) producer.sequence += texts.length;
+    return result;
+  }
+
+  mark(producer: TestProducer, how: 'commit' | 'abort'): AppendResult {
+    const nowMs = this.ports.clock.nowMs();
+    const marker = buildEndTransactionMarker({
+      producerId: producer.id,
+      producerEpoch: producer.epoch,
+      coordinatorEpoch: 1,
+      isCommit: how === 'commit',
+      timestamp: nowMs,
+    });
+    const result = this.log.appendAsLeader(marker, { leaderEpoch: 0, origin: 'marker', nowMs });
+    assert.equal(result.errorCode, 0, String(result.errorMessage));
+    return result;
+  }
+
+  /** Begins a new segment, durably, so that all before it may be cleaned. */
+  async roll(): Promise<void> {
+    this.log.roll();
+    await this.ports.time.settle(this.log.flush());
+    await this.pass(5);
+  }
+
+  /** Cleans until nothing is dirty any more. */
+  async clean(): Promise<void> {
+    const { cleaner } = this.directories;
+    cleaner.cleanDue();
+    for (let rounds = 0; cleaner.runningCount > 0; rounds++) {
+      assert.ok(rounds < 100_000, 'the cleaning ends');
+      await this.pass(1);
+    }
+    assert.equal(cleaner.problemOf(this.log), undefined);
+  }
+
+  async rollAndClean(): Promise<void> {
+    await this.roll();
+    await this.clean();
+  }
+
+  pass(ms: number): Promise<void> {
+    return this.ports.time.advance(ms);
+  }
+
+  async restart(unsynced: Unsynced): Promise<void> {
+    this.ports.kill({ powerCut: unsynced !== 'keep' });
+    this.ports = this.ports.restart(unsynced);
+    await this.open();
+  }
+
+  async restartCleanly(): Promise<void> {
+    await this.ports.time.settle(this.directories.shutdown());
+    await this.open();
+  }
+
+  /** All batches, as a reader gets them who takes as little as possible at once. */
+  async batches(maxBytes = 1): Promise<Buffer[]> {
+    const { log } = this;
+    const batches: Buffer[] = [];
+    for (let offset = log.logStartOffset; offset < log.logEndOffset;) {
+      const options = { offset, maxBytes, upTo: log.logEndOffset, minOneMessage: true };
+      const read = await this.ports.time.settle(Promise.resolve(log.read(options)));
+      if (read.nextOffset === offset) break;
+      for (const buffer of read.buffers) {
+        for (const at of header.batchPositions(buffer)) {
+          const batch = Buffer.from(buffer.subarray(at, at + header.batchSizeBytes(buffer, at)));
+          assert.equal(header.checkBatch(batch), undefined);
+          batches.push(batch);
+        }
+      }
+      offset = read.nextOffset;
+    }
+    return batches;
+  }
+
+  /** Records of clients; with `committed` only those that a read_committed consumer gets. */
+  async records(isolation: 'all' | 'committed' = 'all'): Promise<SeenRecord[]> {
+    const { log } = this;
+    const upTo = isolation === 'all' ? log.logEndOffset : (log.firstUnstableOffset ?? log.logEndOffset);
+    const aborted = isolation === 'all' ? [] : log.abortedTransactions(log.logStartOffset, upTo);
+    const skipped = new Set<number>();
+    const seen: SeenRecord[] = [];
+    for (const batch of await this.batches()) {
+      if (header.lastOffset(batch) >= upTo) break;
+      const producerId = header.producerId(batch);
+      if (header.isControl(batch)) {
+        skipped.delete(producerId);
+        continue;
+      }
+      while (aborted.length > 0 && aborted[0].firstOffset <= header.lastOffset(batch)) {
+        skipped.add(aborted.shift()!.producerId);
+      }
+      if (header.isTransactional(batch) && skipped.has(producerId)) continue;
+      forEachRecord(
+        batch,
+        ({ offset, key, value, timestamp }) =>
+          seen.push({
+            offset,
+            key: key === null ? null : key.toString(),
+            value: value === null ? null : value.toString(),
+            timestamp,
+          }),
+        { maxDecompressedBytes: 10 ** 7 },
+      );
+    }
+    return seen;
+  }
+
+  /** As `offset:key=value`. */
+  async texts(isolation: 'all' | 'committed' = 'all'): Promise<string[]> {
+    return (await this.records(isolation)).map(
+      ({ offset, key, value }) => `${offset}:${key ?? ''}${value === null ? '' : `=${value}`}`,
+    );
+  }
+
+  /** Each batch in a few words: `baseOffset-lastOffset(record count)`. */
+  async shapes(): Promise<string[]> {
+    return (await this.batches()).map((batch) => {
+      const kind = header.isControl(batch) ? 'marker ' : '';
+      return `${kind}${header.baseOffset(batch)}-${header.lastOffset(batch)}(${header.recordCount(batch)})`;
+    });
+  }
+
+  files(): string[] {
+    return this.ports.disk.list(`${DIRECTORY}/topic-0`);
+  }
+}
+
+export function testProducer(id: number, isTransactional = false): TestProducer {
+  return { id, isTransactional, epoch: 0, sequence: 0 };
+}
