@@ -144,9 +144,10 @@ export class CleanerWorld {
     return this.ports.time.advance(ms);
   }
 
-  async restart(unsynced: Unsynced): Promise<void> {
+  /** `disk`: of the next life. */
+  async restart(unsynced: Unsynced, disk: Partial<SimulatedDiskOptions> = {}): Promise<void> {
     this.ports.kill({ powerCut: unsynced !== 'keep' });
-    this.ports = this.ports.restart(unsynced);
+    this.ports = this.ports.restart(unsynced, disk);
     await this.open();
   }
 
@@ -155,8 +156,8 @@ export class CleanerWorld {
     await this.open();
   }
 
-  /** All batches, as a reader gets them who takes as little as possible at once. */
-  async batches(maxBytes = 1): Promise<Buffer[]> {
+  /** All batches, as a reader gets them who takes few at once. */
+  async batches(maxBytes = 400): Promise<Buffer[]> {
     const { log } = this;
     const batches: Buffer[] = [];
     for (let offset = log.logStartOffset; offset < log.logEndOffset;) {
@@ -185,12 +186,13 @@ export class CleanerWorld {
     for (const batch of await this.batches()) {
       if (header.lastOffset(batch) >= upTo) break;
       const producerId = header.producerId(batch);
+      // As the Java consumer does: also before a marker, whose transaction may have lost all its records.
+      while (aborted.length > 0 && aborted[0].firstOffset <= header.lastOffset(batch)) {
+        skipped.add(aborted.shift()!.producerId);
+      }
       if (header.isControl(batch)) {
         skipped.delete(producerId);
         continue;
-      }
-      while (aborted.length > 0 && aborted[0].firstOffset <= header.lastOffset(batch)) {
-        skipped.add(aborted.shift()!.producerId);
       }
       if (header.isTransactional(batch) && skipped.has(producerId)) continue;
       forEachRecord(
@@ -224,7 +226,16 @@ export class CleanerWorld {
   }
 
   files(): string[] {
-    return this.ports.disk.list(`${DIRECTORY}/topic-0`);
+    const folder = `${DIRECTORY}/topic-0`;
+    return this.ports.disk.stat(folder) === undefined ? [] : this.ports.disk.list(folder);
+  }
+
+  bytesOf(name: string): Buffer {
+    const file = this.ports.disk.open(`${DIRECTORY}/topic-0/${name}`, 'read');
+    const bytes = Buffer.alloc(file.sizeBytes());
+    file.read(0, bytes);
+    file.close();
+    return bytes;
   }
 }
 
