@@ -78,8 +78,7 @@ export class Log {
     this.#reader = reader;
     this.#durability = durability;
     this.#writer = writer;
-    const abortedOf = (segment: Segment): readonly AbortedTransaction[] => this.#abortedIn(segment);
-    this.cleaning = new LogCleaning(environment, log, { durability, abortedOf });
+    this.cleaning = new LogCleaning(environment, log, { durability });
     this.#shrinker = new LogShrinker(environment, log, {
       durability,
       reader,

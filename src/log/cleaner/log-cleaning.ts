@@ -8,6 +8,7 @@
  *   3. `.swap` loses its mark.
  * Whatever cuts, moves or closes the log settles a swap first, synchronously, or makes it void.
  */
+import { loadAborted } from '../aborted-transactions.ts';
 import type { Durability } from '../durability.ts';
 import type { LogEnvironment } from '../environment.ts';
 import * as names from '../file-names.ts';
@@ -31,24 +32,15 @@ export class LogCleaning {
   readonly #environment: LogEnvironment;
   readonly #log: LogContents;
   readonly #durability: Durability;
-  readonly #abortedOf: (segment: Segment) => readonly AbortedTransaction[];
   /** Of the job that is under way, by base offset. */
   #sources: ReadonlyMap<number, Source> = new Map();
   /** Between steps 2 and 3: in the log, but its files have the mark still. */
   #swapped: { readonly cleaned: Segment; readonly replaced: readonly Segment[] } | undefined;
 
-  constructor(
-    environment: LogEnvironment,
-    log: LogContents,
-    parts: {
-      readonly durability: Durability;
-      readonly abortedOf: (segment: Segment) => readonly AbortedTransaction[];
-    },
-  ) {
+  constructor(environment: LogEnvironment, log: LogContents, parts: { readonly durability: Durability }) {
     this.#environment = environment;
     this.#log = log;
     this.#durability = parts.durability;
-    this.#abortedOf = parts.abortedOf;
   }
 
   /** Segments must not be removed now. */
@@ -123,7 +115,8 @@ export class LogCleaning {
     for (let index = Math.max(0, segments.floorIndex(from)); ; index++) {
       const segment = segments.at(index);
       if (segment === undefined) return found;
-      if (collectAborted(this.#abortedOf(segment), { from, upTo }, found)) return found;
+      loadAborted(this.#environment, this.#log, segment);
+      if (collectAborted(segment.abortedTransactions(), { from, upTo }, found)) return found;
     }
   }
 
@@ -178,11 +171,7 @@ export class LogCleaning {
     const { home } = this.#log;
     timers.after(this.#log.settings.fileDeleteDelayMs, () => {
       if (home.failure !== undefined || this.#log.isClosed) return;
-      try {
-        for (const segment of replaced) segment.removeFiles();
-      } catch (error) {
-        home.fail(error);
-      }
+      for (const segment of replaced) home.removeInTurn(() => segment.removeFilesAsync());
     });
   }
 
