@@ -73,6 +73,7 @@ export class Scene {
   readonly desk: MarkerDesk;
   settings: Mutable<TransactionSettings> = structuredClone(SETTINGS);
   transactionVersion = 2;
+  leaderEpoch = 0;
   /** The next id that nobody has had. */
   nextProducerId: number;
   readonly #process: SimulatedProcess;
@@ -114,12 +115,25 @@ export class Scene {
 
   /** The broker is gone, with its timers; the next one has its log and sends markers to the same leaders. */
   async failover(log = this.log.copy()): Promise<Scene> {
+    const next = this.#successor(log);
+    await next.elect(next.leaderEpoch);
+    return next;
+  }
+
+  /** As `failover`, where time goes on by itself. */
+  async successor(log: MemoryLog): Promise<Scene> {
+    const next = this.#successor(log);
+    await next.coordinator.onElection(0, next.leaderEpoch, next.log);
+    return next;
+  }
+
+  #successor(log: MemoryLog): Scene {
     this.#process.kill();
     const { time, desk, nextProducerId } = this;
     const next = new Scene({ log, time, desk, nextProducerId });
+    next.leaderEpoch = this.leaderEpoch + 1;
     next.settings = this.settings;
     next.transactionVersion = this.transactionVersion;
-    await next.elect(1);
     return next;
   }
 
