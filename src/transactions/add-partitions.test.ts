@@ -84,7 +84,9 @@ test('item 20: a leader that asks is told what producers understand, and waits a
   assert.equal(scene.time.nowMs(), startMs);
   assert.equal(await ensure(next, true), Errors.CONCURRENT_TRANSACTIONS);
   assert.equal(scene.time.nowMs() - startMs, 100);
-  scene.time.schedule(30, () => scene.desk.release());
+  const laterMs = scene.time.nowMs();
+  scene.time.schedule(33, () => scene.desk.release());
   assert.equal(await ensure(next, true), Errors.NONE);
+  assert.equal(scene.time.nowMs() - laterMs, 33);
   assert.deepEqual(scene.written().slice(-2), ['CompleteCommit', 'Ongoing']);
 });

@@ -16,6 +16,7 @@ import type {
 import { addPartitions, verifyPartitions, type PartitionsOfProducer } from './add-partitions.ts';
 import { completeTransaction, endTransaction, type EndTransaction } from './end-transaction.ts';
 import { checkInitProducerId, initProducerId, type InitProducerId } from './init-producer-id.ts';
+import { Completions } from './completions.ts';
 import { MarkerSender, type MarkersDue, type MarkerWriter } from './marker-sender.ts';
 import {
   NEEDS_PRODUCER_ID,
@@ -65,9 +66,11 @@ type ProducerOperation<Q> = (
 export class TransactionCoordinator {
   readonly #options: TransactionCoordinatorOptions;
   readonly #led = new Map<number, Led>();
+  readonly #completions: Completions;
 
   constructor(options: TransactionCoordinatorOptions) {
     this.#options = options;
+    this.#completions = new Completions(options.ports.timers);
   }
 
   /** The partition of __transaction_state whose leader coordinates the transactional id. */
@@ -87,7 +90,10 @@ export class TransactionCoordinator {
       writer: this.#options.markers,
       timers: ports.timers,
       logger,
-      onDone: (due) => complete(shard, due),
+      onDone: (due) => {
+        complete(shard, due);
+        this.#completions.wake(due.transactionalId);
+      },
     });
     const state = newShardState(journal, {
       settings,
@@ -153,12 +159,13 @@ export class TransactionCoordinator {
    * Whether these partitions belong to the producer's transaction, as a leader asks before it appends; with `canAdd`
    * (transactions v2) they do from now on. An error for each, in their order: INVALID_PRODUCER_EPOCH, which producers
    * understand, in the place of PRODUCER_FENCED; TRANSACTION_ABORTABLE, which old ones do not. While the transaction
-   * before is being completed it is asked again for a little while: the client would wait longer.
+   * before is being completed, with transactions v2 the usual case, this waits for its end for a little while: the client
+   * would wait longer.
    */
   async ensureAll(
     request: PartitionsOfProducer & { readonly canAdd: boolean },
   ): Promise<readonly ErrorCode[]> {
-    const { clock, timers } = this.#options.ports;
+    const { clock } = this.#options.ports;
     const { addPartitionsRetryBackoffMs, addPartitionsRetryBackoffMaxMs } =
       this.#options.settings().transactions;
     const untilMs = clock.monotonicMs() + addPartitionsRetryBackoffMaxMs;
@@ -166,7 +173,7 @@ export class TransactionCoordinator {
       const errorCodes = await this.#ensureOnce(request);
       const isBusy = request.canAdd && errorCodes.includes(Errors.CONCURRENT_TRANSACTIONS);
       if (!isBusy || clock.monotonicMs() >= untilMs) return errorCodes.map(asProduceError);
-      await new Promise<void>((resolve) => timers.after(addPartitionsRetryBackoffMs, resolve));
+      await this.#completions.within(request.transactionalId, addPartitionsRetryBackoffMs);
     }
   }
 
