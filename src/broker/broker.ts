@@ -291,23 +291,31 @@ async function allOf(steps: readonly (() => unknown)[]): Promise<void> {
 }
 
 /** The coordinators follow the leadership of their topics. */
-function coordinate({ partitions, groups, transactions, image, ports }: Services): void {
-  const coordinators = new Map<string, Pick<GroupCoordinator, 'onElection' | 'onResignation'>>([
-    [OFFSETS_TOPIC, groups],
-    [TRANSACTIONS_TOPIC, transactions],
+function coordinate({ partitions, groups, transactions, image, settings, ports }: Services): void {
+  const { clock, logger } = ports;
+  interface Coordinated {
+    readonly coordinator: Pick<GroupCoordinator, 'onElection' | 'onResignation'>;
+    readonly readBytesMax: () => number;
+  }
+  const coordinators = new Map<string, Coordinated>([
+    [OFFSETS_TOPIC, { coordinator: groups, readBytesMax: () => settings().offsets.loadBufferBytes }],
+    [
+      TRANSACTIONS_TOPIC,
+      { coordinator: transactions, readBytesMax: () => settings().transactions.loadBufferBytes },
+    ],
   ]);
   partitions.onLeadership({
     onElected(partition) {
       const { topic, partition: index, leaderEpoch } = partition;
-      coordinators
-        .get(topic)
-        ?.onElection(index, leaderEpoch, coordinatorLog(partition, ports.clock))
-        .catch((error: unknown) => {
-          ports.logger.error({ error, topic, partition: index }, "a coordinator's state could not be loaded");
-        });
+      const coordinated = coordinators.get(topic);
+      if (coordinated === undefined) return;
+      const log = coordinatorLog(partition, { clock, readBytesMax: coordinated.readBytesMax });
+      coordinated.coordinator.onElection(index, leaderEpoch, log).catch((error: unknown) => {
+        logger.error({ error, topic, partition: index }, "a coordinator's state could not be loaded");
+      });
     },
     onResigned(partition) {
-      coordinators.get(partition.topic)?.onResignation(partition.partition);
+      coordinators.get(partition.topic)?.coordinator.onResignation(partition.partition);
     },
   });
   image.onChange(({ topicsDeleted }) => {

@@ -5,10 +5,11 @@ import { DiskError } from '../base/ports.ts';
 import { Errors } from '../protocol/errors.ts';
 import type { Partition } from '../replication/partition.ts';
 
-/** What a coordinator that loads its state reads at once. */
-const READ_BYTES_MAX = 5 * 1024 * 1024;
-
-export function coordinatorLog(partition: Partition, clock: Clock): CoordinatorLog {
+/** `readBytesMax`: what a coordinator that loads its state reads at once; a larger batch is read all the same. */
+export function coordinatorLog(
+  partition: Partition,
+  { clock, readBytesMax }: { readonly clock: Clock; readonly readBytesMax: () => number },
+): CoordinatorLog {
   return {
     append(batch, { verification, markerTransactionVersion } = {}): CoordinatorAppend {
       try {
@@ -40,7 +41,7 @@ export function coordinatorLog(partition: Partition, clock: Clock): CoordinatorL
       if (log === undefined) throw new DiskError('EIO', `${partition.topic}-${partition.partition}`);
       const read = await log.read({
         offset: fromOffset,
-        maxBytes: READ_BYTES_MAX,
+        maxBytes: readBytesMax(),
         upTo: log.logEndOffset,
         minOneMessage: true,
       });
