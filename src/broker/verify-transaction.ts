@@ -8,19 +8,6 @@ import type { Verification } from '../log/log.ts';
 import type { Partition } from '../replication/partition.ts';
 import type { Services } from './services.ts';
 
-/** What a transaction coordinator says of a partition. */
-export interface TransactionVerifier {
-  /** NONE: the partition is part of the producer's ongoing transaction; with `canAdd` it is made so. */
-  ensure(of: {
-    readonly transactionalId: string;
-    readonly producerId: number;
-    readonly producerEpoch: number;
-    readonly topic: string;
-    readonly partition: number;
-    readonly canAdd: boolean;
-  }): Promise<ErrorCode>;
-}
-
 export interface TransactionalWrite {
   readonly transactionalId: string;
   readonly producerId: number;

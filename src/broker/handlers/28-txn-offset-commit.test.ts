@@ -14,10 +14,10 @@ import {
 } from '../../protocol/messages/28-txn-offset-commit.ts';
 import { Operations, Resources, type Authorizer } from '../../security/authorizer.ts';
 import { testWorld, TestWorld, type TestClient } from '../test-client.ts';
-import type { TransactionVerifier } from '../verify-transaction.ts';
+import type { TransactionCoordinator } from '../../transactions/transaction-coordinator.ts';
 
 const PRODUCER = { producerId: 40, producerEpoch: 0 };
-type Question = Parameters<TransactionVerifier['ensure']>[0];
+type Question = Parameters<TransactionCoordinator['ensure']>[0];
 
 class Scene {
   readonly world: TestWorld;
