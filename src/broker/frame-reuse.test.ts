@@ -5,6 +5,7 @@ import { ProduceRequest, ProduceResponse } from '../protocol/messages/00-produce
 import * as header from '../protocol/record-batch.ts';
 import { SlabPool } from '../base/slab-pool.ts';
 import { batchOf, produceBody, testWorld, type TestClient } from './test-client.ts';
+import { TestProducer, transactionalBatch, transactionalBody } from './test-producer.ts';
 
 /** Frames that are given back are overwritten at once: whoever still looks at one sees it. Counts them. */
 function poisonFreedFrames(t: TestContext): { count: number } {
@@ -69,4 +70,24 @@ test('requests in flight together keep their frames until each is answered', asy
   );
   await world.ports.time.settle(Promise.all(answers));
   await readBack(client, values);
+});
+
+test('a Produce request that waits for its transaction keeps its batches, not its frame', async (t) => {
+  const given = poisonFreedFrames(t);
+  const { world, client } = await testWorld({ 'transaction.state.log.num.partitions': '1' });
+  await client.createTopic('t');
+  const producer = await TestProducer.begin(world, 'tx');
+  const values = ['a', 'b', 'c', 'd'].map((letter) => letter.repeat(300_000));
+  const answers = values.map((value, sequence) => {
+    const body = transactionalBody(producer, 't', [[0, transactionalBatch(producer, [value], sequence)]]);
+    return producer.client.send(ProduceRequest, ProduceResponse, 12, body).answer;
+  });
+  for (const answer of answers) {
+    const [partition] = (await world.ports.time.settle(answer)).responses[0]!.partitionResponses;
+    assert.equal(partition!.errorCode, Errors.NONE);
+  }
+  assert.ok(given.count >= values.length, `${given.count} given back`);
+  assert.equal(await producer.end(true), Errors.NONE);
+  await readBack(client, values);
+  await world.stop();
 });
