@@ -1,4 +1,5 @@
 /** DescribeTransactions and ListTransactions: transactions seen from outside, as of the committed offset (KIP-664). */
+import { linearPattern, PatternError } from '../base/linear-pattern.ts';
 import { Errors, KafkaError, type ErrorCode } from '../protocol/errors.ts';
 import type { DescribeTransactionsResponse } from '../protocol/messages/65-describe-transactions.ts';
 import type {
@@ -63,18 +64,18 @@ export function transactionFilter(
       (producerIds.size === 0 || producerIds.has(producerId)) &&
       (states.size === 0 || states.has(state)) &&
       (durationFilter < 0 || nowMs - startMs > durationFilter) &&
-      (pattern === undefined || pattern.test(transactionalId)),
+      (pattern === undefined || pattern(transactionalId)),
   };
 }
 
-function wholeMatch(pattern: string): RegExp {
+function wholeMatch(pattern: string): (text: string) => boolean {
   try {
-    return new RegExp(`^(?:${pattern})$`, 'u');
+    return linearPattern(pattern);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    if (!(error instanceof PatternError)) throw error;
     throw new KafkaError(
       Errors.INVALID_REGULAR_EXPRESSION,
-      `Transaction ID pattern \`${pattern}\` is not a valid regular expression: ${reason}.`,
+      `Transaction ID pattern \`${pattern}\` is not a valid regular expression: ${error.message}.`,
     );
   }
 }
