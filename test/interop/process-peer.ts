@@ -44,7 +44,8 @@ export function startProcessPeer(command: string[], bootstrap: string): ProcessP
   let lastId = 0;
   let lastMember = 0;
 
-  process.once('exit', () => child.kill('SIGKILL'));
+  const end = (): void => void child.kill('SIGKILL');
+  process.once('exit', end);
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     if (process.env['HEADRACE_INTEROP_DEBUG'] !== undefined) process.stderr.write(text);
     errors = (errors + text).slice(-STDERR_CHARACTERS_MAX);
@@ -58,6 +59,7 @@ export function startProcessPeer(command: string[], bootstrap: string): ProcessP
   });
   child.stdin.on('error', () => {});
   child.once('close', () => {
+    process.off('exit', end);
     for (const call of waiting.values()) call.reject(new Error(`the peer ended:\n${errors}`));
     waiting.clear();
   });

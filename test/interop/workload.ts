@@ -13,7 +13,7 @@ import { until } from './until.ts';
 
 const INPUTS = ['in-0', 'in-1', 'in-2', 'in-3'];
 const OUTPUTS = ['out-0', 'out-1'];
-const IDS = ['tx-0', 'tx-1', 'tx-2', 'tx-3', 'tx-4'];
+const IDS_PER_CLIENT = 4;
 /** Short ones expire while the broker is down, long ones live through it. */
 export const TRANSACTION_TIMEOUTS_MS = [2_500, 6_000];
 /** What the broker is told to look for transactions that have expired (Kafka's default: 10 s). */
@@ -120,13 +120,16 @@ class Drive {
 
   #settings(client: string) {
     this.#processes += 1;
+    const names = [...new Set(this.#plan.clients.map((each) => each.name))];
     const name = `${client}-${this.#processes}`;
     return {
       name,
       file: this.#path(name),
       inputs: INPUTS,
       outputs: OUTPUTS,
-      ids: IDS,
+      // Producers of one library fence each other, and its movers take over from each other.
+      ids: Array.from({ length: IDS_PER_CLIENT }, (_, id) => `${client}-tx-${id}`),
+      moved: INPUTS.filter((_, index) => names[index % names.length] === client),
       timeoutsMs: TRANSACTION_TIMEOUTS_MS,
       pauseMs: this.#plan.pauseMs,
       firstValue: this.#processes * VALUES_PER_PROCESS,

@@ -37,6 +37,7 @@ final class Workload {
     private final String name;
     private final FileOutputStream file;
     private final List<TopicPartition> inputs = new ArrayList<>();
+    private final List<TopicPartition> moved = new ArrayList<>();
     private final List<TopicPartition> outputs = new ArrayList<>();
     private final List<String> ids = new ArrayList<>();
     private final int pauseMs;
@@ -52,6 +53,7 @@ final class Workload {
         name = Driver.text(request, "name");
         file = new FileOutputStream(Driver.text(request, "file"), true);
         request.get("inputs").forEach(key -> inputs.add(partition(key.asText())));
+        request.get("moved").forEach(key -> moved.add(partition(key.asText())));
         request.get("outputs").forEach(key -> outputs.add(partition(key.asText())));
         request.get("ids").forEach(id -> ids.add(id.asText()));
         request.get("timeoutsMs").forEach(timeout -> timeoutsMs.add(timeout.asInt()));
@@ -207,7 +209,7 @@ final class Workload {
 
     /** One life of a consumer and producer for one input: from what the group has committed, one value for each record. */
     private void move(String process, Random random) throws Exception {
-        TopicPartition input = inputs.get(random.nextInt(inputs.size()));
+        TopicPartition input = moved.get(random.nextInt(moved.size()));
         String id = "mover-" + input;
         try (KafkaProducer<byte[], byte[]> producer = producer(id, random);
              KafkaConsumer<byte[], byte[]> consumer = consumer("read_committed", "movers")) {

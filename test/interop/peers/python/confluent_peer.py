@@ -11,6 +11,7 @@ from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, 
 
 from driver import decode, encode, serve
 from flow import Flow
+from workload import Workload
 
 BASE = {'bootstrap.servers': sys.argv[1], 'client.id': 'confluent'}
 if os.environ.get('HEADRACE_INTEROP_DEBUG'):
@@ -238,7 +239,16 @@ def flow_start(request):
     flows.append(Flow(BASE, request['topic'], request['partitions']))
 
 
+workloads = []
+
+
+def workload(request):
+    workloads.append(Workload(BASE, request))
+
+
 serve({
+    'workload': workload, 'workloadState': lambda _request: workloads[-1].state(),
+    'workloadStop': lambda _request: workloads[-1].stop(),
     'flowStart': flow_start, 'flowState': lambda _request: flows[-1].state(),
     'flowMissing': lambda _request: flows[-1].missing(), 'flowStop': lambda _request: flows[-1].stop(),
     'createTopic': create_topic, 'deleteTopic': delete_topic, 'topics': topics, 'partitions': partitions,
