@@ -40,7 +40,7 @@ export class LocalMarkers implements MarkerWriter {
       ? await groups.writeTxnMarker(at.partition, end)
       : await this.#append(partition, end);
     if (errorCode !== Errors.INVALID_PRODUCER_EPOCH) return errorCode;
-    // What is there instead may be the marker itself, from an attempt that nobody heard of; it counts once it is committed.
+    // What is there instead counts once it is committed.
     const isCommitted = await committed(partition, partition.logEndOffset);
     return isCommitted ? errorCode : Errors.NOT_LEADER_OR_FOLLOWER;
   }

@@ -211,12 +211,13 @@ export class ProducerState {
     return undefined;
   }
 
-  /** Undefined, or why the marker must not be appended. Transactions v2 refuse an epoch that is not higher. */
+  /** Undefined, or why the marker must not be appended. An open transaction of v2 is ended by a higher epoch alone. */
   checkMarker(marker: EndedTransaction, transactionVersion: number): Refusal | undefined {
     const entry = this.#producers.get(marker.producerId);
     if (entry === undefined) return undefined;
-    const isStale =
-      transactionVersion >= 2 ? marker.producerEpoch <= entry.epoch : marker.producerEpoch < entry.epoch;
+    // The same marker once more, from a coordinator that has not heard of the first, does no harm.
+    const mustBeHigher = transactionVersion >= 2 && entry.transactionFirstOffset >= 0;
+    const isStale = mustBeHigher ? marker.producerEpoch <= entry.epoch : marker.producerEpoch < entry.epoch;
     if (isStale) return staleEpoch({ producerId: marker.producerId, epoch: marker.producerEpoch }, entry);
     if (entry.coordinatorEpoch > marker.coordinatorEpoch) {
       return {

@@ -112,8 +112,8 @@ export class MarkerSender {
         done();
         return;
       case Errors.INVALID_PRODUCER_EPOCH:
-        // An attempt before a restart may have put the marker there; else a later one has ended the transaction.
-        logger.debug(fields, 'a partition has the marker of a transaction already');
+        // Only a later end raises the epoch above the marker's, and it ended this transaction as well.
+        logger.warn(fields, 'a partition is past a transaction that needs its marker; it is left as it is');
         done();
         return;
       case Errors.TRANSACTION_COORDINATOR_FENCED:
