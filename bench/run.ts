@@ -29,6 +29,7 @@ const ORDER = [
   'idle',
   'rebalance',
   'transactions',
+  'compaction',
   'growth',
   'noisy-neighbour',
   'soak',
