@@ -170,6 +170,7 @@ export class LogCleaner {
         step: async (bytes) => {
           await this.#throttle.take(bytes, () => run.isAborted);
           mustGoOn(run);
+          if (log.cleaning.isVoid) throw new CleaningAborted('the log has been cut');
         },
         swap: async (group) => {
           mustGoOn(run);
@@ -193,7 +194,9 @@ export class LogCleaner {
   #failed(log: Log, error: unknown): void {
     const { logger } = this.#environment;
     const fields = { log: log.folder, error };
-    if (error instanceof CleaningAborted) {
+    // Retention, or a truncation, has taken a segment away that was to be read.
+    const isOvertaken = error instanceof DiskError && error.code === 'ENOENT';
+    if (error instanceof CleaningAborted || isOvertaken) {
       logger.debug(fields, 'the cleaning of a log was given up');
     } else if (isPassing(error)) {
       logger.warn(fields, 'the disk refused the cleaning of a log; it is tried again');

@@ -34,6 +34,8 @@ export class LogCleaning {
   readonly #durability: Durability;
   /** Of the job that is under way, by base offset. */
   #sources: ReadonlyMap<number, Source> = new Map();
+  /** Between steps 1 and 2: a start after a crash would finish the swap. */
+  #named: Segment | undefined;
   /** Between steps 2 and 3: in the log, but its files have the mark still. */
   #swapped: { readonly cleaned: Segment; readonly replaced: readonly Segment[] } | undefined;
 
@@ -45,7 +47,12 @@ export class LogCleaning {
 
   /** Segments must not be removed now. */
   get isSwapping(): boolean {
-    return this.#swapped !== undefined;
+    return this.#named !== undefined || this.#swapped !== undefined;
+  }
+
+  /** The log was cut or closed since the job began: nothing that comes of it can be used. */
+  get isVoid(): boolean {
+    return this.#sources.size === 0;
   }
 
   /** Undefined: nothing. */
@@ -139,7 +146,11 @@ export class LogCleaning {
     const cleaned = this.#segmentOf(group, sources[0].segment);
     this.#mustBeAsItWas(sources, () => removeCleaned(disk, folder, group.baseOffset));
     cleaned.renameTo(names.SWAP_SUFFIX);
+    this.#named = cleaned;
     await disk.syncDirectoryAsync(folder);
+    // Settled meanwhile: nothing is there any more.
+    if (this.#named !== cleaned) throw new CleaningAborted('the log has been cut, moved or closed');
+    this.#named = undefined;
     this.#mustBeAsItWas(sources, () => cleaned.removeFiles());
     const replaced = sources.map(({ segment }) => segment);
     for (const segment of replaced) segment.markDeleted();
@@ -215,11 +226,17 @@ export class LogCleaning {
     throw new CleaningAborted('the log has been cut, moved or closed');
   }
 
-  /** Makes the job that is under way void, and finishes a swap that has begun: the log is about to be cut or closed. */
+  /** Makes the job that is under way void, and undoes or finishes a swap that has begun: the log is to be cut or closed. */
   settle(): void {
     this.#sources = new Map();
-    if (this.#swapped === undefined) return;
     const { disk } = this.#environment;
+    if (this.#named !== undefined) {
+      // Durably, or a start after a crash would bring back what is about to be cut off.
+      this.#named.removeFiles();
+      this.#named = undefined;
+      disk.syncDirectory(this.#log.folder);
+    }
+    if (this.#swapped === undefined) return;
     disk.syncDirectory(this.#log.folder);
     this.#finishSwap(this.#swapped);
     disk.syncDirectory(this.#log.folder);
@@ -228,6 +245,7 @@ export class LogCleaning {
   /** The log goes on with other files, or not at all: nothing of a swap is finished. */
   forget(): void {
     this.#sources = new Map();
+    this.#named = undefined;
     this.#swapped = undefined;
   }
 }
