@@ -18,6 +18,9 @@ const BASIC_RESULT_MASK = 0xff;
 /** SQLite's basic result codes as the system's names; anything else is EIO. */
 const SYSTEM_CODES: Record<number, string> = { 3: 'EACCES', 8: 'EROFS', 14: 'ENOENT', 26: 'EEXIST' };
 
+/** A database that nobody holds on to is closed by the collector, and its lock with it. */
+const heldLocks = new Set<DatabaseSync>();
+
 /**
  * Undefined: somebody has it, in another process or in this one. Throws DiskError when the file cannot be
  * locked.
@@ -34,8 +37,10 @@ export function lockFile(path: string): DiskLock | undefined {
     throw new DiskError(SYSTEM_CODES[code] ?? 'EIO', path, { cause: error });
   }
   const held = database;
+  heldLocks.add(held);
   return {
     release() {
+      heldLocks.delete(held);
       if (held.isOpen) held.close();
     },
   };
