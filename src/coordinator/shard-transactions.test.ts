@@ -2,118 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Errors } from '../protocol/errors.ts';
-import { int32, message, string } from '../protocol/schema.ts';
 import * as header from '../protocol/record-batch.ts';
-import { silentLogger } from '../runtime/logger.ts';
-import { SimulatedProcess, SimulatedTime } from '../runtime/simulated-clock.ts';
-import { Journal, VersionedMap } from './journal.ts';
-import type { RecordPosition, StateMachine, TransactionMarker, Turn } from './machine.ts';
-import { MemoryLog } from './memory-log.ts';
-import { recordFormats, type CoordinatorRecord } from './record.ts';
-import { Shard, type Done, type EndOfTransaction } from './shard.ts';
-
-const versions = { key: 1, versions: '0', flexible: 'none' } as const;
-const NumberKey = message('NumberKey', versions, { name: string });
-const NumberValue = message('NumberValue', versions, { value: int32 });
-const PRODUCER = { producerId: 40, producerEpoch: 3 };
-const COMMIT: EndOfTransaction = { ...PRODUCER, coordinatorEpoch: 5, isCommit: true, transactionVersion: 1 };
-
-const put = (name: string, value: number): CoordinatorRecord => ({
-  type: 1,
-  key: { name },
-  version: 0,
-  value: { value },
-});
-
-/** Numbers under names; those of open transactions under `producer/name`. */
-class Numbers implements StateMachine<string> {
-  readonly formats = recordFormats({ key: NumberKey, value: NumberValue });
-  readonly map: VersionedMap<string, number>;
-  /** What was replayed, in order. */
-  readonly heard: string[] = [];
-  onSettled: (turn: Turn<string>) => void = () => undefined;
-
-  constructor(journal: Journal) {
-    this.map = new VersionedMap(journal);
-  }
-  replay(record: CoordinatorRecord, { offset, producerId, producerEpoch }: RecordPosition): void {
-    const { name } = record.key as { name: string };
-    const { value } = record.value as { value: number };
-    this.heard.push(`${offset}: ${name}=${value} of ${producerId}/${producerEpoch}`);
-    this.map.set(producerId < 0 ? name : `${producerId}/${name}`, value);
-  }
-  replayMarker({ producerId, producerEpoch, committed, offset }: TransactionMarker): void {
-    this.heard.push(`${offset}: ${committed ? 'commit' : 'abort'} of ${producerId}/${producerEpoch}`);
-    const prefix = `${producerId}/`;
-    for (const [key, value] of this.map.entries()) {
-      if (!key.startsWith(prefix)) continue;
-      this.map.delete(key);
-      if (committed) this.map.set(key.slice(prefix.length), value);
-    }
-  }
-  loaded(): void {}
-  unloaded(): void {}
-  expired(): void {}
-  settled(turn: Turn<string>): void {
-    this.onSettled(turn);
-  }
-}
-
-class World {
-  readonly time = new SimulatedTime({ seed: 1 });
-  readonly journal = new Journal();
-  readonly machine = new Numbers(this.journal);
-  readonly log: MemoryLog;
-  readonly shard: Shard<string, Numbers>;
-  readonly outcomes: Record<string, string> = {};
-
-  constructor(log = new MemoryLog()) {
-    this.log = log;
-    this.shard = new Shard({
-      machine: this.machine,
-      journal: this.journal,
-      log,
-      leaderEpoch: 3,
-      ports: { ...new SimulatedProcess(this.time), logger: silentLogger() },
-      writeTimeoutMs: () => 5000,
-    });
-  }
-
-  static async active(log = new MemoryLog()): Promise<World> {
-    const world = new World(log);
-    await world.time.settle(world.shard.load());
-    return world;
-  }
-
-  outcome(name: string): string | undefined {
-    return this.outcomes[name];
-  }
-  done(name: string): Done<unknown> {
-    return {
-      reply: () => void (this.outcomes[name] = 'reply'),
-      fail: (errorCode) => void (this.outcomes[name] = `fail ${errorCode}`),
-    };
-  }
-  put(name: string, value: number): void {
-    this.shard.write((turn) => turn.append(put(name, value)), this.done(name));
-  }
-  putInTransaction(
-    name: string,
-    value: number,
-    producer: Parameters<Shard<string, Numbers>['writeInTransaction']>[1] = PRODUCER,
-  ): void {
-    this.shard.writeInTransaction((turn) => turn.append(put(name, value)), producer, this.done(name));
-  }
-  end(name: string, end: Partial<EndOfTransaction> = {}): void {
-    this.shard.completeTransaction({ ...COMMIT, ...end }, this.done(name));
-  }
-  get state(): Record<string, number> {
-    return Object.fromEntries(this.machine.map.entries());
-  }
-  get committedState(): Record<string, number> {
-    return Object.fromEntries(this.machine.map.committedEntries());
-  }
-}
+import { PRODUCER, put, World } from './test-shard-world.ts';
 
 test('item 23: what a transaction writes goes into a batch of its own, marked with its producer, at once', async () => {
   const world = await World.active();
@@ -134,8 +24,8 @@ test('item 23: what a transaction writes goes into a batch of its own, marked wi
       [false, -1, -1],
     ],
   );
-  assert.deepEqual(world.machine.heard, ['0: before=1 of -1/-1', '1: a=2 of 40/3', '2: after=3 of -1/-1']);
-  assert.deepEqual(world.outcomes, { before: 'reply', a: 'reply', after: 'reply' });
+  assert.deepEqual(world.machine.replayed, ['0: before=1 of -1/-1', '1: a=2 of 40/3', '2: after=3 of -1/-1']);
+  assert.deepEqual(world.outcomes, { before: 'reply 1', a: 'reply', after: 'reply 3' });
   assert.equal(world.log.appendOptions[1].verification, 'ongoing');
 });
 
@@ -147,7 +37,11 @@ test('item 23: a marker follows all that was written before it, and is answered 
   world.end('end', { transactionVersion: 2 });
   world.put('c', 3);
   await world.time.advance(1);
-  assert.deepEqual(world.machine.heard.slice(1), ['1: b=2 of -1/-1', '2: commit of 40/3', '3: c=3 of -1/-1']);
+  assert.deepEqual(world.machine.replayed.slice(1), [
+    '1: b=2 of -1/-1',
+    '2: commit of 40/3',
+    '3: c=3 of -1/-1',
+  ]);
   assert.deepEqual(
     world.log.batches.map((batch) => header.isControl(batch)),
     [false, false, true, false],
@@ -155,7 +49,7 @@ test('item 23: a marker follows all that was written before it, and is answered 
   assert.equal(world.log.appendOptions[2].markerTransactionVersion, 2);
   assert.deepEqual([world.outcomes, world.state, world.committedState], [{}, { a: 1, b: 2, c: 3 }, {}]);
   world.log.commit(3);
-  assert.deepEqual(world.outcomes, { a: 'reply', b: 'reply', end: 'reply' });
+  assert.deepEqual(world.outcomes, { a: 'reply', b: 'reply 2', end: 'reply' });
   assert.deepEqual(world.committedState, { a: 1, b: 2 });
 });
 
@@ -178,9 +72,9 @@ test('a transactional write that the log refuses is undone alone: what came befo
   world.put('after', 3);
   await world.time.advance(1);
   assert.deepEqual(world.outcomes, {
-    before: 'reply',
+    before: 'reply 1',
     a: `fail ${Errors.INVALID_TXN_STATE}`,
-    after: 'reply',
+    after: 'reply 3',
   });
   assert.deepEqual([world.state, world.journal.size], [{ before: 1, after: 3 }, 0]);
 });
@@ -227,7 +121,7 @@ test('an operation that begins when another is settled gets no place in the tran
   }, world.done('first'));
   world.putInTransaction('a', 2);
   await world.time.advance(1);
-  assert.deepEqual(world.machine.heard, ['0: first=1 of -1/-1', '1: then=9 of -1/-1', '2: a=2 of 40/3']);
+  assert.deepEqual(world.machine.replayed, ['0: first=1 of -1/-1', '1: then=9 of -1/-1', '2: a=2 of 40/3']);
 });
 
 test('a transaction writes all or nothing, and without records it waits for what it has seen', async () => {
@@ -273,6 +167,6 @@ test('item 23: a restart replays open transactions as open, and ended ones as th
   world.end('commit', { producerId: 1, producerEpoch: 0 });
   world.end('abort', { producerId: 2, producerEpoch: 7, isCommit: false });
   const next = await World.active(world.log.copy());
-  assert.deepEqual(next.machine.heard, world.machine.heard);
+  assert.deepEqual(next.machine.replayed, world.machine.replayed);
   assert.deepEqual(next.state, { kept: 1, '3/open': 3 });
 });

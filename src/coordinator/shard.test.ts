@@ -1,108 +1,11 @@
-/** The shard with a small state machine: numbers under names, in the log as `name = number`. */
+/** The shard: operations and their replies, batches, timers, loading and unloading. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Errors } from '../protocol/errors.ts';
 import { buildBatch } from '../protocol/records.ts';
-import { int32, message, string } from '../protocol/schema.ts';
-import { silentLogger } from '../runtime/logger.ts';
-import { SimulatedProcess, SimulatedTime } from '../runtime/simulated-clock.ts';
-import { Journal, VersionedMap } from './journal.ts';
-import type { StateMachine, TransactionMarker, Turn } from './machine.ts';
+import type { Turn } from './machine.ts';
 import { MemoryLog } from './memory-log.ts';
-import { recordFormats, type CoordinatorRecord } from './record.ts';
-import { Shard } from './shard.ts';
-
-const NumberKey = message('NumberKey', { key: 1, versions: '0', flexible: 'none' }, { name: string });
-const NumberValue = message(
-  'NumberValue',
-  { key: 1, versions: '0', flexible: 'none' },
-  { value: int32, pad: string },
-);
-
-const put = (name: string, value: number, pad = ''): CoordinatorRecord => ({
-  type: 1,
-  key: { name },
-  version: 0,
-  value: { value, pad },
-});
-
-class Numbers implements StateMachine<string> {
-  readonly formats = recordFormats({ key: NumberKey, value: NumberValue });
-  readonly map: VersionedMap<string, number>;
-  readonly heard: string[] = [];
-  readonly waiting: { respond(response: string): void }[] = [];
-  onExpired: (turn: Turn<string>) => void = () => undefined;
-
-  constructor(journal: Journal) {
-    this.map = new VersionedMap(journal);
-  }
-  replay(record: CoordinatorRecord): void {
-    const { name } = record.key as { name: string };
-    this.map.set(name, (record.value as { value: number } | null)?.value);
-  }
-  replayMarker(marker: TransactionMarker): void {
-    this.heard.push(`${marker.committed ? 'commit' : 'abort'} ${marker.producerId} at ${marker.offset}`);
-  }
-  loaded(): void {
-    this.heard.push('loaded');
-  }
-  unloaded(turn: Turn<string>): void {
-    for (const ticket of this.waiting) turn.answer(ticket, 'unloaded');
-  }
-  expired(turn: Turn<string>, event: string): void {
-    this.heard.push(`expired ${event}`);
-    this.onExpired(turn);
-  }
-  settled(_turn: Turn<string>, event: string, errorCode: number): void {
-    this.heard.push(`settled ${event} ${errorCode}`);
-  }
-}
-
-class World {
-  readonly time = new SimulatedTime({ seed: 1 });
-  readonly journal = new Journal();
-  readonly machine = new Numbers(this.journal);
-  readonly log: MemoryLog;
-  readonly shard: Shard<string, Numbers>;
-  /** What became of each write, by its name. */
-  readonly outcomes: Record<string, string> = {};
-
-  constructor(log = new MemoryLog()) {
-    this.log = log;
-    this.shard = new Shard({
-      machine: this.machine,
-      journal: this.journal,
-      log,
-      leaderEpoch: 3,
-      ports: { ...new SimulatedProcess(this.time), logger: silentLogger() },
-      writeTimeoutMs: () => 5000,
-    });
-  }
-
-  static async active(log = new MemoryLog()): Promise<World> {
-    const world = new World(log);
-    await world.time.settle(world.shard.load());
-    return world;
-  }
-
-  outcome(name: string): string | undefined {
-    return this.outcomes[name];
-  }
-
-  write(name: string, operation: (turn: Turn<string>) => unknown): void {
-    this.shard.write(operation, {
-      reply: (response) => (this.outcomes[name] = `reply ${String(response)}`),
-      fail: (errorCode) => (this.outcomes[name] = `fail ${errorCode}`),
-    });
-  }
-
-  put(name: string, value: number): void {
-    this.write(name, (turn) => {
-      turn.append(put(name, value));
-      return value;
-    });
-  }
-}
+import { put, World } from './test-shard-world.ts';
 
 test('a reply leaves when its records are committed, not before', async () => {
   const world = await World.active();
@@ -372,7 +275,7 @@ test('records nobody knows and transaction markers among the records do not stop
   log.append(buildBatch({ records: [encoded('b', 2)], compression: 'gzip' }));
   const world = await World.active(log);
   assert.equal(world.shard.state, 'active');
-  assert.deepEqual(world.machine.heard, ['abort 40 at 4', 'commit 41 at 5', 'loaded']);
+  assert.deepEqual(world.machine.heard, ['4: abort of 40/0', '5: commit of 41/0', 'loaded']);
   assert.deepEqual(
     [...world.machine.map.entries()],
     [
