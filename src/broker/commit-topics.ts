@@ -2,8 +2,8 @@
 import { ZERO_UUID } from '../base/uuid.ts';
 import { Errors } from '../protocol/errors.ts';
 import type { OffsetCommitRequest, OffsetCommitResponse } from '../protocol/messages/08-offset-commit.ts';
-import { mayTopic } from './authorization.ts';
 import type { RequestContext } from './context.ts';
+import { readablePartitions, type Readable } from './readable-partitions.ts';
 import type { Services } from './services.ts';
 
 export type CommitTopic = OffsetCommitRequest['topics'][number];
@@ -69,24 +69,13 @@ function named(topic: CommitTopic, services: Services): CommitTopic {
   return { ...topic, name: known?.name ?? '' };
 }
 
-/** The topic with the partitions that exist, or why there are none. */
 function check(
   topic: CommitTopic,
   usesTopicIds: boolean,
   context: RequestContext,
   services: Services,
-): CommitTopic & { readonly refusal: number } {
-  const refuse = (refusal: number): CommitTopic & { readonly refusal: number } => ({
-    ...topic,
-    partitions: [],
-    refusal,
-  });
-  if (usesTopicIds && topic.name === '') return refuse(Errors.UNKNOWN_TOPIC_ID);
-  if (!mayTopic(services, context, 'READ', topic.name)) return refuse(Errors.TOPIC_AUTHORIZATION_FAILED);
-  const known = services.image.topics.get(topic.name);
-  if (known === undefined) return refuse(Errors.UNKNOWN_TOPIC_OR_PARTITION);
-  const partitions = topic.partitions.filter(
-    ({ partitionIndex }) => known.partitions[partitionIndex] !== undefined,
-  );
-  return { ...topic, partitions, refusal: Errors.NONE };
+): Readable<CommitTopic> {
+  const isUnknownId = usesTopicIds && topic.name === '';
+  if (isUnknownId) return { ...topic, partitions: [], refusal: Errors.UNKNOWN_TOPIC_ID };
+  return readablePartitions(topic, context, services);
 }

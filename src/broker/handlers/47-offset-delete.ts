@@ -2,12 +2,9 @@
 import { deleteOffsetsRefused } from '../../groups/offsets/commit.ts';
 import { Errors } from '../../protocol/errors.ts';
 import { OffsetDeleteRequest, OffsetDeleteResponse } from '../../protocol/messages/47-offset-delete.ts';
-import { authorize, mayTopic } from '../authorization.ts';
-import type { RequestContext } from '../context.ts';
+import { authorize } from '../authorization.ts';
 import { handler } from '../handler.ts';
-import type { Services } from '../services.ts';
-
-type Topic = OffsetDeleteRequest['topics'][number];
+import { readablePartitions } from '../readable-partitions.ts';
 
 export const offsetDelete = handler(
   OffsetDeleteRequest,
@@ -16,7 +13,7 @@ export const offsetDelete = handler(
     if (!authorize(services, context, { operation: 'DELETE', resource: 'GROUP', name: request.groupId })) {
       return deleteOffsetsRefused(Errors.GROUP_AUTHORIZATION_FAILED);
     }
-    const checked = request.topics.map((topic) => check(topic, context, services));
+    const checked = request.topics.map((topic) => readablePartitions(topic, context, services));
     const known = checked.filter(({ partitions }) => partitions.length > 0);
     const deleted = await services.groups.deleteOffsets({ groupId: request.groupId, topics: known });
     if (deleted.errorCode !== Errors.NONE) return deleted;
@@ -37,23 +34,3 @@ export const offsetDelete = handler(
     return { throttleTimeMs: 0, errorCode: Errors.NONE, topics };
   },
 );
-
-/** The topic with the partitions that exist, or why there are none. */
-function check(
-  topic: Topic,
-  context: RequestContext,
-  services: Services,
-): Topic & { readonly refusal: number } {
-  const refuse = (refusal: number): Topic & { readonly refusal: number } => ({
-    ...topic,
-    partitions: [],
-    refusal,
-  });
-  if (!mayTopic(services, context, 'READ', topic.name)) return refuse(Errors.TOPIC_AUTHORIZATION_FAILED);
-  const known = services.image.topics.get(topic.name);
-  if (known === undefined) return refuse(Errors.UNKNOWN_TOPIC_OR_PARTITION);
-  const partitions = topic.partitions.filter(
-    ({ partitionIndex }) => known.partitions[partitionIndex] !== undefined,
-  );
-  return { ...topic, partitions, refusal: Errors.NONE };
-}
