@@ -4,7 +4,6 @@
  */
 import { test } from 'node:test';
 
-import { buildBatch } from '../../src/protocol/records.ts';
 import {
   commitBody,
   DELETE_GROUPS,
@@ -20,43 +19,36 @@ import {
   syncBody,
 } from './groups/bodies.ts';
 import { orSkip } from './kafka-jars.ts';
+import {
+  ADD_OFFSETS,
+  CONCURRENT_TRANSACTIONS,
+  coordinatorsReady,
+  DESCRIBE_PRODUCERS,
+  END,
+  FETCH,
+  INIT,
+  keepProducer,
+  LIST_OFFSETS,
+  NEW_PRODUCER,
+  PRODUCE,
+  produceBody,
+  producerOf,
+  TRANSACTION_SETTINGS,
+  TXN_COMMIT as COMMIT,
+  type Identity,
+} from './transactional-producers.ts';
 import { TwoBrokers, type Answer, type Side } from './two-brokers.ts';
 
-const SETTINGS = {
-  'group.initial.rebalance.delay.ms': '0',
-  'offsets.topic.num.partitions': '1',
-  'transaction.state.log.num.partitions': '1',
-  'transaction.state.log.replication.factor': '1',
-  'transaction.state.log.min.isr': '1',
-  'auto.create.topics.enable': 'false',
-};
-const PRODUCE = 0;
-const FETCH = 1;
-const LIST_OFFSETS = 2;
-const FIND_COORDINATOR = 10;
-const INIT_PRODUCER_ID = 22;
-const ADD_OFFSETS = 25;
-const END = 26;
-const COMMIT = 28;
-const DESCRIBE_PRODUCERS = 61;
+const SETTINGS = { ...TRANSACTION_SETTINGS, 'group.initial.rebalance.delay.ms': '0' };
 const COMMIT_VERSIONS = [0, 1, 2, 3, 4, 5, 6];
 const ADDS_GROUP_SINCE = 5;
 
-interface Commit {
+interface Commit extends Identity {
   readonly group?: string;
-  readonly epoch?: number;
   readonly member?: string;
   readonly generation?: number;
   readonly instance?: string | null;
   readonly metadata?: string;
-  readonly producer?: string;
-}
-
-/** The producer's id was kept by its transactional id; its epoch is `epoch of …` or what is asked for. */
-function of(side: Side, transactionalId: string, epoch?: number): object {
-  const producerId = side.kept.get(`producer of ${transactionalId}`) ?? 4_000_000;
-  const producerEpoch = epoch ?? (side.kept.get(`epoch of ${transactionalId}`) as number) ?? 0;
-  return { transactionalId, producerId, producerEpoch };
 }
 
 function commit(
@@ -64,9 +56,8 @@ function commit(
   offsets: readonly (readonly [string, number, number])[],
   options: Commit = {},
 ) {
-  const { group = 'g', epoch, producer = transactionalId } = options;
-  const body = commitBody(group, offsets, options);
-  return (side: Side): object => ({ ...body(side), ...of(side, producer, epoch), transactionalId });
+  const body = commitBody(options.group ?? 'g', offsets, options);
+  return (side: Side): object => ({ ...body(side), ...producerOf(side, transactionalId, options) });
 }
 
 class Story {
@@ -76,31 +67,24 @@ class Story {
   }
 
   async begin(transactionalId: string): Promise<void> {
-    const body = { transactionalId, transactionTimeoutMs: 60_000, producerId: -1, producerEpoch: -1 };
-    await this.both.same('begins', INIT_PRODUCER_ID, 5, body, { keep: this.#identity(transactionalId) });
-  }
-
-  #identity(transactionalId: string) {
-    return {
-      [`producer of ${transactionalId}`]: (answer: Answer): unknown => answer.producerId,
-      [`epoch of ${transactionalId}`]: (answer: Answer): unknown => answer.producerEpoch,
-    };
+    const body = { ...NEW_PRODUCER, transactionalId };
+    await this.both.same('begins', INIT, 5, body, keepProducer(transactionalId));
   }
 
   async addGroup(transactionalId: string, groupId: string): Promise<void> {
-    const body = (side: Side): object => ({ ...of(side, transactionalId), groupId });
+    const body = (side: Side): object => ({ ...producerOf(side, transactionalId), groupId });
     await this.#patiently(ADD_OFFSETS, 3, body, (answer) => answer.errorCode);
     await this.both.same('adds the group', ADD_OFFSETS, 3, body);
   }
 
   /** CONCURRENT_TRANSACTIONS is over at a different time on each side. */
   #patiently(key: number, version: number, body: (side: Side) => object, codeOf: (answer: Answer) => number) {
-    return this.both.until(key, version, body, (answer) => codeOf(answer) !== 51);
+    return this.both.until(key, version, body, (answer) => codeOf(answer) !== CONCURRENT_TRANSACTIONS);
   }
 
   async end(transactionalId: string, committed: boolean, version: number): Promise<void> {
-    const body = (side: Side): object => ({ ...of(side, transactionalId), committed });
-    const keep = version >= 5 ? { keep: this.#identity(transactionalId) } : {};
+    const body = (side: Side): object => ({ ...producerOf(side, transactionalId), committed });
+    const keep = version >= 5 ? keepProducer(transactionalId) : {};
     await this.both.same(committed ? 'commits' : 'aborts', END, version, body, keep);
   }
 
@@ -130,13 +114,8 @@ test('offsets in transactions are answered as Kafka answers them', async (t) => 
   if ('skip' in started) return t.skip(started.skip);
   const both = started.have;
   t.after(() => both.stop());
-  for (const keyType of [0, 1]) {
-    const any = { keyType, coordinatorKeys: ['any'] };
-    await both.until(FIND_COORDINATOR, 4, any, ({ coordinators }) => coordinators[0].errorCode === 0);
-  }
+  await coordinatorsReady(both);
   await both.until(DESCRIBE, 5, { groups: ['any'] }, ({ groups }) => groups[0].errorCode === 0);
-  const anybody = { transactionalId: 'any', transactionTimeoutMs: 60_000, producerId: -1, producerEpoch: -1 };
-  await both.until(INIT_PRODUCER_ID, 5, anybody, ({ errorCode }) => errorCode === 0);
   const story = new Story(both);
   await both.createTopics({ orders: { partitions: 2 }, log: {} });
 
@@ -186,7 +165,7 @@ test('offsets in transactions are answered as Kafka answers them', async (t) => 
         COMMIT,
         version,
         commit(tx, [['orders', 0, 8]], { group }),
-        ({ topics }) => topics[0].partitions[0].errorCode !== 51,
+        ({ topics }) => topics[0].partitions[0].errorCode !== CONCURRENT_TRANSACTIONS,
       );
       await send('in the next transaction', [['orders', 0, 9]]);
       await story.end(tx, false, endVersion);
@@ -245,27 +224,12 @@ test('offsets in transactions are answered as Kafka answers them', async (t) => 
     const timestamp = 1_700_000_000_000;
     let sequence = 0;
     const produce = async (what: string, at = timestamp): Promise<void> => {
-      const baseSequence = sequence++;
-      const body = (side: Side): object => {
-        const { producerId, producerEpoch } = of(side, 'txr') as {
-          producerId: number;
-          producerEpoch: number;
-        };
-        const options = { producerId, producerEpoch, baseSequence, isTransactional: true };
-        const records = buildBatch({
-          records: [{ key: null, value: Buffer.from(what), timestamp: at }],
-          ...options,
-        });
-        const topicData = [
-          { name: 'log', topicId: side.the('id of log'), partitionData: [{ index: 0, records }] },
-        ];
-        return { transactionalId: 'txr', acks: -1, timeoutMs: 10_000, topicData };
-      };
+      const body = produceBody('txr', what, { topic: 'log', sequence: sequence++, timestamp: at });
       await both.until(
         PRODUCE,
         12,
         body,
-        ({ responses }) => responses[0].partitionResponses[0].errorCode !== 51,
+        ({ responses }) => responses[0].partitionResponses[0].errorCode !== CONCURRENT_TRANSACTIONS,
       );
       await both.same(`${what} again`, PRODUCE, 12, body);
     };

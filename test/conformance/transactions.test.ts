@@ -4,42 +4,28 @@
  */
 import { test } from 'node:test';
 
-import { buildBatch } from '../../src/protocol/records.ts';
 import { orSkip } from './kafka-jars.ts';
-import { TwoBrokers, type Answer, type Side } from './two-brokers.ts';
-
-const SETTINGS = {
-  'offsets.topic.num.partitions': '1',
-  'transaction.state.log.num.partitions': '1',
-  'transaction.state.log.replication.factor': '1',
-  'transaction.state.log.min.isr': '1',
-  'auto.create.topics.enable': 'false',
-};
-const PRODUCE = 0;
-const LIST_OFFSETS = 2;
-const FIND_COORDINATOR = 10;
-const INIT = 22;
-const ADD = 24;
-const ADD_OFFSETS = 25;
-const END = 26;
-const MARK = 27;
-const DESCRIBE = 65;
-const LIST = 66;
-const CONCURRENT_TRANSACTIONS = 51;
-
-interface Identity {
-  /** Whose id and epoch, if not the transaction's own. */
-  readonly producer?: string;
-  /** Added to the epoch. */
-  readonly shift?: number;
-}
-
-/** The producer's id and epoch as they were last answered. */
-function of(side: Side, id: string, { producer = id, shift = 0 }: Identity = {}) {
-  const producerId = (side.kept.get(`producer of ${producer}`) as number | undefined) ?? 4_000_000;
-  const producerEpoch = ((side.kept.get(`epoch of ${producer}`) as number | undefined) ?? 0) + shift;
-  return { transactionalId: id, producerId, producerEpoch };
-}
+import {
+  ADD,
+  ADD_OFFSETS,
+  CONCURRENT_TRANSACTIONS,
+  coordinatorsReady,
+  DESCRIBE_TRANSACTIONS as DESCRIBE,
+  END,
+  INIT,
+  keepProducer,
+  LIST_OFFSETS,
+  LIST_TRANSACTIONS as LIST,
+  MARK,
+  NEW_PRODUCER,
+  PRODUCE,
+  produceBody,
+  producerOf as of,
+  TRANSACTION_SETTINGS,
+  type Identity,
+  type ProduceOptions,
+} from './transactional-producers.ts';
+import { TwoBrokers, type Side } from './two-brokers.ts';
 
 class Story {
   readonly #both: TwoBrokers;
@@ -48,26 +34,14 @@ class Story {
     this.#both = both;
   }
 
-  keep(id: string) {
-    return {
-      keep: {
-        [`producer of ${id}`]: (answer: Answer): unknown =>
-          answer.errorCode === 0 ? answer.producerId : undefined,
-        [`epoch of ${id}`]: (answer: Answer): unknown =>
-          answer.errorCode === 0 ? answer.producerEpoch : undefined,
-      },
-    };
-  }
-
   init(what: string, id: string, options: { version?: number; timeoutMs?: number; as?: Identity } = {}) {
     const { version = 5, timeoutMs = 60_000, as } = options;
-    const nobody = { producerId: -1, producerEpoch: -1 };
     const body = (side: Side): object => ({
-      ...(as === undefined ? nobody : of(side, id, as)),
+      ...(as === undefined ? NEW_PRODUCER : of(side, id, as)),
       transactionalId: id,
       transactionTimeoutMs: timeoutMs,
     });
-    return this.#both.same(`InitProducerId ${what}`, INIT, version, body, this.keep(id));
+    return this.#both.same(`InitProducerId ${what}`, INIT, version, body, keepProducer(id));
   }
 
   add(
@@ -93,7 +67,7 @@ class Story {
   /** Ends it, and goes on as the producer that the answer makes it. */
   async finish(id: string, committed: boolean, version: number): Promise<void> {
     const body = (side: Side): object => ({ ...of(side, id), committed });
-    await this.#both.same('EndTxn', END, version, body, version >= 5 ? this.keep(id) : {});
+    await this.#both.same('EndTxn', END, version, body, version >= 5 ? keepProducer(id) : {});
     await this.settled(id);
   }
 
@@ -109,38 +83,10 @@ class Story {
     return this.#both.same(`DescribeTransactions ${what}`, DESCRIBE, 0, { transactionalIds });
   }
 
-  produce(what: string, id: string, options: Identity & ProduceOptions = {}) {
-    const {
-      version = 12,
-      acks = -1,
-      sequence = 0,
-      partition = 0,
-      topic = 't',
-      transactionalId = id,
-    } = options;
-    const body = (side: Side): object => {
-      const { producerId, producerEpoch } = of(side, id, options);
-      const records = buildBatch({
-        records: [{ key: null, value: Buffer.from(what), timestamp: Date.now() }],
-        producerId,
-        producerEpoch,
-        baseSequence: sequence,
-        isTransactional: true,
-      });
-      const partitionData = [{ index: partition, records }];
-      return { transactionalId, acks, timeoutMs: 5_000, topicData: [{ name: topic, partitionData }] };
-    };
-    return this.#both.same(`Produce ${version} ${what}`, PRODUCE, version, body);
+  produce(what: string, id: string, options: ProduceOptions & { version?: number } = {}) {
+    const { version = 12 } = options;
+    return this.#both.same(`Produce ${version} ${what}`, PRODUCE, version, produceBody(id, what, options));
   }
-}
-
-interface ProduceOptions {
-  readonly version?: number;
-  readonly acks?: number;
-  readonly sequence?: number;
-  readonly partition?: number;
-  readonly topic?: string;
-  readonly transactionalId?: string | null;
 }
 
 function addBody(id: string, topics: Record<string, number[]>, options: Identity): (side: Side) => object {
@@ -156,16 +102,11 @@ function addBody(id: string, topics: Record<string, number[]>, options: Identity
 }
 
 test('transactions are answered as Kafka answers them', async (t) => {
-  const started = await orSkip(() => TwoBrokers.start(SETTINGS));
+  const started = await orSkip(() => TwoBrokers.start(TRANSACTION_SETTINGS));
   if ('skip' in started) return t.skip(started.skip);
   const both = started.have;
   t.after(() => both.stop());
-  for (const keyType of [0, 1]) {
-    const any = { keyType, coordinatorKeys: ['any'] };
-    await both.until(FIND_COORDINATOR, 4, any, ({ coordinators }) => coordinators[0].errorCode === 0);
-  }
-  const anybody = { transactionalId: 'any', transactionTimeoutMs: 60_000, producerId: -1, producerEpoch: -1 };
-  await both.until(INIT, 5, anybody, ({ errorCode }) => errorCode === 0);
+  await coordinatorsReady(both);
   await both.createTopics({ t: { partitions: 3 }, u: {} });
   const story = new Story(both);
 
@@ -287,7 +228,7 @@ test('transactions are answered as Kafka answers them', async (t) => {
       await both.until(
         INIT,
         5,
-        { ...anybody, transactionalId: id },
+        { ...NEW_PRODUCER, transactionalId: id },
         ({ errorCode }) => errorCode !== CONCURRENT_TRANSACTIONS,
       );
       await story.describe('then', [id]);
