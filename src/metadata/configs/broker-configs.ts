@@ -10,6 +10,7 @@ import { STREAMS_CONFIGS } from './broker-streams-configs.ts';
 import { TRANSACTION_CONFIGS } from './broker-transaction-configs.ts';
 import { REPLICATION_CONFIGS } from './broker-replication-configs.ts';
 import { SECURITY_CONFIGS } from './broker-security-configs.ts';
+import { TLS_CONFIGS } from './broker-tls-configs.ts';
 import { UNSUPPORTED_CONFIGS } from './broker-unsupported-configs.ts';
 import { catalogue } from './definition.ts';
 import type { Catalogue, ConfigDefinition } from './definition.ts';
@@ -23,6 +24,7 @@ export const BROKER_CONFIGS: Catalogue = catalogue(
   TRANSACTION_CONFIGS,
   REPLICATION_CONFIGS,
   SECURITY_CONFIGS,
+  TLS_CONFIGS,
   UNSUPPORTED_CONFIGS,
 );
 
