@@ -1,7 +1,10 @@
 /** What is in a partition's folder, by kind; and the making of its objects. */
 import type { Disk } from '../base/ports.ts';
+import { crc32c } from '../protocol/crc32c.ts';
+import { CheckpointError, readSmallFile } from './checkpoint-file.ts';
 import type { LogEnvironment } from './environment.ts';
 import * as names from './file-names.ts';
+import { LeaderEpochs, parseLeaderEpochs } from './leader-epochs.ts';
 import { Segment, type UnsyncedIndexes } from './segment.ts';
 import type { LogSettings } from './settings.ts';
 
@@ -43,6 +46,28 @@ export function listFolder(disk: Disk, path: string): LogFolder {
   }
   logs.sort((a, b) => a - b);
   return { path, logs, transactionIndexes, indexes, snapshots, indexFiles, marked, hasEpochs };
+}
+
+/** Undefined when the file is missing or makes no sense: the epochs are then taken from the batches. */
+export function readEpochs(
+  environment: LogEnvironment,
+  folder: LogFolder,
+  savedCrc?: number,
+): LeaderEpochs | undefined {
+  if (!folder.hasEpochs) return undefined;
+  const path = `${folder.path}/${names.LEADER_EPOCH_CHECKPOINT}`;
+  try {
+    const content = readSmallFile(environment.disk, path);
+    if (content === undefined || (savedCrc !== undefined && crc32c(content) !== savedCrc)) return undefined;
+    const epochs = new LeaderEpochs(parseLeaderEpochs(path, content));
+    epochs.isDirty = savedCrc !== undefined;
+    epochs.savedCrc = savedCrc;
+    return epochs;
+  } catch (error) {
+    if (!(error instanceof CheckpointError)) throw error;
+    environment.logger.warn({ path, error }, 'the leader epochs are made anew from the batches');
+    return undefined;
+  }
 }
 
 /** A segment that is there. Its size, when it is known, spares a question to the disk. */

@@ -5,13 +5,15 @@
 import { DiskError } from '../base/ports.ts';
 import { ZERO_UUID } from '../base/uuid.ts';
 import { readSmallFile } from './checkpoint-file.ts';
+import { openCleanLog } from './clean-open.ts';
 import { parsePartitionMetadata, type CleanShutdown } from './directory-files.ts';
 import type { LogEnvironment } from './environment.ts';
 import * as names from './file-names.ts';
 import type { LogDirectory } from './log-directory.ts';
+import { DamagedLog, type LoadOptions } from './load-options.ts';
 import { listFolder } from './log-folder.ts';
 import { Log } from './log.ts';
-import { DamagedLog, openCleanLog, recoverLog, type LoadOptions } from './recovery.ts';
+import { recoverLog } from './recovery.ts';
 import type { LogSettings } from './settings.ts';
 
 /** Logs whose recovery goes on at the same time, in each directory: while some wait for the disk another computes. */

@@ -1,154 +1,32 @@
 /**
- * Bringing a log back from its folder. After a clean shutdown the record of it is believed and no .log file is opened.
- * Otherwise, in Kafka's order: leftovers of deletions and compactions are removed or finished; from the recovery point
- * on every batch is looked at (length, checksum, offsets, epochs) and indexes, leader epochs and producer state are made
- * anew; at the first batch that is not whole the log is cut and what follows is dropped.
+ * Bringing a log back from its folder when no clean shutdown vouches for it (clean-open.ts does that), in Kafka's order:
+ * leftovers of deletions and compactions are removed or finished (interrupted-work.ts); from the recovery point on every
+ * batch is looked at (length, checksum, offsets, epochs) and indexes, leader epochs and producer state are made anew; at
+ * the first batch that is not whole the log is cut and what follows is dropped.
  *
  * Below the recovery point everything was durable. What is missing or damaged there was acknowledged, so the log is not
  * cut but refused: DamagedLog. The partition then is offline until somebody repairs it, and others serve.
  */
 import type { DiskFile } from '../base/ports.ts';
 import { ZERO_UUID } from '../base/uuid.ts';
-import { crc32c } from '../protocol/crc32c.ts';
 import * as header from '../protocol/record-batch.ts';
-import { CheckpointError, readSmallFile } from './checkpoint-file.ts';
-import type { CleanLog } from './directory-files.ts';
 import type { LogEnvironment } from './environment.ts';
 import * as names from './file-names.ts';
-import { LeaderEpochs, parseLeaderEpochs } from './leader-epochs.ts';
-import { existingSegment, listFolder, type LogFolder } from './log-folder.ts';
+import { finishInterruptedWork, removeOrphans } from './interrupted-work.ts';
+import { LeaderEpochs } from './leader-epochs.ts';
+import { DamagedLog, isCompacted, stateFields, type LoadOptions } from './load-options.ts';
+import { existingSegment, listFolder, readEpochs, type LogFolder } from './log-folder.ts';
 import type { LogState } from './log-state.ts';
 import { applyBatch, ProducerSnapshots } from './producer-snapshots.ts';
 import { ProducerState } from './producer-state.ts';
-import { scanBatches, scanBatchesAsync } from './scan.ts';
+import { scanBatchesAsync } from './scan.ts';
 import { RELATIVE_OFFSET_MAX, type Segment } from './segment.ts';
 import { Segments } from './segments.ts';
-import type { LogSettings } from './settings.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
-
-export class DamagedLog extends Error {
-  constructor(folder: string, problem: string) {
-    super(`${folder}: ${problem}`);
-    this.name = 'DamagedLog';
-  }
-}
-
-export interface LoadOptions {
-  readonly topic: string;
-  readonly partition: number;
-  readonly topicId: string;
-  readonly folder: string;
-  readonly settings: LogSettings;
-  /** From the directory's checkpoints; 0 when they have none. */
-  readonly logStartOffset: number;
-  readonly recoveryPoint: number;
-  readonly wasClean: boolean;
-  /** What the clean shutdown noted of this log. */
-  readonly cleanLog: CleanLog | undefined;
-  /** From the cleaner's checkpoint: offsets may be missing, whatever the cleanup.policy is now. */
-  readonly cleanedTo?: number | undefined;
-}
-
-/** Undefined: there was no clean shutdown, or its record does not match: `recoverLog` is for those. Throws DamagedLog. */
-export function openCleanLog(environment: LogEnvironment, options: LoadOptions): LogState | undefined {
-  const { cleanLog, settings } = options;
-  if (!options.wasClean) return undefined;
-  const folder = listFolder(environment.disk, options.folder);
-  removeDeleted(environment, folder);
-  if (folder.marked.some(({ mark }) => mark !== names.DELETED_SUFFIX) || folder.logs.length === 0)
-    return undefined;
-  const epochs = readEpochs(environment, folder, cleanLog?.crc.epochs);
-  // Without them everything would have to be looked at again.
-  if (epochs === undefined && cleanLog?.crc.epochs !== undefined) return undefined;
-  const activeBase = folder.logs[folder.logs.length - 1];
-  if (cleanLog !== undefined) {
-    const missing = cleanLog.segments.find((baseOffset) => !folder.logs.includes(baseOffset));
-    if (missing !== undefined) throw new DamagedLog(folder.path, `the segment at ${missing} is missing`);
-    if (folder.logs.length !== cleanLog.segments.length) return undefined;
-    const path = `${folder.path}/${names.segmentFileName(activeBase, names.LOG_SUFFIX)}`;
-    const sizeBytes = environment.disk.stat(path)?.sizeBytes ?? 0;
-    if (sizeBytes < cleanLog.size) {
-      throw new DamagedLog(folder.path, `${path} has ${sizeBytes} bytes, it had ${cleanLog.size}`);
-    }
-    if (sizeBytes > cleanLog.size) return undefined;
-  }
-  const segments = new Segments();
-  for (const baseOffset of folder.logs) {
-    const isActive = baseOffset === activeBase;
-    const known =
-      isActive && cleanLog !== undefined ? { sizeBytes: cleanLog.size, unsyncedIndexes: cleanLog.crc } : {};
-    segments.add(existingSegment(environment, folder, { baseOffset, settings, ...known }));
-  }
-  segments.active.isActive = true;
-  const logEndOffset = cleanLog?.end ?? segments.active.endOffset();
-  if (logEndOffset < options.logStartOffset || logEndOffset < options.recoveryPoint) return undefined;
-  if (epochs === undefined && logEndOffset > folder.logs[0]) return undefined;
-  const leaderEpochs = epochs ?? new LeaderEpochs();
-  const logStartOffset = Math.max(options.logStartOffset, folder.logs[0]);
-  leaderEpochs.truncateFromEnd(logEndOffset);
-  leaderEpochs.truncateFromStart(logStartOffset);
-  leaderEpochs.forget();
-  const snapshots = new ProducerSnapshots(environment, folder.path, folder.snapshots);
-  snapshots.expect(cleanLog?.crc ?? {});
-  return {
-    topic: options.topic,
-    partition: options.partition,
-    topicId: options.topicId,
-    folder: folder.path,
-    settings,
-    segments,
-    epochs: leaderEpochs,
-    snapshots,
-    producers: cleanLog?.producers === false ? new ProducerState(logEndOffset) : undefined,
-    logStartOffset,
-    logEndOffset,
-    recoveryPoint: logEndOffset,
-    ...cleanedTo(options),
-    unsynced: [],
-    isNew: false,
-  };
-}
-
-/** What was waiting for file.delete.delay.ms when the broker stopped. */
-function removeDeleted({ disk }: LogEnvironment, { path, marked }: LogFolder): void {
-  for (const { offset, suffix, mark } of marked) {
-    if (mark === names.DELETED_SUFFIX) disk.remove(`${path}/${names.segmentFileName(offset, suffix)}${mark}`);
-  }
-}
-
-function cleanedTo({ cleanedTo: offset }: LoadOptions): { cleanedTo: number } | undefined {
-  return offset === undefined ? undefined : { cleanedTo: offset };
-}
-
-function isCompacted({ settings, cleanedTo }: LoadOptions): boolean {
-  return settings.cleanupPolicy.compact || cleanedTo !== undefined;
-}
 
 /** After a kill or a power cut. Reads in the background, so that other work goes on. Rejects with DamagedLog. */
 export async function recoverLog(environment: LogEnvironment, options: LoadOptions): Promise<LogState> {
   return new Recovery(environment, options).run();
-}
-
-/** Undefined when the file is missing or makes no sense: the epochs are then taken from the batches. */
-function readEpochs(
-  environment: LogEnvironment,
-  folder: LogFolder,
-  savedCrc?: number,
-): LeaderEpochs | undefined {
-  if (!folder.hasEpochs) return undefined;
-  const path = `${folder.path}/${names.LEADER_EPOCH_CHECKPOINT}`;
-  try {
-    const content = readSmallFile(environment.disk, path);
-    if (content === undefined || (savedCrc !== undefined && crc32c(content) !== savedCrc)) return undefined;
-    const epochs = new LeaderEpochs(parseLeaderEpochs(path, content));
-    epochs.isDirty = savedCrc !== undefined;
-    epochs.savedCrc = savedCrc;
-    return epochs;
-  } catch (error) {
-    if (!(error instanceof CheckpointError)) throw error;
-    environment.logger.warn({ path, error }, 'the leader epochs are made anew from the batches');
-    return undefined;
-  }
 }
 
 class Recovery {
@@ -175,8 +53,8 @@ class Recovery {
   }
 
   async run(): Promise<LogState> {
-    this.#finishInterruptedWork();
-    this.#removeOrphans();
+    this.#folder = finishInterruptedWork(this.#environment, this.#folder);
+    removeOrphans(this.#environment, this.#folder);
     const bases = this.#basesFromStart();
     const { settings } = this.#options;
     for (const baseOffset of bases) {
@@ -186,74 +64,6 @@ class Recovery {
     this.#loadEpochs();
     const logEndOffset = await this.#scan();
     return this.#settle(logEndOffset);
-  }
-
-  /**
-   * Leftovers of deletions and of a compaction that had not finished go; one that had is completed: what it was made of
-   * goes, and it gets its name. Its content was durable before, its name need not have been.
-   */
-  #finishInterruptedWork(): void {
-    const { disk } = this.#environment;
-    const pathOf = (file: names.SegmentFileName, mark: string): string =>
-      `${this.#folder.path}/${names.segmentFileName(file.offset, file.suffix)}${mark}`;
-    const { marked } = this.#folder;
-    if (marked.length === 0) return;
-    const unfinished = new Set(
-      marked.filter((file) => file.mark === names.CLEANED_SUFFIX).map((file) => file.offset),
-    );
-    const finished = new Set(
-      marked
-        .filter((file) => file.mark === names.SWAP_SUFFIX && file.suffix === names.LOG_SUFFIX)
-        .map((file) => file.offset)
-        .filter((offset) => !unfinished.has(offset)),
-    );
-    const swaps: names.SegmentFileName[] = [];
-    for (const file of marked) {
-      // Indexes without their log file belong to what is gone, or to what has its name already and gets them anew.
-      if (file.mark === names.SWAP_SUFFIX && finished.has(file.offset)) swaps.push(file);
-      else disk.remove(pathOf(file, file.mark));
-    }
-    disk.syncDirectory(this.#folder.path);
-    if (swaps.length > 0) {
-      for (const offset of finished) {
-        const end = this.#endOfSwap(offset);
-        for (const old of this.#folder.logs) {
-          if (old !== offset && (old < offset || old >= end)) continue;
-          for (const suffix of names.SEGMENT_SUFFIXES)
-            disk.remove(pathOf({ offset: old, suffix, mark: '' }, ''));
-        }
-      }
-      disk.syncDirectory(this.#folder.path);
-      for (const file of swaps) disk.rename(pathOf(file, file.mark), pathOf(file, ''));
-      disk.syncDirectory(this.#folder.path);
-    }
-    this.#folder = listFolder(disk, this.#folder.path);
-  }
-
-  #endOfSwap(baseOffset: number): number {
-    const path = `${this.#folder.path}/${names.segmentFileName(baseOffset, names.LOG_SUFFIX)}${names.SWAP_SUFFIX}`;
-    const file = this.#environment.disk.open(path, 'read');
-    let end = baseOffset;
-    try {
-      scanBatches(file, { from: 0, to: file.sizeBytes() }, (buffer, at) => {
-        end = header.lastOffset(buffer, at) + 1;
-        return true;
-      });
-    } finally {
-      file.close();
-    }
-    return end;
-  }
-
-  /** Index files without a .log file: of a deletion that was cut short. */
-  #removeOrphans(): void {
-    const { disk, logger } = this.#environment;
-    for (const file of this.#folder.indexFiles) {
-      if (this.#folder.logs.includes(file.offset)) continue;
-      const path = `${this.#folder.path}/${names.segmentFileName(file.offset, file.suffix)}`;
-      logger.warn({ path }, 'an index file without its log file is removed');
-      disk.remove(path);
-    }
   }
 
   /**
@@ -455,11 +265,7 @@ class Recovery {
     await this.#makeDurable();
     await disk.syncDirectoryAsync(this.#folder.path);
     return {
-      topic: this.#options.topic,
-      partition: this.#options.partition,
-      topicId: this.#options.topicId,
-      folder: this.#folder.path,
-      settings: this.#options.settings,
+      ...stateFields(this.#options),
       segments: this.#segments,
       epochs: this.#epochs,
       snapshots: this.#snapshots,
@@ -467,7 +273,6 @@ class Recovery {
       logStartOffset: start,
       logEndOffset: endOffset,
       recoveryPoint: active.baseOffset,
-      ...cleanedTo(this.#options),
       unsynced: [],
       isNew: false,
     };

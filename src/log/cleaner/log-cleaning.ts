@@ -2,7 +2,7 @@
  * Cleaning as the log sees it: what there is to clean, and how a cleaned segment takes the place of those it was made of.
  *
  * The swap has three steps, with a sync of the folder between them, so that a crash leaves the old segments or the new
- * one (recovery.ts finishes or undoes it):
+ * one (interrupted-work.ts finishes or undoes it):
  *   1. `.cleaned` becomes `.swap`: from here on the new one counts;
  *   2. the old ones become `.deleted`, and the new one takes their place in the log, in one turn: readers find either;
  *   3. `.swap` loses its mark.
