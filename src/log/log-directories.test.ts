@@ -5,28 +5,20 @@ import { buildBatch } from '../protocol/records.ts';
 import type { SimulatedDiskOptions } from '../runtime/simulated-disk.ts';
 import { simulatedPorts, type SimulatedPorts } from '../runtime/simulated-ports.ts';
 import {
-  LogDirectories,
   LogDirectoryError,
   StorageError,
+  type LogDirectories,
   type LogDirectoriesOptions,
 } from './log-directories.ts';
 import type { Log } from './log.ts';
 import { DEFAULT_LOG_SETTINGS } from './settings.ts';
+import { openDirectories } from './test-log.ts';
 
 const ID = 'I'.repeat(16);
 const settings = { ...DEFAULT_LOG_SETTINGS, segmentBytes: 500, fileDeleteDelayMs: 1000 };
 
 function open(ports: SimulatedPorts, change: Partial<LogDirectoriesOptions> = {}): Promise<LogDirectories> {
-  return ports.time.settle(
-    LogDirectories.open({
-      ports,
-      directories: ['/a', '/b'],
-      nodeId: 1,
-      clusterId: 'c',
-      settingsFor: () => settings,
-      ...change,
-    }),
-  );
+  return openDirectories(ports, { directories: ['/a', '/b'], settingsFor: () => settings, ...change });
 }
 
 function ports(disk: Partial<SimulatedDiskOptions> = {}): SimulatedPorts {

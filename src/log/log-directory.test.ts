@@ -5,9 +5,10 @@ import { buildBatch } from '../protocol/records.ts';
 import { simulatedPorts, type SimulatedPorts } from '../runtime/simulated-ports.ts';
 import { readOffsetCheckpoint } from './checkpoint-file.ts';
 import * as names from './file-names.ts';
-import { LogDirectories } from './log-directories.ts';
+import type { LogDirectories } from './log-directories.ts';
 import type { Log } from './log.ts';
 import { DEFAULT_LOG_SETTINGS } from './settings.ts';
+import { openDirectories } from './test-log.ts';
 
 const SYNC_MS = 3;
 const LOG_STARTS = `/a/${names.LOG_START_CHECKPOINT}`;
@@ -27,14 +28,8 @@ async function bench(
       onOperation: ({ kind, path }) => void operations.push(`${kind} ${path}`),
     },
   });
-  const opening = LogDirectories.open({
-    ports: p,
-    directories: ['/a'],
-    nodeId: 1,
-    clusterId: 'c',
-    settingsFor: () => settings,
-  });
-  return { p, directories: await p.time.settle(opening), operations };
+  const options = { directories: ['/a'], settingsFor: () => settings };
+  return { p, directories: await openDirectories(p, options), operations };
 }
 
 async function fill(p: SimulatedPorts, log: Log, count: number): Promise<void> {

@@ -6,9 +6,10 @@ import { errorName } from '../protocol/errors.ts';
 import { buildBatch } from '../protocol/records.ts';
 import type { DiskOperation } from '../runtime/simulated-disk.ts';
 import { simulatedPorts, type SimulatedPorts } from '../runtime/simulated-ports.ts';
-import { LogDirectories } from './log-directories.ts';
+import type { LogDirectories } from './log-directories.ts';
 import type { AppendResult, Log } from './log.ts';
 import { DEFAULT_LOG_SETTINGS } from './settings.ts';
+import { openDirectories } from './test-log.ts';
 
 const SETTINGS = { ...DEFAULT_LOG_SETTINGS, segmentBytes: 1000 };
 const FIRST_INDEX = '/d/t-0/00000000000000000000.txnindex';
@@ -33,16 +34,7 @@ class Fixture {
   }
 
   async open(): Promise<void> {
-    const { ports } = this;
-    this.directories = await ports.time.settle(
-      LogDirectories.open({
-        ports,
-        directories: ['/d'],
-        nodeId: 1,
-        clusterId: 'c',
-        settingsFor: () => SETTINGS,
-      }),
-    );
+    this.directories = await openDirectories(this.ports, { settingsFor: () => SETTINGS });
     const topic = { topic: 't', partition: 0, topicId: 'I'.repeat(16), settings: SETTINGS };
     this.log = this.directories.create(topic);
   }

@@ -5,9 +5,9 @@ import { buildEndTransactionMarker } from '../protocol/control-records.ts';
 import { errorName } from '../protocol/errors.ts';
 import { buildBatch } from '../protocol/records.ts';
 import { simulatedPorts } from '../runtime/simulated-ports.ts';
-import { LogDirectories } from './log-directories.ts';
 import type { Log, Verification } from './log.ts';
 import { DEFAULT_LOG_SETTINGS } from './settings.ts';
+import { openDirectories } from './test-log.ts';
 
 const PRODUCER = 8;
 const EXPIRATION_MS = 86_400_000;
@@ -23,16 +23,7 @@ class Fixture {
 
   static async begin(): Promise<Fixture> {
     const ports = simulatedPorts({ seed: 1 });
-    const directories = await ports.time.settle(
-      LogDirectories.open({
-        ports,
-        directories: ['/d'],
-        nodeId: 1,
-        clusterId: 'c',
-        settingsFor: () => DEFAULT_LOG_SETTINGS,
-        producerIdExpirationMs: EXPIRATION_MS,
-      }),
-    );
+    const directories = await openDirectories(ports, { producerIdExpirationMs: EXPIRATION_MS });
     const settings = DEFAULT_LOG_SETTINGS;
     const log = directories.create({ topic: 't', partition: 0, topicId: 'I'.repeat(16), settings });
     return new Fixture(log, ports);
