@@ -35,6 +35,10 @@ export class Producer {
   send(topic: string, values: string[], partition = 0): Promise<number[]> {
     return this.#peer.call('txnSend', { producer: this.#name, topic, partition, values });
   }
+  /** Records with keys; a value that is null makes a tombstone. */
+  sendKeyed(topic: string, records: { keys: string[]; values: (string | null)[] }): Promise<number[]> {
+    return this.#peer.call('txnSend', { producer: this.#name, topic, partition: 0, ...records });
+  }
   offsets(group: string, topic: string, offset: number): Promise<void> {
     return this.#peer.call('txnOffsets', { producer: this.#name, group, topic, partition: 0, offset });
   }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -71,19 +72,28 @@ final class Transactions {
         return null;
     }
 
-    /** Sends texts and waits for the answers; answers with the offsets. */
+    /** Sends texts, with `keys` if they are given, and waits for the answers; answers with the offsets. */
     private Object send(JsonNode request) throws Exception {
         KafkaProducer<byte[], byte[]> producer = producers.get(Driver.text(request, "producer"));
         TopicPartition to = Driver.partition(request);
+        JsonNode keys = request.get("keys");
         List<Future<RecordMetadata>> sent = new ArrayList<>();
         for (JsonNode value : request.get("values")) {
-            byte[] bytes = value.asText().getBytes(StandardCharsets.UTF_8);
-            sent.add(producer.send(new ProducerRecord<>(to.topic(), to.partition(), null, bytes)));
+            byte[] key = keys == null ? null : bytes(keys.get(sent.size()));
+            sent.add(producer.send(new ProducerRecord<>(to.topic(), to.partition(), key, bytes(value))));
         }
         producer.flush();
         List<Long> offsets = new ArrayList<>();
         for (Future<RecordMetadata> each : sent) offsets.add(each.get().offset());
         return offsets;
+    }
+
+    private static byte[] bytes(JsonNode text) {
+        return text.isNull() ? null : text.asText().getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static String text(byte[] bytes) {
+        return bytes == null ? null : new String(bytes, StandardCharsets.UTF_8);
     }
 
     private Object offsets(JsonNode request) {
@@ -122,7 +132,10 @@ final class Transactions {
         return isCommitted ? IsolationLevel.READ_COMMITTED : IsolationLevel.READ_UNCOMMITTED;
     }
 
-    /** Offset, value and key of every record up to the end under an isolation level, by partition; with `count`, how many. */
+    /**
+     * Offset, value (null for a tombstone) and key of every record up to the end under an isolation level, by partition;
+     * with `count`, how many.
+     */
     private Object readAll(JsonNode request) throws Exception {
         List<TopicPartition> partitions = new ArrayList<>();
         for (JsonNode key : request.get("keys")) partitions.add(partition(key.asText()));
@@ -140,9 +153,9 @@ final class Transactions {
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
                     count += 1;
                     if (isCount) continue;
-                    String key = record.key() == null ? "" : new String(record.key(), StandardCharsets.UTF_8);
+                    String key = record.key() == null ? "" : text(record.key());
                     found.computeIfAbsent(record.topic() + "-" + record.partition(), each -> new ArrayList<>())
-                        .add(List.of(record.offset(), new String(record.value(), StandardCharsets.UTF_8), key));
+                        .add(Arrays.asList(record.offset(), text(record.value()), key));
                 }
             }
         }
