@@ -91,6 +91,8 @@ export interface DiskFile {
   /** As `read`, without blocking; `target` belongs to the call until it settles. */
   readAsync(position: number, target: Uint8Array): Promise<number>;
   truncate(sizeBytes: number): void;
+  /** What `stat` says from now on, until the next write. A crash may bring another time back. */
+  setModified(modifiedMs: number): void;
   /** Makes written bytes and the length durable (fdatasync). A failure is final for the file: never retry and trust it. */
   sync(): Promise<void>;
   syncNow(): void;

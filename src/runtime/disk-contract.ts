@@ -70,6 +70,20 @@ export function testDiskContract(name: string, make: () => { disk: Disk; folder:
     reader.close();
   });
 
+  check('a time of the last write that was set stays until the next write', (disk, folder) => {
+    const path = `${folder}/a`;
+    const file = disk.open(path, 'create');
+    file.write(0, [Buffer.from('a')]);
+    const before = disk.stat(path)!.modifiedMs;
+    file.setModified(1_000_000_000_123);
+    assert.equal(disk.stat(path)!.modifiedMs, 1_000_000_000_123);
+    disk.rename(path, `${path}.moved`);
+    assert.equal(disk.stat(`${path}.moved`)!.modifiedMs, 1_000_000_000_123);
+    file.write(1, [Buffer.from('b')]);
+    assert.ok(disk.stat(`${path}.moved`)!.modifiedMs >= before);
+    file.close();
+  });
+
   check('truncating forgets the end, and growing again shows zeros', (disk, folder) => {
     const file = disk.open(`${folder}/a`, 'create');
     file.write(0, [Buffer.alloc(10_000, 1)]);

@@ -245,6 +245,12 @@ class RealFile implements DiskFile {
     this.#sizeBytes = sizeBytes;
   }
 
+  setModified(modifiedMs: number): void {
+    this.#mustBeOpen();
+    const seconds = modifiedMs / 1000;
+    attempt(this.path, () => fs.futimesSync(this.#descriptor, seconds, seconds));
+  }
+
   /**
    * After a failed sync nobody knows which pages reached the device: the file answers with that failure from
    * then on.

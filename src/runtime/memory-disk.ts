@@ -158,6 +158,11 @@ class MemoryDiskFile implements DiskFile {
     this.#file.modifiedMs = this.#volume.clock.nowMs();
   }
 
+  setModified(modifiedMs: number): void {
+    this.#mustBeWritable();
+    this.#file.modifiedMs = modifiedMs;
+  }
+
   async sync(): Promise<void> {
     this.#mustBeOpen();
   }

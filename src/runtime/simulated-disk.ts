@@ -24,6 +24,7 @@ export type DiskOperationKind =
   | 'read'
   | 'write'
   | 'truncate'
+  | 'setModified'
   | 'sync'
   | 'rename'
   | 'remove'
@@ -329,6 +330,12 @@ class SimulatedHandle implements DiskFile {
     this.#device.step('truncate', this.path, true);
     this.#file.truncate(sizeBytes);
     this.#file.modifiedMs = this.#device.nowMs();
+  }
+
+  setModified(modifiedMs: number): void {
+    this.#check(true);
+    this.#device.step('setModified', this.path, true);
+    this.#file.modifiedMs = modifiedMs;
   }
 
   async sync(): Promise<void> {

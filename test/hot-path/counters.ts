@@ -81,6 +81,7 @@ function countingFile(file: DiskFile, counts: Counts): DiskFile {
       counts.logSyncs += 1;
       return Promise.resolve();
     },
+    setModified: (modifiedMs) => file.setModified(modifiedMs),
     syncNow() {},
     close: () => file.close(),
   };

@@ -85,9 +85,13 @@ export class CleanedSegment {
     return sizeBytes;
   }
 
-  /** Everything but the names is durable when it resolves. */
-  async finish(): Promise<void> {
+  /**
+   * Everything but the names is durable when it resolves. `modifiedMs`: when the last of its sources was written, which
+   * is all that retention has to go by where records have no timestamps.
+   */
+  async finish(modifiedMs: number | undefined): Promise<void> {
     this.#flush();
+    if (modifiedMs !== undefined) this.#file.setModified(modifiedMs);
     this.#times.maybeAppend(this.#maxTimestamp, this.#maxTimestampOffset);
     const files = [this.#file];
     try {

@@ -175,7 +175,8 @@ class Cleaning {
           return true;
         });
       }
-      await cleaned.finish();
+      const { modifiedMs } = this.#disk.stat(this.#pathOf(group.at(-1)!, names.LOG_SUFFIX)) ?? {};
+      await cleaned.finish(modifiedMs);
     } catch (error) {
       cleaned.abandon();
       throw error;

@@ -257,3 +257,24 @@ test('readers that go on while it is cleaned see every record that stays, and no
     for (const offset of kept) assert.ok(ends.some((end) => end > offset));
   }
 });
+
+test('a cleaned segment counts as written when its last source was: retention.ms of records without timestamps', async () => {
+  const log = await world({ cleanupPolicy: { compact: true, delete: true }, retentionMs: 60_000 });
+  for (let round = 0; round < 3; round++) {
+    log.append(['a=1', `b${round}=1`], { timestamp: -1 });
+    await log.roll();
+    await log.pass(10_000);
+  }
+  const modified = log.modifiedMs(segmentFileName(4, '.log'));
+  await log.pass(20_000);
+  await log.clean();
+  assert.deepEqual(log.log.segmentBaseOffsets(), [0, 6]);
+  assert.equal(log.modifiedMs(segmentFileName(0, '.log')), modified);
+  // Written 30 s ago, as far as retention can tell.
+  await log.pass(29_000);
+  await log.ports.time.settle(log.directories.deleteOldSegments());
+  assert.equal(log.log.logStartOffset, 0);
+  await log.pass(2_000);
+  await log.ports.time.settle(log.directories.deleteOldSegments());
+  assert.equal(log.log.logStartOffset, 6);
+});

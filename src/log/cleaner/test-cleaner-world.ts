@@ -230,6 +230,10 @@ export class CleanerWorld {
     return this.ports.disk.stat(folder) === undefined ? [] : this.ports.disk.list(folder);
   }
 
+  modifiedMs(name: string): number {
+    return this.ports.disk.stat(`${DIRECTORY}/topic-0/${name}`)!.modifiedMs;
+  }
+
   bytesOf(name: string): Buffer {
     const file = this.ports.disk.open(`${DIRECTORY}/topic-0/${name}`, 'read');
     const bytes = Buffer.alloc(file.sizeBytes());
