@@ -8,9 +8,14 @@ import {
   AddPartitionsToTxnResponse,
 } from '../protocol/messages/24-add-partitions-to-txn.ts';
 import { EndTxnRequest, EndTxnResponse } from '../protocol/messages/26-end-txn.ts';
-import { isControl, producerId as producerIdOf, baseOffset } from '../protocol/record-batch.ts';
-import { forEachBatch } from '../protocol/record-batch.ts';
-import { forEachRecord } from '../protocol/records.ts';
+import {
+  forEachBatch,
+  isControl,
+  isTransactional,
+  lastOffset,
+  producerId as producerIdOf,
+} from '../protocol/record-batch.ts';
+import { buildBatch, forEachRecord } from '../protocol/records.ts';
 import type { Write } from '../protocol/schema.ts';
 import { batchOf, produceBody, type FetchOptions, type TestClient, type TestWorld } from './test-client.ts';
 
@@ -90,19 +95,44 @@ export class TestProducer implements Identity {
   }
 
   /** One batch in one partition; CONCURRENT_TRANSACTIONS is tried again, as clients do. */
-  async send(
+  send(
     topic: string,
     values: readonly string[],
     options: { readonly partition?: number } = {},
   ): Promise<ProduceResponse['responses'][number]['partitionResponses'][number]> {
-    const { partition = 0 } = options;
+    return this.#send({ topic, count: values.length, ...options }, (sequence) =>
+      transactionalBatch(this, values, sequence),
+    );
+  }
+
+  /** As above, of `key=value`. */
+  sendKeyed(
+    topic: string,
+    texts: readonly string[],
+  ): Promise<ProduceResponse['responses'][number]['partitionResponses'][number]> {
+    const timestamp = this.#world.ports.clock.nowMs();
+    const records = texts.map((text) => {
+      const [key, value] = text.split('=').map((part) => Buffer.from(part));
+      return { key, value, timestamp };
+    });
+    const { producerId, producerEpoch } = this;
+    return this.#send({ topic, count: texts.length }, (baseSequence) =>
+      buildBatch({ records, producerId, producerEpoch, baseSequence, isTransactional: true }),
+    );
+  }
+
+  async #send(
+    to: { readonly topic: string; readonly partition?: number; readonly count: number },
+    batchAt: (sequence: number) => Buffer,
+  ): Promise<ProduceResponse['responses'][number]['partitionResponses'][number]> {
+    const { topic, partition = 0, count } = to;
     const key = `${topic}-${partition}`;
     const sequence = this.#sequences.get(key) ?? 0;
     for (let attempt = 0; ; attempt++) {
-      const body = transactionalBody(this, topic, [[partition, transactionalBatch(this, values, sequence)]]);
+      const body = transactionalBody(this, topic, [[partition, batchAt(sequence)]]);
       const answer = await this.client.request(ProduceRequest, ProduceResponse, this.#produceVersion, body);
       const one = answer.responses[0]!.partitionResponses[0]!;
-      if (one.errorCode === Errors.NONE) this.#sequences.set(key, sequence + values.length);
+      if (one.errorCode === Errors.NONE) this.#sequences.set(key, sequence + count);
       const isPassing: readonly number[] = [Errors.CONCURRENT_TRANSACTIONS, Errors.NOT_ENOUGH_REPLICAS];
       if (attempt === 20 || !isPassing.includes(one.errorCode)) return one;
       await this.#world.ports.time.advance(20);
@@ -159,33 +189,51 @@ export async function readValues(
   topic: string,
   options: Partial<FetchOptions> = {},
 ): Promise<string[]> {
-  const values: string[] = [];
-  for (let offset = 0; ;) {
-    const answer = await client.fetch(topic, offset, { maxWaitMs: 0, ...options });
+  const { records } = await readFrom(client, topic, 0, options);
+  return records.map(({ value }) => value!);
+}
+
+export interface ReadRecord {
+  readonly offset: number;
+  readonly key: string | null;
+  readonly value: string | null;
+}
+
+/** As above from an offset on, to where nothing more comes: `nextOffset` is then where a consumer stands. */
+export async function readFrom(
+  client: TestClient,
+  topic: string,
+  fromOffset: number,
+  options: Partial<FetchOptions> = {},
+): Promise<{ readonly records: ReadRecord[]; readonly nextOffset: number }> {
+  const records: ReadRecord[] = [];
+  for (let nextOffset = fromOffset; ;) {
+    const answer = await client.fetch(topic, nextOffset, { maxWaitMs: 0, ...options });
     if (answer.errorCode !== Errors.NONE) throw new Error(`Fetch answered ${answer.errorCode}`);
-    const before = offset;
+    const before = nextOffset;
     const aborted = [...(answer.abortedTransactions ?? [])];
     const open = new Set<number>();
     const bytes = Buffer.concat(answer.records ?? []);
     forEachBatch(bytes, (at) => {
       const batch = bytes.subarray(at);
       const producerId = producerIdOf(batch);
-      while (aborted.length > 0 && aborted[0]!.firstOffset <= baseOffset(batch)) {
+      while (aborted.length > 0 && aborted[0]!.firstOffset <= lastOffset(batch)) {
         open.add(aborted.shift()!.producerId);
       }
       forEachRecord(
         batch,
-        (record) => {
-          offset = record.offset + 1;
+        ({ offset, key, value }) => {
           if (isControl(batch)) {
-            if (record.key!.readInt16BE(2) === 0) open.delete(producerId);
-            return;
+            if (key!.readInt16BE(2) === 0) open.delete(producerId);
+          } else if (offset >= before && !(isTransactional(batch) && open.has(producerId))) {
+            records.push({ offset, key: key?.toString() ?? null, value: value?.toString() ?? null });
           }
-          if (!open.has(producerId)) values.push(record.value!.toString());
         },
         LIMITS,
       );
+      // Of a compacted log it may have lost its last records, or all.
+      nextOffset = lastOffset(batch) + 1;
     });
-    if (offset === before) return values;
+    if (nextOffset === before) return { records, nextOffset };
   }
 }
