@@ -291,6 +291,32 @@ test('item 15: producer state outlives a clean restart and a crash', async () =>
   await world.stop();
 });
 
+test('item 15: producer state outlives changes of the leader, and is that of the log when this broker leads again', async () => {
+  const { client, world } = await testWorld();
+  await client.createTopic('t');
+  const batch = (sequence: number) =>
+    batchOf(['a'], { producerId: 9, producerEpoch: 0, baseSequence: sequence });
+  await client.produce('t', batch(0));
+  const partition = world.broker.services.partitions.get('t', 0)!;
+  const own = partition.state.leader;
+  let next = 1;
+  for (const leaders of [[own], [own + 1, own], [own + 1, own + 2, own]]) {
+    for (const leader of leaders) {
+      const { state } = partition;
+      const epochs = { leaderEpoch: state.leaderEpoch + 1, partitionEpoch: state.partitionEpoch + 1 };
+      partition.apply({ ...state, leader, ...epochs });
+      await world.ports.time.advance(10);
+      const expected = leader === own ? Errors.NONE : Errors.NOT_LEADER_OR_FOLLOWER;
+      assert.equal((await client.produce('t', batch(next - 1))).errorCode, expected);
+    }
+    assert.equal((await client.produce('t', batch(next - 1))).baseOffset, next - 1, 'a retry');
+    assert.equal((await client.produce('t', batch(next + 1))).errorCode, Errors.OUT_OF_ORDER_SEQUENCE_NUMBER);
+    assert.equal((await client.produce('t', batch(next))).baseOffset, next);
+    next += 1;
+  }
+  await world.stop();
+});
+
 test('item 16: an unknown idempotent producer is accepted at any sequence', async () => {
   const { client, world } = await testWorld();
   await client.createTopic('t');

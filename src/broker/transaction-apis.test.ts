@@ -41,7 +41,7 @@ async function guardedWorld(denied: Set<string>): Promise<{ world: TestWorld; cl
   return { world, client: await world.connect() };
 }
 
-test('EndTxn in each version: only from 5 on it answers an id and a raised epoch', async () => {
+test('item 20: EndTxn in each version: only from 5 on it answers an id and a raised epoch', async () => {
   const { client, world } = await testWorld(SMALL);
   await client.createTopic('t');
   for (const version of [0, 1, 2, 3, 4, 5]) {
@@ -161,7 +161,7 @@ test('DescribeTransactions and ListTransactions show what the principal may see'
   await world.stop();
 });
 
-test('a batch whose transaction ends while its coordinator is asked is not appended behind the marker', async () => {
+test('item 20: a batch whose transaction ends while its coordinator is asked is not appended behind the marker', async () => {
   const { client, world } = await testWorld(SMALL);
   await client.createTopic('t');
   const producer = await TestProducer.begin(world, 'tx', { produceVersion: 11 });

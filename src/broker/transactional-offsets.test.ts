@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ZERO_UUID } from '../base/uuid.ts';
 import { errorName, Errors } from '../protocol/errors.ts';
+import { OffsetCommitRequest, OffsetCommitResponse } from '../protocol/messages/08-offset-commit.ts';
 import { OffsetFetchRequest, OffsetFetchResponse } from '../protocol/messages/09-offset-fetch.ts';
 import { FindCoordinatorRequest, FindCoordinatorResponse } from '../protocol/messages/10-find-coordinator.ts';
 import {
@@ -15,7 +16,7 @@ import {
 } from '../protocol/messages/28-txn-offset-commit.ts';
 import { SimulatedRandom } from '../runtime/simulated-random.ts';
 import { testWorld, type TestClient, type TestWorld } from './test-client.ts';
-import { readValues, TestProducer } from './test-producer.ts';
+import { readFrom, readValues, TestProducer } from './test-producer.ts';
 
 const CONFIGS = { 'transaction.state.log.num.partitions': '2', 'offsets.topic.num.partitions': '2' };
 const COMMITTED = { isolationLevel: 1 };
@@ -187,3 +188,41 @@ for (const isV2 of [true, false]) {
     }
   });
 }
+
+test('item 24: an offset committed at a marker or behind it stays, and reading goes on with the next record', async () => {
+  const scene = await Scene.begin(true);
+  const { client, world } = scene;
+  const transact = async (value: string, isCommit: boolean): Promise<void> => {
+    assert.equal(errorName((await scene.producer.send('out', [value])).errorCode), 'NONE');
+    assert.equal(errorName(await scene.producer.end(isCommit)), 'NONE');
+    await world.ports.time.advance(50);
+  };
+  const commit = async (offset: number): Promise<string> => {
+    const one = { committedOffset: offset, committedLeaderEpoch: -1, committedMetadata: '' };
+    const topics = [{ name: 'out', topicId: ZERO_UUID, partitions: [{ partitionIndex: 0, ...one }] }];
+    const body = { groupId: 'g', memberId: '', groupInstanceId: null, topics };
+    const answer = await client.request(OffsetCommitRequest, OffsetCommitResponse, 8, body);
+    return errorName(answer.topics[0].partitions[0].errorCode);
+  };
+  await transact('a', true); // 0, its marker 1
+  await transact('never', false); // 2, its marker 3
+  const endOffset = 4;
+  // A consumer that has seen the first record, one that has seen its marker, and so on.
+  for (let committed = 1; committed <= endOffset; committed++) {
+    assert.equal(await commit(committed), 'NONE');
+    assert.equal(await scene.offset(), committed);
+    const { records, nextOffset } = await readFrom(client, 'out', committed, COMMITTED);
+    assert.deepEqual([records, nextOffset], [[], endOffset], `from ${committed}`);
+    assert.equal((await client.listOffset('out', -1, COMMITTED)).offset, nextOffset, 'no lag is left');
+  }
+  await transact('b', true);
+  for (let committed = 1; committed <= endOffset; committed++) {
+    const { records, nextOffset } = await readFrom(client, 'out', committed, COMMITTED);
+    assert.deepEqual(
+      records.map(({ offset, value }) => [offset, value]),
+      [[endOffset, 'b']],
+    );
+    assert.equal(nextOffset, endOffset + 2);
+  }
+  await world.stop();
+});

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Errors, errorName } from '../protocol/errors.ts';
 import { ProduceRequest, ProduceResponse } from '../protocol/messages/00-produce.ts';
+import { ApiVersionsRequest, ApiVersionsResponse } from '../protocol/messages/18-api-versions.ts';
 import { InitProducerIdRequest, InitProducerIdResponse } from '../protocol/messages/22-init-producer-id.ts';
 import { TestProducer, readValues, transactionalBody, transactionalBatch } from './test-producer.ts';
 import { batchOf, testWorld } from './test-client.ts';
@@ -29,6 +30,27 @@ test('item 20: a v2 producer needs no AddPartitionsToTxn; what it commits is see
   assert.deepEqual(await readValues(client, 't', { isolationLevel: COMMITTED }), ['a', 'b', 'yes']);
   // Each transaction has raised the epoch.
   assert.equal(producer.producerEpoch, 3);
+  await world.stop();
+});
+
+test('item 25: a new broker has transactions v2, and offers all requests that speak it', async () => {
+  const { client, world } = await testWorld();
+  await world.ports.time.advance(100);
+  const software = { clientSoftwareName: 'test', clientSoftwareVersion: '1' };
+  const answer = await client.request(ApiVersionsRequest, ApiVersionsResponse, 4, software);
+  const of = answer.finalizedFeatures.find(({ name }) => name === 'transaction.version')!;
+  assert.equal(of.maxVersionLevel, 2);
+  const ranges = new Map(answer.apiKeys.map(({ apiKey, maxVersion }) => [apiKey, maxVersion]));
+  // Produce, AddPartitionsToTxn, EndTxn, WriteTxnMarkers, TxnOffsetCommit.
+  for (const [key, version] of [
+    [0, 12],
+    [24, 5],
+    [26, 5],
+    [27, 2],
+    [28, 5],
+  ] as const) {
+    assert.ok(ranges.get(key)! >= version, `key ${key} up to ${ranges.get(key)}`);
+  }
   await world.stop();
 });
 

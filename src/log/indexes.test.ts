@@ -96,7 +96,7 @@ test('the time index keeps only rising timestamps and finds the last that is not
   );
 });
 
-test('aborted transactions round-trip, and bytes that are none are refused', () => {
+test('item 21: aborted transactions round-trip, and bytes that are none are refused', () => {
   const entries = [
     { producerId: 7, firstOffset: BASE, lastOffset: BASE + 4, lastStableOffset: BASE + 2 },
     { producerId: 2 ** 40, firstOffset: BASE + 2, lastOffset: BASE + 9, lastStableOffset: BASE + 10 },
@@ -112,7 +112,7 @@ test('aborted transactions round-trip, and bytes that are none are refused', () 
   assert.equal(decodeAborted(bytes, BASE), undefined);
 });
 
-test('a search for aborted transactions takes those that overlap and ends where no later one can', () => {
+test('item 21: a search for aborted transactions takes those that overlap and ends where no later one can', () => {
   const entries = [
     { producerId: 1, firstOffset: 0, lastOffset: 5, lastStableOffset: 3 },
     { producerId: 2, firstOffset: 3, lastOffset: 8, lastStableOffset: 9 },

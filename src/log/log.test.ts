@@ -85,7 +85,7 @@ test('in relaxed mode flush.ms syncs after that time', async () => {
   assert.equal(syncs, 1);
 });
 
-test('a retry gets the offsets of the original and is not appended', async () => {
+test('item 15: a retry gets the offsets of the original and is not appended', async () => {
   const f = await testLog();
   const producer = { producerId: 5, producerEpoch: 0, baseSequence: 0 };
   assert.equal(f.append(producer).baseOffset, 0);
@@ -179,7 +179,7 @@ test('times are looked up to the record, inside compressed batches too', async (
   assert.equal(await empty.settle(empty.log.offsetForTimestamp(0)), undefined);
 });
 
-test('open transactions hold the stable offset back, aborted ones are listed by first offset', async () => {
+test('item 21: open transactions hold the stable offset back, aborted ones are listed by first offset', async () => {
   const f = await testLog({ segmentBytes: 400 });
   const of = (producerId: number, baseSequence: number) => ({
     producerId,

@@ -62,7 +62,7 @@ class Leader {
   }
 }
 
-test('a producer without state may begin with any sequence, one of transactions v2 only with 0', () => {
+test('item 15: a producer without state may begin with any sequence, one of transactions v2 only with 0', () => {
   const leader = new Leader();
   assert.equal(leader.append(1, 0, 55), 'at 0');
   assert.equal(
@@ -72,7 +72,7 @@ test('a producer without state may begin with any sequence, one of transactions 
   assert.equal(leader.append(2, 0, 0, { transactional: true, startsAtZero: true }), 'at 1');
 });
 
-test('sequences go on without gap or repetition, and a retry of one of the last five batches gets its offset', () => {
+test('item 15: sequences go on without gap or repetition, and a retry of one of the last five batches gets its offset', () => {
   const leader = new Leader();
   for (let sequence = 0; sequence < 7; sequence++)
     assert.equal(leader.append(1, 0, sequence), `at ${sequence}`);
@@ -84,7 +84,7 @@ test('sequences go on without gap or repetition, and a retry of one of the last 
   assert.equal(leader.append(1, 0, 6, { count: 2 }), 'OUT_OF_ORDER_SEQUENCE_NUMBER');
 });
 
-test('sequences go from 2^31 - 1 to 0, also within a batch, and retries across that are found', () => {
+test('item 15: sequences go from 2^31 - 1 to 0, also within a batch, and retries across that are found', () => {
   const leader = new Leader();
   assert.equal(leader.append(1, 0, INT32_MAX - 1), 'at 0');
   assert.equal(leader.append(1, 0, INT32_MAX, { count: 3 }), 'at 1');
@@ -95,7 +95,7 @@ test('sequences go from 2^31 - 1 to 0, also within a batch, and retries across t
   assert.equal(other.append(1, 0, 0), 'at 1');
 });
 
-test('a new epoch begins at 0, an older one is INVALID_PRODUCER_EPOCH', () => {
+test('item 15: a new epoch begins at 0, an older one is INVALID_PRODUCER_EPOCH', () => {
   const leader = new Leader();
   leader.append(1, 3, 0);
   assert.equal(leader.append(1, 4, 1), 'OUT_OF_ORDER_SEQUENCE_NUMBER');
@@ -104,7 +104,7 @@ test('a new epoch begins at 0, an older one is INVALID_PRODUCER_EPOCH', () => {
   assert.equal(leader.append(1, 3, 1, { origin: 'coordinator' }), 'INVALID_PRODUCER_EPOCH');
 });
 
-test('an epoch below -1 is INVALID_PRODUCER_EPOCH, also of a producer without state', () => {
+test('item 15: an epoch below -1 is INVALID_PRODUCER_EPOCH, also of a producer without state', () => {
   const leader = new Leader();
   assert.equal(leader.append(1, -2, 0), 'INVALID_PRODUCER_EPOCH');
 });
@@ -145,7 +145,7 @@ test('a marker of an older coordinator is TRANSACTION_COORDINATOR_FENCED', () =>
   assert.equal(leader.mark(1, 0, { coordinatorEpoch: 6 }), 'TRANSACTION_COORDINATOR_FENCED');
 });
 
-test('the first unstable offset is that of the oldest open transaction, or of one whose marker may still be lost', () => {
+test('item 21: the first unstable offset is that of the oldest transaction that is open, or whose marker may be lost', () => {
   const leader = new Leader();
   const { state } = leader;
   assert.equal(state.firstUnstableOffset(), undefined);
@@ -162,7 +162,7 @@ test('the first unstable offset is that of the oldest open transaction, or of on
   assert.equal(state.firstUnstableOffset(), undefined);
 });
 
-test('producers expire after producer.id.expiration.ms, but not within a transaction', () => {
+test('item 15: producers expire after producer.id.expiration.ms, but not within a transaction', () => {
   const leader = new Leader();
   leader.append(1, 0, 0);
   leader.append(2, 0, 0, { transactional: true });

@@ -299,7 +299,7 @@ test('a shutdown leaves no timer behind', async () => {
   assert.equal(world.ports.time.pendingEvents(), 0);
 });
 
-test('a damaged transaction index is made anew from the batches, also across segments, and written again', async () => {
+test('item 21: a damaged transaction index is made anew from the batches, also across segments, and written again', async () => {
   const world = new World('txnindex');
   await world.open();
   const [long, short] = [producer(4, true), producer(5, true)];

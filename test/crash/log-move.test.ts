@@ -116,7 +116,7 @@ for (const [start, more] of [
   [8, 2],
   [6, 0],
 ] as const) {
-  test(`offsets and producers survive the move of a log that begins at ${start} and ends at ${8 + more}`, async () => {
+  test(`item 15: offsets and producers survive the move of a log that begins at ${start} and ends at ${8 + more}`, async () => {
     const probe = simulatedPorts({ seed: 'probe', disk: { syncLatencyMs: 1 } });
     await moveTrimmed(probe, { start, more, told: { durableEnd: 0 } });
     const { operations } = probe.disk;

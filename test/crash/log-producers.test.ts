@@ -94,7 +94,7 @@ async function retryIsKnown(world: World): Promise<void> {
 }
 
 for (const [name, scenario] of Object.entries(SCENARIOS)) {
-  test(`after ${name} and two crashes a retry is still known for what it is`, async () => {
+  test(`item 15: after ${name} and two crashes a retry is still known for what it is`, async () => {
     const count = await begin();
     const from = count.ports.disk.operations;
     await scenario(count);

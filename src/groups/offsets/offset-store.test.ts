@@ -37,7 +37,7 @@ class Replay {
   }
 }
 
-test("a transaction's offset is invisible until the transaction commits", () => {
+test("item 23: a transaction's offset is invisible until the transaction commits", () => {
   const replay = new Replay();
   replay.commit(1);
   replay.commit(2, 10);
@@ -52,7 +52,7 @@ test("a transaction's offset is invisible until the transaction commits", () => 
   );
 });
 
-test('an aborted transaction leaves the offset as it was', () => {
+test('item 23: an aborted transaction leaves the offset as it was', () => {
   const replay = new Replay();
   replay.commit(1);
   replay.commit(2, 10);
@@ -60,7 +60,7 @@ test('an aborted transaction leaves the offset as it was', () => {
   assert.deepEqual([replay.offset, replay.store.hasPending(AT)], [1, false]);
 });
 
-test('between a plain and a transactional commit the one later in the log wins, whenever the marker comes', () => {
+test('item 23: between a plain and a transactional commit the one later in the log wins, whenever the marker comes', () => {
   const replay = new Replay();
   replay.commit(1, 10);
   replay.commit(2);
@@ -68,7 +68,7 @@ test('between a plain and a transactional commit the one later in the log wins, 
   assert.equal(replay.offset, 2);
 });
 
-test('several open transactions on one partition: it is unstable until the last one ends', () => {
+test('item 23: several open transactions on one partition: it is unstable until the last one ends', () => {
   const replay = new Replay();
   replay.commit(1, 10);
   replay.commit(2, 11);

@@ -48,8 +48,30 @@ test("without any configuration a broker has Kafka's defaults, and number 1", ()
   assert.equal(settings.offsets.retentionMs, 7 * 24 * 3_600_000);
   assert.equal(settings.log.durability, 'fsync');
   assert.deepEqual(settings.log.dirs, ['data']);
-  assert.equal(settings.transactions.topic.minInsyncReplicas, 2);
   assert.equal(settings.security.delegationToken.secretKey, null);
+});
+
+test("without any configuration transactions have Kafka's limits, and a topic as Kafka's", () => {
+  const { settings } = good({});
+  const { topic, ...limits } = settings.transactions;
+  assert.deepEqual(topic, {
+    numPartitions: 50,
+    replicationFactor: 3,
+    minInsyncReplicas: 2,
+    segmentBytes: 104_857_600,
+  });
+  assert.deepEqual(limits, {
+    maxTimeoutMs: 15 * 60_000,
+    idExpirationMs: 7 * 24 * 3_600_000,
+    abortTimedOutCleanupIntervalMs: 10_000,
+    removeExpiredCleanupIntervalMs: 3_600_000,
+    partitionVerificationEnable: true,
+    twoPhaseCommitEnable: false,
+    addPartitionsRetryBackoffMs: 20,
+    addPartitionsRetryBackoffMaxMs: 100,
+    loadBufferBytes: 5_242_880,
+  });
+  assert.equal(settings.log.producerIdExpirationMs, 24 * 3_600_000);
 });
 
 test('log.dirs counts before log.dir, and retention is read from hours', () => {
