@@ -161,6 +161,20 @@ test('item 20: a repeated EndTxn v5 is answered as the first, and changes nothin
   }
 });
 
+test('item 20: after an end before v2, the epoch before is an older producer and no retry', async () => {
+  for (const isCommit of [true, false]) {
+    const scene = await Scene.begin();
+    const older = await scene.producer();
+    const producer = await scene.producer();
+    await scene.add(producer, ['t-0'], { clientVersion: 0 });
+    await scene.end(producer, isCommit, { clientVersion: 0 });
+    await scene.time.advance(1);
+    assert.equal((await scene.end(older, isCommit)).errorCode, Errors.PRODUCER_FENCED);
+    const loaded = await scene.failover();
+    assert.equal((await loaded.end(older, isCommit)).errorCode, Errors.PRODUCER_FENCED);
+  }
+});
+
 test('item 20: aborting an empty transaction raises the epoch without a marker', async () => {
   const scene = await Scene.begin();
   const producer = await scene.producer();

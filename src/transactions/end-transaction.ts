@@ -9,6 +9,9 @@
  *     Empty            fenced, accepted            fenced, INVALID_TXN_STATE
  *     CompleteAbort    same answer, accepted       INVALID_TXN_STATE both
  *     CompleteCommit   INVALID_TXN_STATE, accepted same answer, INVALID_TXN_STATE
+ *
+ * Where the last end raised no epoch, because the producer spoke v1, the epoch before is another producer's: it is fenced
+ * (Kafka takes it for a retry, and tells a producer that was shut out that all is well).
  */
 import { Errors } from '../protocol/errors.ts';
 import {
@@ -80,7 +83,8 @@ function judgeV2(current: Transaction, request: EndTransaction): ProducerAnswer 
   const isRetry =
     isOverflowRetry || (producerId === current.producerId && producerEpoch === current.producerEpoch - 1);
   const isComplete = current.state === 'CompleteCommit' || current.state === 'CompleteAbort';
-  if (!isNext && !(isComplete && isRetry)) return refused(Errors.PRODUCER_FENCED);
+  const hasRaisedEpoch = isComplete && bumpsEpoch(current.clientVersion);
+  if (!isNext && !(hasRaisedEpoch && isRetry)) return refused(Errors.PRODUCER_FENCED);
   if (current.state === 'Ongoing') return 'accept';
   if (isRetry) {
     const asked = isCommit ? 'CompleteCommit' : 'CompleteAbort';
