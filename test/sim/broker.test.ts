@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
+import { firstNewSeed, mustBeFine } from './seeds.ts';
 import { simulate, type Report } from './world.ts';
 
 /** Worlds in which something was wrong once, or that go through much. They stay. */
@@ -40,34 +40,6 @@ const KEPT_SEEDS: readonly string[] = [
   '400000466',
 ];
 const NEW_WORLDS = 30;
-const SEEDS = 1_000_000_000;
-const SEED_WITHOUT_GIT = 20_260_101;
-
-/**
- * Where the new worlds begin. With CI=true the commit says it, so that what has passed for a commit passes again; a new
- * commit sees new worlds. Elsewhere chance does.
- */
-function firstNewSeed(): number {
-  if (process.env['CI'] !== 'true') return Math.floor(Math.random() * SEEDS);
-  const { stdout } = spawnSync('git', ['rev-parse', 'HEAD'], { cwd: import.meta.dirname, encoding: 'utf8' });
-  const hash = /^[0-9a-f]{40,64}$/.exec((stdout ?? '').trim())?.[0];
-  return hash === undefined ? SEED_WITHOUT_GIT : Number.parseInt(hash.slice(0, 12), 16) % SEEDS;
-}
-
-function describe({ seed, plan, anomalies }: Report): string {
-  const what = anomalies.slice(0, 10).map(({ kind, what, atMs }) => `  at ${atMs} ms ${kind}: ${what}`);
-  return [`seed ${seed}: ${plan}`, ...what].join('\n');
-}
-
-/** Throws unless all was well. How to see it again comes last, where it is not missed: a stack would only hide it. */
-function mustBeFine(reports: readonly Report[]): void {
-  const bad = reports.filter(({ anomalies }) => anomalies.length > 0);
-  if (bad.length === 0) return;
-  const again = bad.map(({ seed }) => `again: node scripts/sim.ts ${seed} -v`);
-  const error = new Error([...bad.map(describe), ...again].join('\n'));
-  error.stack = error.message;
-  throw error;
-}
 
 test('what was promised is kept in the worlds that once showed that it was not', async () => {
   const reports: Report[] = [];

@@ -11,10 +11,12 @@ import { SimulatedRandom } from '../../src/runtime/simulated-random.ts';
 import { createTopic, runChanges, runChurn, type Actor, type TopicPlan } from './admin.ts';
 import { BrokerHost, type Ending } from './broker-host.ts';
 import { runConsumer, scanAll } from './consumers.ts';
+import { FAULT_KINDS, Faults, relapsesOf, type FaultKind } from './faults.ts';
 import { GroupHistory, runGroupMember } from './group-members.ts';
 import { History, type Anomaly } from './history.ts';
 import { runIdempotentProducer, runPlainProducer, type ProducerOptions } from './producers.ts';
-import { BROKER_HOST, BROKER_PORT, SETTLING_MS, Stage } from './stage.ts';
+import { BROKER_PORT, SETTLING_MS, Stage } from './stage.ts';
+import { noteUncaught } from './unhandled.ts';
 
 /** After the faults: what was begun must come to its end. */
 const HEALING_MS_MAX = 120_000;
@@ -22,9 +24,8 @@ const HEALING_MS_MAX = 120_000;
 const CATCH_UP_RECORDS_MIN = 300;
 const SCAN_MS_MAX = 120_000;
 /**
- * How far the broker's clock may be from the clients', which are right. Far less than message.timestamp.after.max.ms, one
- * hour: a broker that is further behind refuses their records (INVALID_TIMESTAMP), as Kafka's does. It is the error that
- * is bounded and not the jump, because many jumps in one life of the broker would add up to hours.
+ * Far less than message.timestamp.after.max.ms, one hour: a broker that is further behind refuses the clients' records
+ * (INVALID_TIMESTAMP), as Kafka's does.
  */
 const CLOCK_ERROR_MS_MAX = 20 * 60_000;
 
@@ -39,23 +40,6 @@ export interface Report {
   readonly counts: History['counts'];
   readonly answers: ReadonlyMap<string, number>;
 }
-
-const FAULT_KINDS = [
-  'kill',
-  'power',
-  'stop',
-  'kill at operation',
-  'power at operation',
-  'reset',
-  'slow',
-  'full',
-  'broken',
-  'directory',
-  'clock',
-  'pause',
-  'block',
-] as const;
-type FaultKind = (typeof FAULT_KINDS)[number];
 
 interface Plan {
   readonly faults: readonly FaultKind[];
@@ -104,10 +88,7 @@ function makePlan(random: SimulatedRandom): Plan {
           openFilesMax: random.between(1, 10),
           loadedIndexBytesMax: random.between(0, 500),
         },
-    relapses: [
-      ...(faults.includes('kill at operation') ? (['kill'] as const) : []),
-      ...(faults.includes('power at operation') ? (['power cut'] as const) : []),
-    ],
+    relapses: relapsesOf(faults),
     topics,
     churn: random.between(0, 2),
     idempotent: random.between(1, 3),
@@ -161,12 +142,8 @@ class World {
   readonly plan: Plan;
   readonly stage: Stage;
   readonly host: BrokerHost;
-  readonly faults: Record<string, number> = {};
-  #isFaulty = true;
-  /** The broker met a full disk: only a restart brings it back. */
-  #mustRestart = false;
+  readonly faults: Faults;
   #groups: GroupHistory[] = [];
-  readonly #clientHosts: string[] = Array.from({ length: 12 }, (_, index) => `client${index + 1}`);
 
   constructor(seed: string, { logger }: SimulateOptions) {
     this.seed = seed;
@@ -188,21 +165,22 @@ class World {
       relapses: this.plan.relapses,
       ...(logger === undefined ? {} : { logger }),
     });
+    this.faults = new Faults(this.stage, this.host, {
+      kinds: this.plan.faults,
+      pauseMs: this.plan.faultPauseMs,
+      clientHosts: Array.from({ length: 12 }, (_, index) => `client${index + 1}`),
+      clockErrorMsMax: CLOCK_ERROR_MS_MAX,
+    });
   }
 
   async run(): Promise<void> {
-    const { stage, time, plan } = this;
-    const onRejection = (error: unknown): void => this.#onRejection(error);
-    // The test runner's own listener would fail the test for what a dead process leaves behind.
-    const listeners = process.listeners('unhandledRejection');
-    process.removeAllListeners('unhandledRejection');
-    process.on('unhandledRejection', onRejection);
-    try {
+    await noteUncaught(this.host, async () => {
+      const { stage, time, plan } = this;
       this.host.start();
       const ends = this.#startActors();
-      void this.#injectFaults();
+      void this.faults.run(this.random.fork('faults'));
       await time.advance(plan.faultsMs);
-      this.#heal();
+      this.faults.heal(this.random);
       await this.#mustHappen('work does not come to its end', HEALING_MS_MAX, ends);
       await this.#groupsCatchUp();
       await this.#scan('after the faults');
@@ -214,14 +192,7 @@ class World {
       await time.advance(SETTLING_MS);
       this.host.ports.kill();
       await time.advance(0);
-    } catch (error) {
-      // Out of a callback of the broker's: a real process would be gone. (What an actor throws is caught where it began.)
-      stage.history.anomaly('uncaught', String((error as Error)?.stack ?? error));
-      this.host.ports.kill();
-    } finally {
-      process.off('unhandledRejection', onRejection);
-      for (const listener of listeners) process.on('unhandledRejection', listener);
-    }
+    });
   }
 
   report(): Report {
@@ -237,7 +208,7 @@ class World {
       ].join(', '),
       virtualMs: this.time.nowMs(),
       lives: stage.life,
-      faults: this.faults,
+      faults: this.faults.counts,
       counts: stage.history.counts,
       answers: stage.answers,
     };
@@ -307,101 +278,6 @@ class World {
     }
   }
 
-  // --- Faults
-
-  async #injectFaults(): Promise<void> {
-    const { stage, plan } = this;
-    const random = this.random.fork('faults');
-    // In most worlds the topics are there before the first fault.
-    if (random.chance(0.7)) await stage.sleep(2_000);
-    while (this.#isFaulty && plan.faults.length > 0) {
-      await stage.sleep(random.between(10, 2 * plan.faultPauseMs));
-      if (!this.#isFaulty) return;
-      const kind = plan.faults[random.integer(plan.faults.length)]!;
-      this.faults[kind] = (this.faults[kind] ?? 0) + 1;
-      this.#inject(kind, random);
-    }
-  }
-
-  #inject(kind: FaultKind, random: SimulatedRandom): void {
-    const { host, stage, time } = this;
-    const pauseMs = random.between(100, 4_000);
-    const later = (ms: number, act: () => void): void => void time.schedule(ms, act);
-    const endings: Partial<Record<FaultKind, Ending>> = {
-      kill: 'kill',
-      power: 'power cut',
-      stop: random.chance(0.5) ? 'stop' : 'stop and cut',
-    };
-    const ending = endings[kind];
-    if (ending !== undefined) {
-      host.end(ending, pauseMs);
-    } else if (kind === 'kill at operation' || kind === 'power at operation') {
-      host.dieAtOperation(
-        random.between(1, random.chance(0.5) ? 20 : 300),
-        kind === 'kill at operation' ? 'kill' : 'power cut',
-      );
-    } else if (kind === 'reset') {
-      for (const client of this.#clientHosts)
-        if (random.chance(0.5)) stage.network.reset(BROKER_HOST, client);
-    } else if (kind === 'slow') {
-      host.slowness = random.between(5, 500);
-      later(random.between(200, 5_000), () => (host.slowness = 1));
-    } else if (kind === 'full') {
-      host.isFull = true;
-      this.#mustRestart = true;
-      later(random.between(200, 5_000), () => {
-        host.isFull = false;
-        later(random.between(0, 1_000), () => this.#operatorRestarts(random));
-      });
-    } else if (kind === 'broken') {
-      host.isBroken = true;
-      later(random.between(50, 3_000), () => host.end('power cut', pauseMs));
-    } else if (kind === 'directory') {
-      // Not the first one, which holds the metadata too.
-      const path = stage.directories[random.between(1, 2)];
-      if (path === undefined || host.brokenDirectory !== undefined) return;
-      host.brokenDirectory = path;
-      later(random.between(0, 1_000), () => host.end('kill', pauseMs));
-      later(random.between(2_000, 10_000), () => {
-        host.brokenDirectory = undefined;
-        host.end('kill', pauseMs);
-      });
-    } else if (kind === 'clock') {
-      const { process, clock } = host.ports;
-      const errorMs = clock.nowMs() - Math.floor(stage.startMs + time.nowMs());
-      process.jumpWallClock(random.between(-CLOCK_ERROR_MS_MAX, CLOCK_ERROR_MS_MAX) - errorMs);
-    } else if (kind === 'pause') {
-      const { process } = host.ports;
-      process.pause();
-      later(random.between(50, 8_000), () => process.resume());
-    } else {
-      const client = this.#clientHosts[random.integer(this.#clientHosts.length)]!;
-      const [from, to] = random.chance(0.5) ? [BROKER_HOST, client] : [client, BROKER_HOST];
-      stage.network.block(from, to);
-      later(random.between(100, 15_000), () => stage.network.unblock(from, to));
-    }
-  }
-
-  #operatorRestarts(random: SimulatedRandom): void {
-    if (!this.#mustRestart) return;
-    this.#mustRestart = false;
-    this.host.end(random.chance(0.5) ? 'kill' : 'power cut', random.between(100, 1_000));
-  }
-
-  #heal(): void {
-    const { host, stage } = this;
-    this.#isFaulty = false;
-    host.isFull = false;
-    if (host.brokenDirectory !== undefined) this.#mustRestart = true;
-    host.brokenDirectory = undefined;
-    host.slowness = 1;
-    host.cancelDeath();
-    if (host.ports.process.isPaused) host.ports.process.resume();
-    stage.network.heal();
-    this.#operatorRestarts(this.random);
-    stage.phase = 'drain';
-  }
-
   // --- The end
 
   async #mustHappen(what: string, withinMs: number, ends: readonly Promise<unknown>[]): Promise<void> {
@@ -465,12 +341,5 @@ class World {
     if (!(await this.time.runUntil(() => isWhole !== undefined, SCAN_MS_MAX)) || isWhole !== true) {
       this.stage.history.anomaly('unseen', `not everything could be read ${when}`);
     }
-  }
-
-  /** A dead process's promises may reject with nobody there to hear it; a living one's may not. */
-  #onRejection(error: unknown): void {
-    if (error instanceof Error && error.name === 'SimulatedCrash') return;
-    if (this.host.isDown) return;
-    this.stage.history.anomaly('unhandled rejection', String((error as Error)?.stack ?? error));
   }
 }
