@@ -11,36 +11,40 @@ import { GroupCoordinator } from '../groups/group-coordinator.ts';
 import type { LogLimits } from '../log/environment.ts';
 import { LogDirectories } from '../log/log-directories.ts';
 import { brokerConfigSources } from '../metadata/broker-sources.ts';
-import { brokerSettings, type BrokerSettings } from '../metadata/configs/broker-settings.ts';
+import type { BrokerSettings } from '../metadata/configs/broker-settings.ts';
 import { NO_BROKER_CONFIGS, type BrokerConfigSources } from '../metadata/configs/resolve.ts';
 import { topicSettings } from '../metadata/configs/topic-settings.ts';
 import { Controller } from '../metadata/controller.ts';
 import { openFileStore } from '../metadata/file-store.ts';
 import { follow } from '../metadata/follow.ts';
-import { ClusterImage, type Endpoint } from '../metadata/image.ts';
+import { ClusterImage } from '../metadata/image.ts';
 import { ProducerIds } from '../metadata/producer-ids.ts';
 import { TRANSACTION_VERSION } from '../metadata/features.ts';
 import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../metadata/topic-names.ts';
 import { Deadlines } from '../replication/deadlines.ts';
 import { Partitions } from '../replication/partitions.ts';
 import { defaultBudgetBytes, MemoryBudget } from '../rpc/memory-budget.ts';
-import { Server, SERVER_LIMITS, type ServerLimits } from '../rpc/server.ts';
+import { Server, type ServerLimits } from '../rpc/server.ts';
 import { allowAll, type Authorizer } from '../security/authorizer.ts';
-import { ALLOW_INSECURE_LISTENERS, permitListeners, type PermittedListener } from '../security/listeners.ts';
 import { TransactionCoordinator } from '../transactions/transaction-coordinator.ts';
 import { advertisedRanges } from './api-versions.ts';
-import { ANONYMOUS, UNKNOWN_SOFTWARE, type ConnectionState } from './context.ts';
-import { coordinatorLog } from './coordinator-log.ts';
+import type { ConnectionState } from './context.ts';
+import { coordinate } from './coordinators.ts';
+import { CurrentSettings, readSettings } from './current-settings.ts';
 import { DelayedFetches } from './delayed-fetch.ts';
 import { Dispatcher } from './dispatch.ts';
 import { FetchSessions } from './fetch-session.ts';
 import { HANDLERS } from './handlers.ts';
+import { advertised, checkListeners, listen, serverLimits, type ListenerAddress } from './listening.ts';
 import { logLevels, type LogLevels } from './log-levels.ts';
 import { LocalMarkers } from './marker-writer.ts';
 import { StartGate } from './start-gate.ts';
-import { startProblem } from './start-problem.ts';
+import { ConfigurationError, startProblem } from './start-problem.ts';
 import type { Services } from './services.ts';
 import { TopicCreation } from './topic-creation.ts';
+
+export { ConfigurationError } from './start-problem.ts';
+export type { ListenerAddress } from './listening.ts';
 
 export interface BrokerOptions {
   readonly ports: Ports;
@@ -61,12 +65,6 @@ export interface BrokerOptions {
   readonly logLevels?: LogLevels;
 }
 
-export interface ListenerAddress {
-  readonly listener: string;
-  readonly host: string;
-  readonly port: number;
-}
-
 export interface Broker {
   /** Where the first listener listens. */
   readonly address: ListenerAddress;
@@ -74,16 +72,6 @@ export interface Broker {
   readonly services: Services;
   /** Finishes what has begun, makes everything durable and lets go of everything. May be called more than once. */
   stop(): Promise<void>;
-}
-
-/** A configuration that a broker cannot start with; each problem names the setting and what to write instead. */
-export class ConfigurationError extends Error {
-  readonly problems: readonly string[];
-  constructor(problems: readonly string[], options?: { cause?: unknown }) {
-    super(problems.join('\n'), options);
-    this.name = 'ConfigurationError';
-    this.problems = problems;
-  }
 }
 
 /** The metadata store's file in the first log directory. */
@@ -94,9 +82,7 @@ const RECENT_PART_OF_MEMORY = 1 / 8;
 const SLAB_BYTES_KEPT_MAX = 32 * 1024 * 1024;
 const SESSION_TTL_MS = 9_000;
 const STOP_GRACE_MS = 5_000;
-/** Kafka's default, which means "no limit": ours applies instead. */
-const UNLIMITED = 2 ** 31 - 1;
-
+/** Rejects with ConfigurationError where the problem is one that a setting mends. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const undo: (() => unknown)[] = [];
   try {
@@ -290,88 +276,9 @@ async function allOf(steps: readonly (() => unknown)[]): Promise<void> {
   if (failures.length > 1) throw new AggregateError(failures, 'the broker did not stop cleanly');
 }
 
-/** The coordinators follow the leadership of their topics. */
-function coordinate({ partitions, groups, transactions, image, settings, ports }: Services): void {
-  const { clock, logger } = ports;
-  interface Coordinated {
-    readonly coordinator: Pick<GroupCoordinator, 'onElection' | 'onResignation'>;
-    readonly readBytesMax: () => number;
-  }
-  const coordinators = new Map<string, Coordinated>([
-    [OFFSETS_TOPIC, { coordinator: groups, readBytesMax: () => settings().offsets.loadBufferBytes }],
-    [
-      TRANSACTIONS_TOPIC,
-      { coordinator: transactions, readBytesMax: () => settings().transactions.loadBufferBytes },
-    ],
-  ]);
-  partitions.onLeadership({
-    onElected(partition) {
-      const { topic, partition: index, leaderEpoch } = partition;
-      const coordinated = coordinators.get(topic);
-      if (coordinated === undefined) return;
-      const log = coordinatorLog(partition, { clock, readBytesMax: coordinated.readBytesMax });
-      coordinated.coordinator.onElection(index, leaderEpoch, log).catch((error: unknown) => {
-        logger.error({ error, topic, partition: index }, "a coordinator's state could not be loaded");
-      });
-    },
-    onResigned(partition) {
-      coordinators.get(partition.topic)?.coordinator.onResignation(partition.partition);
-    },
-  });
-  image.onChange(({ topicsDeleted }) => {
-    if (topicsDeleted.length > 0) groups.onTopicsDeleted(topicsDeleted.map(({ name }) => name));
-  });
-}
-
-/** The settings as they are now: read anew when a dynamic configuration of the broker changes. */
-class CurrentSettings {
-  value: BrokerSettings;
-
-  constructor(value: BrokerSettings, image: ClusterImage, read: () => BrokerSettings) {
-    this.value = value;
-    image.onChange(({ configsChanged }) => {
-      if (configsChanged.some(({ type }) => type === 'BROKER')) this.value = read();
-    });
-  }
-}
-
-function readSettings(sources: BrokerConfigSources, ports: Ports): BrokerSettings {
-  const result = brokerSettings(sources);
-  for (const warning of result.warnings) ports.logger.warn({}, warning);
-  if (!result.ok) throw new ConfigurationError(result.errors);
-  return result.settings;
-}
-
-function checkListeners(
-  settings: BrokerSettings,
-  statics: ReadonlyMap<string, string>,
-): readonly PermittedListener[] {
-  const allowInsecure = statics.get(ALLOW_INSECURE_LISTENERS)?.trim().toLowerCase() === 'true';
-  const { listeners, errors } = permitListeners(settings.listeners.listeners, { allowInsecure });
-  if (errors.length > 0) throw new ConfigurationError(errors);
-  return listeners;
-}
-
 function openStore(settings: BrokerSettings, ports: Ports): MetadataStore {
   const path = join(settings.log.dirs[0]!, STORE_FILE);
   return openFileStore({ disk: ports.disk, random: ports.random, path });
-}
-
-function serverLimits(settings: BrokerSettings, own: Partial<ServerLimits> = {}): ServerLimits {
-  const { network } = settings;
-  return {
-    ...SERVER_LIMITS,
-    frameBytesMax: network.socketRequestMaxBytes,
-    idleMsMax: network.connectionsMaxIdleMs,
-    ...(network.maxConnections === UNLIMITED ? undefined : { connectionsMax: network.maxConnections }),
-    ...(network.maxConnectionsPerIp === UNLIMITED
-      ? undefined
-      : {
-          connectionsPerHostMax: network.maxConnectionsPerIp,
-          connectionsPerHostOverrides: network.maxConnectionsPerIpOverrides,
-        }),
-    ...own,
-  };
 }
 
 function memoryBudget(settings: BrokerSettings, { ports, memoryBytes }: BrokerOptions): MemoryBudget {
@@ -380,38 +287,5 @@ function memoryBudget(settings: BrokerSettings, { ports, memoryBytes }: BrokerOp
     limitBytes: queuedMaxRequestBytes > 0 ? queuedMaxRequestBytes : defaultBudgetBytes(memoryBytes),
     frameBytesMax: socketRequestMaxBytes,
     soon: (callback) => ports.timers.soon(callback),
-  });
-}
-
-async function listen(
-  server: Server<ConnectionState>,
-  listeners: readonly PermittedListener[],
-  settings: BrokerSettings,
-): Promise<ListenerAddress[]> {
-  const addresses: ListenerAddress[] = [];
-  for (const { name, host, port } of listeners) {
-    const options = { host, port, backlog: settings.network.socketListenBacklogSize };
-    const bound = await server.listen(options, () => ({
-      listener: name,
-      principal: ANONYMOUS,
-      clientSoftware: UNKNOWN_SOFTWARE,
-      fetchTurns: 0,
-    }));
-    addresses.push({ listener: name, host, port: bound.port });
-  }
-  return addresses;
-}
-
-/** What clients are told: the configured addresses, with the port that a listener on port 0 got. */
-function advertised(addresses: readonly ListenerAddress[], settings: BrokerSettings): Endpoint[] {
-  return addresses.map(({ listener, host, port }) => {
-    const wanted = settings.listeners.advertisedListeners.find(({ name }) => name === listener);
-    const securityProtocol = wanted?.securityProtocol ?? 'PLAINTEXT';
-    return {
-      listener,
-      host: wanted === undefined || wanted.host === '' ? host : wanted.host,
-      port: wanted === undefined || wanted.port === 0 ? port : wanted.port,
-      securityProtocol,
-    };
   });
 }

@@ -3,6 +3,16 @@ import { DiskError } from '../base/ports.ts';
 import { LogDirectoryError } from '../log/log-directory.ts';
 import { MetadataStoreError } from '../metadata/store-error.ts';
 
+/** A configuration that a broker cannot start with; each problem names the setting and what to write instead. */
+export class ConfigurationError extends Error {
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[], options?: { cause?: unknown }) {
+    super(problems.join('\n'), options);
+    this.name = 'ConfigurationError';
+    this.problems = problems;
+  }
+}
+
 const ADVICE: Readonly<Record<string, string>> = {
   EADDRINUSE: 'is in use; stop the program that listens there, or choose another port (--port, listeners)',
   EACCES: 'may not be listened on by this user; choose a port above 1023 (--port, listeners)',
