@@ -7,7 +7,7 @@ import { hexUuid, randomUuid } from '../base/uuid.ts';
 import { coordinatorError } from '../coordinator/append-errors.ts';
 import { Journal } from '../coordinator/journal.ts';
 import type { CoordinatorLog, Verification } from '../coordinator/log.ts';
-import { partitionForKey } from '../coordinator/partitioning.ts';
+import { LedShards } from '../coordinator/led-shards.ts';
 import { Shard, type EndOfTransaction } from '../coordinator/shard.ts';
 import { Errors, type ErrorCode } from '../protocol/errors.ts';
 import type { OffsetCommitRequest, OffsetCommitResponse } from '../protocol/messages/08-offset-commit.ts';
@@ -71,68 +71,55 @@ const JOIN_PROTOCOL_NULLABLE_SINCE = 7;
 /** From this version on LeaveGroup has a list of members. */
 const LEAVE_MEMBERS_SINCE = 3;
 
-type GroupShard = Shard<GroupEvent, GroupMachine>;
-
-interface Led {
-  readonly shard: GroupShard;
-  readonly loaded: Promise<void>;
-}
-
 export class GroupCoordinator {
   readonly #options: GroupCoordinatorOptions;
-  readonly #led = new Map<number, Led>();
+  readonly #led: LedShards<GroupEvent, GroupMachine>;
 
   constructor(options: GroupCoordinatorOptions) {
     this.#options = options;
+    this.#led = new LedShards(options.partitionCount);
   }
 
   /** The partition of __consumer_offsets whose leader coordinates the group. */
   partitionFor(groupId: string): number {
-    return partitionForKey(groupId, this.#options.partitionCount());
+    return this.#led.partitionFor(groupId);
   }
 
   /** This broker leads the partition from now on. Resolves when its groups are loaded, or will not be. */
   onElection(partition: number, leaderEpoch: number, log: CoordinatorLog): Promise<void> {
-    const led = this.#led.get(partition);
-    if (led !== undefined && led.shard.leaderEpoch >= leaderEpoch) return led.loaded;
-    led?.shard.unload();
     const { ports, settings } = this.#options;
-    const journal = new Journal();
     const newId = (): string => hexUuid(randomUuid(ports.random));
-    const shard: GroupShard = new Shard({
-      machine: new GroupMachine(newGroupState(journal, { settings, newId })),
-      journal,
-      log,
-      leaderEpoch,
-      ports: { ...ports, logger: ports.logger.child({ coordinator: 'group', partition }) },
-      writeTimeoutMs: () => settings().offsets.commitTimeoutMs,
+    return this.#led.elect(partition, leaderEpoch, () => {
+      const journal = new Journal();
+      const machine = new GroupMachine(newGroupState(journal, { settings, newId }));
+      const shard = new Shard<GroupEvent, GroupMachine>({
+        machine,
+        journal,
+        log,
+        leaderEpoch,
+        ports: { ...ports, logger: ports.logger.child({ coordinator: 'group', partition }) },
+        writeTimeoutMs: () => settings().offsets.commitTimeoutMs,
+      });
+      return { shard };
     });
-    const loaded = shard.load();
-    this.#led.set(partition, { shard, loaded });
-    return loaded;
   }
 
   /** This broker does not lead the partition any more. */
   onResignation(partition: number): void {
-    const led = this.#led.get(partition);
-    this.#led.delete(partition);
-    led?.shard.unload();
+    this.#led.resign(partition);
   }
 
   /** Offsets of topics that do not exist any more are removed from all groups. */
   onTopicsDeleted(topics: readonly string[]): void {
     const deleted = new Set(topics);
-    const remove = (shard: GroupShard): void =>
-      shard.write((turn) => removeTopics(shard.machine.state, turn, deleted), NOBODY);
-    for (const { shard, loaded } of this.#led.values()) {
-      if (shard.state === 'loading') void loaded.then(() => remove(shard));
-      else remove(shard);
-    }
+    this.#led.forEachLoaded((shard) =>
+      shard.write((turn) => removeTopics(shard.machine.state, turn, deleted), NOBODY),
+    );
   }
 
   /** Whoever waits is told to look for another coordinator. */
   shutdown(): void {
-    for (const partition of this.#led.keys()) this.onResignation(partition);
+    this.#led.resignAll();
   }
 
   async joinGroup(context: GroupRequestContext, request: JoinGroupRequest): Promise<JoinGroupResponse> {
@@ -204,18 +191,19 @@ export class GroupCoordinator {
 
   /** One for each group id, in order. */
   describeGroups(context: GroupRequestContext, groupIds: readonly string[]): DescribedGroup[] {
-    return groupIds.map((groupId) => {
-      const led = this.#led.get(this.partitionFor(groupId));
-      const errorCode = led?.shard.unavailable ?? Errors.NOT_COORDINATOR;
-      if (led === undefined || errorCode !== Errors.NONE) return undescribedGroup(groupId, errorCode);
-      return describeGroup(led.shard.machine.state, groupId, context.apiVersion);
-    });
+    return groupIds.map((groupId) =>
+      this.#led.read(
+        groupId,
+        ({ state }) => describeGroup(state, groupId, context.apiVersion),
+        (errorCode) => undescribedGroup(groupId, errorCode),
+      ),
+    );
   }
 
   /** The groups that this broker coordinates. */
   listGroups(request: ListGroupsRequest): ListGroupsResponse {
     const groups: ListGroupsResponse['groups'] = [];
-    for (const { shard } of this.#led.values()) {
+    for (const shard of this.#led.shards()) {
       if (shard.unavailable === Errors.COORDINATOR_LOAD_IN_PROGRESS) {
         return { throttleTimeMs: 0, errorCode: shard.unavailable, groups: [] };
       }
@@ -265,7 +253,7 @@ export class GroupCoordinator {
   ): Promise<OffsetCommitResponse['topics']> {
     const { groupId, producerId, producerEpoch } = request;
     const refuse = (errorCode: number) => commitRefused(request, errorCode);
-    const shard = this.#led.get(this.partitionFor(groupId))?.shard;
+    const shard = this.#led.of(groupId);
     if (shard === undefined) return Promise.resolve(refuse(Errors.NOT_COORDINATOR));
     return new Promise((resolve) => {
       shard.writeInTransaction(
@@ -286,10 +274,8 @@ export class GroupCoordinator {
       errorCode: errorCode === Errors.COORDINATOR_NOT_AVAILABLE ? Errors.NOT_COORDINATOR : errorCode,
     });
     if (requireStable) return this.#write(groupId, (state) => fetchOffsets(state, request, true), refuse);
-    const led = this.#led.get(this.partitionFor(groupId));
-    const errorCode = led?.shard.unavailable ?? Errors.NOT_COORDINATOR;
-    if (led === undefined || errorCode !== Errors.NONE) return Promise.resolve(refuse(errorCode));
-    return Promise.resolve(fetchOffsets(led.shard.machine.state, request, false));
+    const fetched = this.#led.read(groupId, ({ state }) => fetchOffsets(state, request, false), refuse);
+    return Promise.resolve(fetched);
   }
 
   deleteOffsets(request: OffsetDeleteRequest): Promise<OffsetDeleteResponse> {
@@ -306,7 +292,7 @@ export class GroupCoordinator {
    * whoever sends markers asks again, as for any other partition.
    */
   writeTxnMarker(partition: number, marker: EndOfTransaction): Promise<ErrorCode> {
-    const shard = this.#led.get(partition)?.shard;
+    const shard = this.#led.at(partition);
     if (shard === undefined) return Promise.resolve(Errors.NOT_LEADER_OR_FOLLOWER);
     return new Promise((resolve) => {
       shard.completeTransaction(marker, {
@@ -323,14 +309,7 @@ export class GroupCoordinator {
     operation: (state: GroupState, turn: GroupTurn) => R,
     refuse: (errorCode: number) => R,
   ): Promise<R> {
-    const shard = this.#led.get(this.partitionFor(groupId))?.shard;
-    if (shard === undefined) return Promise.resolve(refuse(Errors.NOT_COORDINATOR));
-    return new Promise((resolve) => {
-      shard.write((turn) => operation(shard.machine.state, turn), {
-        reply: resolve,
-        fail: (errorCode) => resolve(refuse(coordinatorError(errorCode))),
-      });
-    });
+    return this.#led.write(groupId, ({ state }, turn) => operation(state, turn), refuse);
   }
 
   /** An operation after which the state machine holds the answer, or who waits for it: only it knows when to answer. */
@@ -339,7 +318,7 @@ export class GroupCoordinator {
     operation: (state: GroupState, turn: GroupTurn, respond: (response: R) => void) => void,
     refuse: (errorCode: number) => R,
   ): Promise<R> {
-    const shard = this.#led.get(this.partitionFor(groupId))?.shard;
+    const shard = this.#led.of(groupId);
     if (shard === undefined) return Promise.resolve(refuse(Errors.NOT_COORDINATOR));
     if (shard.unavailable !== Errors.NONE) return Promise.resolve(refuse(shard.unavailable));
     return new Promise((resolve) => {

@@ -3,10 +3,9 @@
  * markers for each, and the transaction APIs on top. What a request means is decided in the files beside.
  */
 import type { Clock, Logger, Timers } from '../base/ports.ts';
-import { coordinatorError } from '../coordinator/append-errors.ts';
 import { Journal } from '../coordinator/journal.ts';
+import { LedShards, type NewShard } from '../coordinator/led-shards.ts';
 import type { CoordinatorLog } from '../coordinator/log.ts';
-import { partitionForKey } from '../coordinator/partitioning.ts';
 import { Shard } from '../coordinator/shard.ts';
 import { Errors, KafkaError, type ErrorCode } from '../protocol/errors.ts';
 import type {
@@ -51,12 +50,6 @@ export interface TransactionCoordinatorOptions {
 
 type TransactionShard = Shard<TransactionEvent, TransactionMachine>;
 
-interface Led {
-  readonly shard: TransactionShard;
-  readonly sender: MarkerSender;
-  readonly loaded: Promise<void>;
-}
-
 type ProducerOperation<Q> = (
   state: ShardState,
   turn: TransactionTurn,
@@ -65,24 +58,30 @@ type ProducerOperation<Q> = (
 
 export class TransactionCoordinator {
   readonly #options: TransactionCoordinatorOptions;
-  readonly #led = new Map<number, Led>();
+  readonly #led: LedShards<TransactionEvent, TransactionMachine>;
   readonly #completions: Completions;
 
   constructor(options: TransactionCoordinatorOptions) {
     this.#options = options;
+    this.#led = new LedShards(options.partitionCount);
     this.#completions = new Completions(options.ports.timers);
   }
 
   /** The partition of __transaction_state whose leader coordinates the transactional id. */
   partitionFor(transactionalId: string): number {
-    return partitionForKey(transactionalId, this.#options.partitionCount());
+    return this.#led.partitionFor(transactionalId);
   }
 
   /** This broker leads the partition from now on. Resolves when its transactions are loaded, or will not be. */
   onElection(partition: number, leaderEpoch: number, log: CoordinatorLog): Promise<void> {
-    const led = this.#led.get(partition);
-    if (led !== undefined && led.shard.leaderEpoch >= leaderEpoch) return led.loaded;
-    this.onResignation(partition);
+    return this.#led.elect(partition, leaderEpoch, () => this.#begin(partition, leaderEpoch, log));
+  }
+
+  #begin(
+    partition: number,
+    leaderEpoch: number,
+    log: CoordinatorLog,
+  ): NewShard<TransactionEvent, TransactionMachine> {
     const { ports, settings, transactionVersion } = this.#options;
     const journal = new Journal();
     const logger = ports.logger.child({ coordinator: 'transaction', partition });
@@ -109,22 +108,17 @@ export class TransactionCoordinator {
       ports: { ...ports, logger },
       writeTimeoutMs: () => settings().network.requestTimeoutMs,
     });
-    const loaded = shard.load();
-    this.#led.set(partition, { shard, sender, loaded });
-    return loaded;
+    return { shard, close: () => sender.close() };
   }
 
   /** This broker does not lead the partition any more. */
   onResignation(partition: number): void {
-    const led = this.#led.get(partition);
-    this.#led.delete(partition);
-    led?.sender.close();
-    led?.shard.unload();
+    this.#led.resign(partition);
   }
 
   /** Whoever waits is told to look for another coordinator. */
   shutdown(): void {
-    for (const partition of this.#led.keys()) this.onResignation(partition);
+    this.#led.resignAll();
   }
 
   initProducerId(request: InitProducerId): Promise<ProducerAnswer> {
@@ -201,10 +195,11 @@ export class TransactionCoordinator {
 
   describe(transactionalId: string): DescribedTransaction {
     if (transactionalId === '') return undescribed(transactionalId, Errors.INVALID_REQUEST);
-    const led = this.#led.get(this.partitionFor(transactionalId));
-    const errorCode = (led?.shard.unavailable ?? Errors.NOT_COORDINATOR) as ErrorCode;
-    if (led === undefined || errorCode !== Errors.NONE) return undescribed(transactionalId, errorCode);
-    return describeTransaction(led.shard.machine.state, transactionalId);
+    return this.#led.read(
+      transactionalId,
+      ({ state }) => describeTransaction(state, transactionalId),
+      (errorCode) => undescribed(transactionalId, errorCode),
+    );
   }
 
   /** The transactions that this broker coordinates. Throws a KafkaError for a pattern that is none. */
@@ -212,7 +207,7 @@ export class TransactionCoordinator {
     const { matches, unknownStateFilters } = transactionFilter(request, this.#options.ports.clock.nowMs());
     const transactionStates: ListTransactionsResponse['transactionStates'] = [];
     const answer = { throttleTimeMs: 0, errorCode: Errors.NONE, unknownStateFilters, transactionStates };
-    for (const { shard } of this.#led.values()) {
+    for (const shard of this.#led.shards()) {
       if (shard.unavailable === Errors.COORDINATOR_LOAD_IN_PROGRESS) {
         return {
           throttleTimeMs: 0,
@@ -260,14 +255,7 @@ export class TransactionCoordinator {
     refuse: (errorCode: ErrorCode) => R,
   ): Promise<R> {
     if (transactionalId === '') return Promise.resolve(refuse(Errors.INVALID_REQUEST));
-    const shard = this.#led.get(this.partitionFor(transactionalId))?.shard;
-    if (shard === undefined) return Promise.resolve(refuse(Errors.NOT_COORDINATOR));
-    return new Promise((resolve) => {
-      shard.write((turn) => operation(shard.machine.state, turn), {
-        reply: resolve,
-        fail: (errorCode) => resolve(refuse(coordinatorError(errorCode) as ErrorCode)),
-      });
-    });
+    return this.#led.write(transactionalId, ({ state }, turn) => operation(state, turn), refuse);
   }
 }
 
