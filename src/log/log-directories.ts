@@ -88,6 +88,7 @@ export class LogDirectories {
     this.#directories = options.directories.map((path) => new LogDirectory(this.#environment, path));
     this.cleaner = makeCleaner(this.#environment, options.cleaner ?? {}, {
       logs: () => this.#logs.values(),
+      directories: () => options.directories,
       highWatermarkOf: (log) => this.#highWatermarkOf(log),
       isPaused: (name) => this.#moves.has(name),
       checkpoint: (log) => this.#directoryOf(log).checkpointCleaner(),

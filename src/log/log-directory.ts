@@ -300,20 +300,23 @@ export class LogDirectory implements LogHome {
     }
   }
 
-  /** `cleaner-offset-checkpoint`; durable when it resolves. */
-  checkpointCleaner(): Promise<void> {
-    this.#checkpointing = this.#checkpointing.then(() => this.#checkpointCleaner());
-    return this.#checkpointing;
+  /** `cleaner-offset-checkpoint`. True when it is durable; false when it could not be written now. */
+  checkpointCleaner(): Promise<boolean> {
+    const checkpoint = this.#checkpointing.then(() => this.#checkpointCleaner());
+    this.#checkpointing = checkpoint.then(() => {});
+    return checkpoint;
   }
 
-  async #checkpointCleaner(): Promise<void> {
-    if (this.failure !== undefined) return;
+  async #checkpointCleaner(): Promise<boolean> {
+    if (this.failure !== undefined) return false;
     try {
       const rewrite = await this.#rewrite(names.CLEANER_CHECKPOINT, this.#cleanedTo());
-      if (this.failure === undefined && rewrite === 'written')
-        this.#environment.disk.syncDirectory(this.path);
+      if (this.failure !== undefined || rewrite === 'superseded') return false;
+      if (rewrite === 'written') this.#environment.disk.syncDirectory(this.path);
+      return true;
     } catch (error) {
       this.#checkpointFailed(error);
+      return false;
     }
   }
 

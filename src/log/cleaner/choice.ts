@@ -34,8 +34,8 @@ export interface Cleanable {
   readonly cleanableBytes: number;
   /** Of the bytes that a cleaning would go through, the share that is dirty. */
   readonly dirtyRatio: number;
-  /** Something has waited for max.compaction.lag.ms. */
-  readonly isOverdue: boolean;
+  /** How long ago something had waited for max.compaction.lag.ms; 0: nothing has. */
+  readonly compactionDelayMs: number;
 }
 
 /** A lag beyond this is none: Kafka's Long.MAX. */
@@ -73,20 +73,20 @@ export function cleanableOf(log: CleanableLog, nowMs: number): Cleanable | undef
     firstUncleanableOffset,
     cleanableBytes,
     dirtyRatio: cleanableBytes / totalBytes,
-    isOverdue: dirty.some((segment) => isOverdue(segment, maxCompactionLagMs, nowMs)),
+    compactionDelayMs: Math.max(...dirty.map((one) => delayMs(one, maxCompactionLagMs, nowMs))),
   };
 }
 
 /** Must the active segment be closed, so that what is in it can be cleaned in time? */
 export function mustRollForCleaning(log: CleanableLog, nowMs: number): boolean {
   const active = log.segments[log.segments.length - 1];
-  return active.sizeBytes > 0 && isOverdue(active, log.settings.maxCompactionLagMs, nowMs);
+  return active.sizeBytes > 0 && delayMs(active, log.settings.maxCompactionLagMs, nowMs) > 0;
 }
 
-function isOverdue(segment: CleanableSegment, maxCompactionLagMs: number, nowMs: number): boolean {
-  if (maxCompactionLagMs > LAG_MS_MAX) return false;
+function delayMs(segment: CleanableSegment, maxCompactionLagMs: number, nowMs: number): number {
+  if (maxCompactionLagMs > LAG_MS_MAX) return 0;
   const firstTimestamp = segment.firstTimestamp();
-  return firstTimestamp > 0 && firstTimestamp < nowMs - maxCompactionLagMs;
+  return firstTimestamp > 0 ? Math.max(0, nowMs - maxCompactionLagMs - firstTimestamp) : 0;
 }
 
 /** What the checkpoint says, unless the log was cut below it, or begins beyond it. */
@@ -99,12 +99,13 @@ function firstDirtyOf({ cleanedTo, logStartOffset, logEndOffset }: CleanableLog)
 /** May it be cleaned now? */
 export function isDue(cleanable: Cleanable, settings: Pick<LogSettings, 'minCleanableDirtyRatio'>): boolean {
   if (cleanable.cleanableBytes === 0) return false;
-  return cleanable.isOverdue || cleanable.dirtyRatio > settings.minCleanableDirtyRatio;
+  return cleanable.compactionDelayMs > 0 || cleanable.dirtyRatio > settings.minCleanableDirtyRatio;
 }
 
 /** Is `one` to be cleaned before `other`? What has waited too long comes first, then the dirtiest. */
 export function isRather(one: Cleanable, other: Cleanable): boolean {
-  if (one.isOverdue !== other.isOverdue) return one.isOverdue;
+  const isOverdue = one.compactionDelayMs > 0;
+  if (isOverdue !== other.compactionDelayMs > 0) return isOverdue;
   return one.dirtyRatio > other.dirtyRatio;
 }
 

@@ -65,12 +65,7 @@ test('what does not fit into the map is cleaned in several passes', async () => 
 test('a log with a batch of more keys than fit is reported and left alone; others are cleaned', async () => {
   const log = await world();
   log.cleanerSettings = { ...log.cleanerSettings, dedupeBufferBytes: 4 * SLOT_BYTES };
-  const other = log.directories.create({
-    topic: 'other',
-    partition: 0,
-    topicId: 'O'.repeat(16),
-    settings: log.settings,
-  });
+  const other = log.otherLog;
   log.append(['a=1', 'b=1', 'c=1', 'd=1', 'e=1']);
   await log.roll();
   log.directories.cleaner.cleanDue();

@@ -9,6 +9,7 @@ import { partitionName } from '../file-names.ts';
 import type { Log } from '../log.ts';
 import { isPassing, messageOf, StorageError } from '../storage-error.ts';
 import { isDue, isRather, type Cleanable } from './choice.ts';
+import type { CleanerMetrics, CleanerRecord, DirectoryMetrics } from './cleaner-metrics.ts';
 import type { CleanerSettings } from './cleaner-settings.ts';
 import {
   CleaningAborted,
@@ -27,12 +28,15 @@ export interface LogCleanerOptions {
   readonly settings: () => CleanerSettings;
   readonly logs: () => Iterable<Log>;
   readonly runner: CleaningRunner;
+  readonly record: CleanerRecord;
   /** Of a log: what is beyond may still be taken back. */
   readonly highWatermarkOf: (log: Log) => number;
   /** The log is being moved, say. */
   readonly isPaused: (name: string) => boolean;
-  /** Makes durable how far a log has been cleaned. */
-  readonly checkpoint: (log: Log) => Promise<void>;
+  /** Makes durable how far a log has been cleaned; false when that cannot be done now. */
+  readonly checkpoint: (log: Log) => Promise<boolean>;
+  /** log.dirs */
+  readonly directories: () => Iterable<string>;
   /** No log has needed cleaning lately: the runner may let go of what it holds. */
   readonly onIdle?: () => void;
 }
@@ -96,6 +100,34 @@ export class LogCleaner {
     return this.#uncleanable.get(log);
   }
 
+  /** As they are now; reading them looks at all logs. */
+  metrics(): CleanerMetrics {
+    const directories = new Map<string, DirectoryMetrics>();
+    const note = (logDirectory: string, partitions: number, bytes: number): void => {
+      const before = directories.get(logDirectory);
+      directories.set(logDirectory, {
+        logDirectory,
+        'uncleanable-partitions-count': (before?.['uncleanable-partitions-count'] ?? 0) + partitions,
+        'uncleanable-bytes': (before?.['uncleanable-bytes'] ?? 0) + bytes,
+      });
+    };
+    for (const path of this.#options.directories()) note(path, 0, 0);
+    for (const log of this.#options.logs()) {
+      if (this.#uncleanable.has(log)) note(log.directory, 1, this.#waitingBytes(log));
+    }
+    const nowMs = this.#environment.clock.monotonicMs();
+    return this.#options.record.metrics([...directories.values()], nowMs);
+  }
+
+  #waitingBytes(log: Log): number {
+    try {
+      return log.cleaning.cleanable(() => this.#stableOf(log))?.cleanableBytes ?? 0;
+    } catch {
+      // Where not even that can be told, it may be all of it.
+      return log.sizeBytes;
+    }
+  }
+
   #candidates(): Log[] {
     const found: Log[] = [];
     for (const log of this.#options.logs()) {
@@ -114,10 +146,14 @@ export class LogCleaner {
   }
 
   #dirtiest(): { log: Log; cleanable: Cleanable } | undefined {
+    const { record } = this.#options;
+    record.looking(this.#environment.clock.monotonicMs());
     let best: { log: Log; cleanable: Cleanable } | undefined;
     for (const log of this.#candidates()) {
       const cleanable = this.#attempt(log, () => log.cleaning.cleanable(() => this.#stableOf(log)));
-      if (cleanable === undefined || !isDue(cleanable, log.settings)) continue;
+      if (cleanable === undefined) continue;
+      record.found(cleanable);
+      if (!isDue(cleanable, log.settings)) continue;
       if (best === undefined || isRather(cleanable, best.cleanable)) best = { log, cleanable };
     }
     return best;
@@ -155,10 +191,8 @@ export class LogCleaner {
     const { runner, settings, checkpoint } = this.#options;
     try {
       // From the first swap on there may be gaps, which the next start must know of.
-      if (log.cleanedTo === undefined) {
-        log.cleaning.finished(cleanable.firstDirtyOffset);
-        await checkpoint(log);
-      }
+      if (log.cleanedTo === undefined) log.cleaning.finished(cleanable.firstDirtyOffset);
+      if (!(await checkpoint(log))) throw new CleaningAborted('the checkpoint cannot be written');
       mustGoOn(run);
       const { threads, dedupeBufferBytes, ioBufferBytes, ioBufferLoadFactor } = settings();
       const job = log.cleaning.begin(cleanable, {
@@ -179,6 +213,7 @@ export class LogCleaner {
       });
       mustGoOn(run);
       log.cleaning.finished(stats.endOffset);
+      this.#options.record.cleaned(stats, threads);
       this.#environment.logger.info(
         { log: job.name, ...cleaningFigures(job, stats, cleanable.dirtyRatio) },
         'a log was cleaned',

@@ -1,6 +1,7 @@
 /** The cleaner of a broker's logs, with the work in threads where there is a way to start them, else on the main loop. */
 import type { Thread } from '../../base/ports.ts';
 import type { LogEnvironment } from '../environment.ts';
+import { CleanerRecord } from './cleaner-metrics.ts';
 import { DEFAULT_CLEANER_SETTINGS, type CleanerSettings } from './cleaner-settings.ts';
 import type { CleaningControl } from './cleaning-job.ts';
 import { cleanLog } from './cleaning.ts';
@@ -17,8 +18,9 @@ export interface CleanerOptions {
 export function makeCleaner(
   environment: LogEnvironment,
   options: CleanerOptions,
-  logs: Pick<LogCleanerOptions, 'logs' | 'highWatermarkOf' | 'isPaused' | 'checkpoint'>,
+  logs: Pick<LogCleanerOptions, 'logs' | 'directories' | 'highWatermarkOf' | 'isPaused' | 'checkpoint'>,
 ): LogCleaner {
+  const record = new CleanerRecord();
   const settings = options.settings ?? (() => DEFAULT_CLEANER_SETTINGS);
   const { startThread } = options;
   if (startThread === undefined) {
@@ -26,15 +28,21 @@ export function makeCleaner(
       ...logs,
       environment,
       settings,
+      record,
       runner: (job, control) => cleanLog(job, environment, inTurns(environment, control)),
     });
   }
   const isLimited = (): boolean => settings().ioMaxBytesPerSecond < UNLIMITED_BYTES_PER_SECOND;
-  const threads = new CleaningThreads(startThread, isLimited);
+  const onDeath = (error: Error): void => {
+    record.threadDied();
+    environment.logger.error({ error }, 'a cleaning thread ended by itself; the next job starts another');
+  };
+  const threads = new CleaningThreads({ start: startThread, isLimited, onDeath });
   return new LogCleaner({
     ...logs,
     environment,
     settings,
+    record,
     runner: (job, control) => threads.run(job, control),
     onIdle: () => threads.releaseIdle(),
   });

@@ -1,5 +1,6 @@
 /** A compacted log on a simulated disk, for tests: appending, cleaning, and what readers see. */
 import assert from 'node:assert/strict';
+import type { Logger, Thread } from '../../base/ports.ts';
 import { buildEndTransactionMarker } from '../../protocol/control-records.ts';
 import * as header from '../../protocol/record-batch.ts';
 import { buildBatch, forEachRecord, type NewRecord } from '../../protocol/records.ts';
@@ -37,17 +38,28 @@ export interface TestProducer {
   sequence: number;
 }
 
+export interface CleanerWorldOptions {
+  readonly disk?: Partial<SimulatedDiskOptions>;
+  readonly settings?: Partial<LogSettings>;
+  readonly logger?: Logger;
+}
+
 export class CleanerWorld {
   ports: SimulatedPorts;
   directories!: LogDirectories;
   settings: LogSettings;
   cleanerSettings: CleanerSettings = { ...DEFAULT_CLEANER_SETTINGS, backoffMs: 10 ** 9 };
+  /** Taken at the next start. */
+  paths: readonly string[] = [DIRECTORY];
+  startThread: (() => Thread) | undefined;
 
-  constructor(
-    seed: number | string,
-    options: { disk?: Partial<SimulatedDiskOptions>; settings?: Partial<LogSettings> } = {},
-  ) {
-    this.ports = simulatedPorts({ seed, ...(options.disk === undefined ? {} : { disk: options.disk }) });
+  constructor(seed: number | string, options: CleanerWorldOptions = {}) {
+    const { disk, logger } = options;
+    this.ports = simulatedPorts({
+      seed,
+      ...(disk === undefined ? {} : { disk }),
+      ...(logger === undefined ? {} : { logger }),
+    });
     this.settings = { ...COMPACTED, ...options.settings };
   }
 
@@ -55,25 +67,43 @@ export class CleanerWorld {
     this.directories = await this.ports.time.settle(
       LogDirectories.open({
         ports: this.ports,
-        directories: [DIRECTORY],
+        directories: this.paths,
         nodeId: 1,
         clusterId: 'cluster',
         settingsFor: () => this.settings,
         openFilesMax: 4,
-        cleaner: { settings: () => this.cleanerSettings },
+        cleaner: {
+          settings: () => this.cleanerSettings,
+          ...(this.startThread === undefined ? {} : { startThread: this.startThread }),
+        },
       }),
     );
   }
 
   get log(): Log {
+    return this.logOf('topic', TOPIC_ID);
+  }
+
+  /** A second one, with nothing in it at first. */
+  get otherLog(): Log {
+    return this.logOf('other', 'O'.repeat(16));
+  }
+
+  logOf(topic: string, topicId: string): Log {
     const { settings } = this;
-    return this.directories.create({ topic: 'topic', partition: 0, topicId: TOPIC_ID, settings });
+    const [directory] = this.paths;
+    return this.directories.create({ topic, partition: 0, topicId, settings, directory });
   }
 
   /** `key=value`; without `=value` a tombstone; `=value` alone has no key. */
   append(
     texts: readonly string[],
-    options: { producer?: TestProducer; compression?: header.CompressionType; timestamp?: number } = {},
+    options: {
+      readonly producer?: TestProducer;
+      readonly compression?: header.CompressionType;
+      readonly timestamp?: number;
+      readonly log?: Log;
+    } = {},
   ): AppendResult {
     const nowMs = this.ports.clock.nowMs();
     const records: NewRecord[] = texts.map((text) => {
@@ -97,7 +127,8 @@ export class CleanerWorld {
             isTransactional: producer.isTransactional,
           }),
     });
-    const result = this.log.appendAsLeader(batch, { leaderEpoch: 0, origin: 'client', nowMs });
+    const log = options.log ?? this.log;
+    const result = log.appendAsLeader(batch, { leaderEpoch: 0, origin: 'client', nowMs });
     assert.equal(result.errorCode, 0, String(result.errorMessage));
     if (producer !== undefined) producer.sequence += texts.length;
     return result;

@@ -12,29 +12,49 @@ import {
 } from './cleaning-job.ts';
 import type { FromThread, ThreadFailure, ToThread } from './thread-messages.ts';
 
+export interface CleaningThreadsOptions {
+  readonly start: () => Thread;
+  /** Is there a limit on bytes per second now? */
+  readonly isLimited: () => boolean;
+  /** A thread ended by itself, at work or idle. */
+  readonly onDeath: (error: Error) => void;
+}
+
 export class CleaningThreads {
-  readonly #start: () => Thread;
-  readonly #isLimited: () => boolean;
+  readonly #options: CleaningThreadsOptions;
   readonly #idle: Thread[] = [];
 
-  /** `isLimited`: is there a limit on bytes per second now? */
-  constructor(start: () => Thread, isLimited: () => boolean) {
-    this.#start = start;
-    this.#isLimited = isLimited;
+  constructor(options: CleaningThreadsOptions) {
+    this.#options = options;
   }
 
   /** A CleaningRunner. Rejects as cleanLog does, and with an Error when the thread dies. */
   async run(job: CleaningJob, control: CleaningControl): Promise<CleaningStats> {
-    const thread = this.#idle.pop() ?? this.#start();
+    const thread = this.#idle.pop() ?? this.#options.start();
     try {
       const stats = await this.#serve(thread, job, control);
-      this.#idle.push(thread);
+      this.#rest(thread);
       return stats;
     } catch (error) {
       // What it may still be doing nobody waits for.
       thread.terminate();
       throw error;
     }
+  }
+
+  /** One that dies meanwhile must not get the next job: it would never answer. */
+  #rest(thread: Thread): void {
+    thread.onExit = (error) => {
+      this.#idle.splice(this.#idle.indexOf(thread), 1);
+      this.#died(error);
+    };
+    this.#idle.push(thread);
+  }
+
+  #died(cause: Error | undefined): Error {
+    const error = cause ?? new Error('the cleaning thread ended');
+    this.#options.onDeath(error);
+    return error;
   }
 
   /** Ends the threads that have nothing to do. */
@@ -48,14 +68,14 @@ export class CleaningThreads {
       const tell = (message: ToThread): void => thread.post(message);
       const answer = (work: Promise<void>): void => {
         work.then(
-          () => tell({ type: 'go on', isLimited: this.#isLimited() }),
+          () => tell({ type: 'go on', isLimited: this.#options.isLimited() }),
           (error: unknown) => {
             refusal = error;
             tell({ type: 'abort' });
           },
         );
       };
-      thread.onExit = (error) => reject(error ?? new Error('the cleaning thread ended'));
+      thread.onExit = (error) => reject(this.#died(error));
       thread.onMessage = (received) => {
         const message = received as FromThread;
         if (message.type === 'step') answer(control.step(message.bytes));
