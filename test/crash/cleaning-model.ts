@@ -4,11 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import {
+  recordsOf,
   testProducer,
   type CleanerWorld,
   type SeenRecord,
   type TestProducer,
 } from '../../src/log/cleaner/test-cleaner-world.ts';
+import * as header from '../../src/protocol/record-batch.ts';
 import type { SimulatedRandom } from '../../src/runtime/simulated-random.ts';
 
 const KEYS = 12;
@@ -19,6 +21,7 @@ interface Appended {
   readonly key: string;
   readonly value: string | null;
   readonly atMs: number;
+  readonly producerId: number | undefined;
   /** Of a transaction: undefined while it is open. */
   outcome: 'commit' | 'abort' | undefined;
   /** The marker's. */
@@ -70,6 +73,7 @@ export class CleaningModel {
         key,
         value: value ?? null,
         atMs: this.#world.ports.clock.nowMs(),
+        producerId: producer?.id,
         outcome: isTransactional ? undefined : 'commit',
       };
       this.#appended.push(record);
@@ -94,6 +98,21 @@ export class CleaningModel {
 
   endAll(): void {
     for (const producer of this.#transactional) this.#end(producer, this.#random.integer(2) === 0);
+  }
+
+  /** What a crash has left open is aborted, as their coordinator would do. */
+  abortOpen(): void {
+    for (const { producerId, producerEpoch, currentTxnStartOffset } of this.#world.log.activeProducers()) {
+      if (currentTxnStartOffset < 0) continue;
+      const producer = { ...testProducer(producerId, true), epoch: producerEpoch };
+      const { baseOffset } = this.#world.mark(producer, 'abort');
+      for (const record of this.#appended) {
+        if (record.producerId !== producerId || record.outcome !== undefined) continue;
+        record.outcome = 'abort';
+        record.endOffset = baseOffset;
+      }
+    }
+    this.#open.clear();
   }
 
   /**
@@ -137,6 +156,39 @@ export class CleaningModel {
       const mayBeGone = record.value === null && nowMs - record.atMs >= options.retentionMs;
       assert.ok(mayBeGone, `the latest of ${key} is at ${record.offset}, a reader sees ${seen?.offset}`);
       assert.equal(seen, undefined, `${key} was deleted at ${record.offset}, a reader sees ${seen?.offset}`);
+    }
+  }
+
+  /**
+   * What readers saw that began and ended while a log was cleaned, each with the log's end when it began: records as they
+   * were appended, in order, and of what stays every one.
+   */
+  async checkReaders(
+    readers: readonly { readonly batches: readonly Buffer[]; readonly endOffset: number }[],
+  ): Promise<void> {
+    const expected = new Map(this.#appended.map((record) => [record.offset, record]));
+    const stayed = await this.#world.records();
+    for (const { batches, endOffset } of readers) {
+      let next = 0;
+      const seen = new Set<number>();
+      for (const batch of batches) {
+        assert.ok(header.baseOffset(batch) >= next, `a reader comes back to ${header.baseOffset(batch)}`);
+        next = header.lastOffset(batch) + 1;
+        if (header.isControl(batch)) continue;
+        for (const record of recordsOf(batch)) {
+          const original = expected.get(record.offset)!;
+          assert.deepEqual(shown(record), {
+            key: original.key,
+            value: original.value,
+            timestamp: original.atMs,
+          });
+          seen.add(record.offset);
+        }
+      }
+      assert.ok(next >= endOffset, `a reader ends at ${next}, the log at ${endOffset}`);
+      for (const { offset } of stayed) {
+        if (offset < endOffset) assert.ok(seen.has(offset), `a reader missed ${offset}`);
+      }
     }
   }
 

@@ -273,3 +273,59 @@ test('a cleaned segment counts as written when its last source was: retention.ms
   await log.ports.time.settle(log.directories.deleteOldSegments());
   assert.equal(log.log.logStartOffset, 6);
 });
+
+test('cleanup.policy=compact,delete: old segments go as a whole, and the rest has each key once', async () => {
+  const log = await world({
+    cleanupPolicy: { compact: true, delete: true },
+    retentionMs: 60_000,
+    segmentBytes: 500,
+  });
+  const retain = () => log.ports.time.settle(log.directories.deleteOldSegments());
+  const written = new Map<number, number>();
+  for (let round = 0; round < 20; round++) {
+    // Each key comes again, but for one of this round alone.
+    const { baseOffset } = log.append([`a=${round}`, `b=${round}`, `of-${round}=1`]);
+    for (const offset of [0, 1, 2]) written.set(baseOffset + offset, log.ports.clock.nowMs());
+    await log.roll();
+    await log.clean();
+    await retain();
+    await log.pass(10_000);
+    const { logStartOffset } = log.log;
+    const seen = await log.records();
+    const offsets = seen.map(({ offset }) => offset);
+    const nowMs = log.ports.clock.nowMs();
+    // Nothing goes before its time; a segment goes with its youngest record, and has those of three rounds at most.
+    for (const [offset, atMs] of written) {
+      if (nowMs - atMs <= 60_000)
+        assert.ok(offset >= logStartOffset, `${offset} went after ${nowMs - atMs} ms`);
+      if (nowMs - atMs > 60_000 + 6 * 10_000) assert.ok(offset < logStartOffset, `${offset} is there still`);
+    }
+    // Of what is there, each round's own key stays, and of the others the last.
+    for (const offset of written.keys()) {
+      const isLatest = offset % 3 === 2 || offset >= log.log.logEndOffset - 3;
+      assert.equal(offsets.includes(offset), isLatest && offset >= logStartOffset, `${offset} in ${offsets}`);
+    }
+  }
+  assert.ok(log.log.logStartOffset > 0 && log.log.cleanedTo === log.log.logEndOffset);
+  const before = await log.texts();
+  await log.restart('lose');
+  assert.deepEqual(await log.texts(), before);
+});
+
+test('retention.bytes counts what compaction has left', async () => {
+  const log = await world({
+    cleanupPolicy: { compact: true, delete: true },
+    retentionBytes: 3_000,
+    segmentBytes: 2_000,
+  });
+  for (let round = 0; round < 40; round++) log.append([`a=${value}`]);
+  await log.rollAndClean();
+  await log.ports.time.settle(log.directories.deleteOldSegments());
+  assert.equal(log.log.logStartOffset, 0, 'one record is left, far below the limit');
+  for (let round = 0; round < 40; round++) log.append([`b${round}=${value}`]);
+  await log.rollAndClean();
+  await log.ports.time.settle(log.directories.deleteOldSegments());
+  assert.ok(log.log.logStartOffset > 40);
+  assert.ok(log.log.sizeBytes > 3_000 && log.log.sizeBytes < 5_500);
+  assert.ok((await log.texts()).at(-1)!.startsWith('79:b39='));
+});

@@ -52,6 +52,7 @@ export class CleanerWorld {
   /** Taken at the next start. */
   paths: readonly string[] = [DIRECTORY];
   startThread: (() => Thread) | undefined;
+  recentBytesMax: number | undefined;
 
   constructor(seed: number | string, options: CleanerWorldOptions = {}) {
     const { disk, logger } = options;
@@ -72,6 +73,7 @@ export class CleanerWorld {
         clusterId: 'cluster',
         settingsFor: () => this.settings,
         openFilesMax: 4,
+        ...(this.recentBytesMax === undefined ? {} : { recentBytesMax: this.recentBytesMax }),
         cleaner: {
           settings: () => this.cleanerSettings,
           ...(this.startThread === undefined ? {} : { startThread: this.startThread }),
@@ -188,12 +190,16 @@ export class CleanerWorld {
   }
 
   /** All batches, as a reader gets them who takes few at once. */
-  async batches(maxBytes = 400): Promise<Buffer[]> {
+  batches(): Promise<Buffer[]> {
+    return this.ports.time.settle(this.readBatches(400));
+  }
+
+  /** As above, while others go on: somebody has to let time pass. */
+  async readBatches(maxBytes: number): Promise<Buffer[]> {
     const { log } = this;
     const batches: Buffer[] = [];
     for (let offset = log.logStartOffset; offset < log.logEndOffset;) {
-      const options = { offset, maxBytes, upTo: log.logEndOffset, minOneMessage: true };
-      const read = await this.ports.time.settle(Promise.resolve(log.read(options)));
+      const read = await log.read({ offset, maxBytes, upTo: log.logEndOffset, minOneMessage: true });
       if (read.nextOffset === offset) break;
       for (const buffer of read.buffers) {
         for (const at of header.batchPositions(buffer)) {
@@ -226,17 +232,7 @@ export class CleanerWorld {
         continue;
       }
       if (header.isTransactional(batch) && skipped.has(producerId)) continue;
-      forEachRecord(
-        batch,
-        ({ offset, key, value, timestamp }) =>
-          seen.push({
-            offset,
-            key: key === null ? null : key.toString(),
-            value: value === null ? null : value.toString(),
-            timestamp,
-          }),
-        { maxDecompressedBytes: 10 ** 7 },
-      );
+      seen.push(...recordsOf(batch));
     }
     return seen;
   }
@@ -272,6 +268,22 @@ export class CleanerWorld {
     file.close();
     return bytes;
   }
+}
+
+export function recordsOf(batch: Buffer): SeenRecord[] {
+  const records: SeenRecord[] = [];
+  forEachRecord(
+    batch,
+    ({ offset, key, value, timestamp }) =>
+      records.push({
+        offset,
+        key: key === null ? null : key.toString(),
+        value: value === null ? null : value.toString(),
+        timestamp,
+      }),
+    { maxDecompressedBytes: 10 ** 7 },
+  );
+  return records;
 }
 
 export function testProducer(id: number, isTransactional = false): TestProducer {
