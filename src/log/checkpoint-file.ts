@@ -7,7 +7,7 @@
  * A new one is written beside the old one (`.tmp`), synced and renamed over it, so one of the two is always whole.
  */
 import { DiskError } from '../base/ports.ts';
-import type { Disk } from '../base/ports.ts';
+import type { Disk, DiskFile } from '../base/ports.ts';
 import type { TopicPartition } from './file-names.ts';
 
 const VERSION = '0';
@@ -38,6 +38,19 @@ export function readSmallFile(disk: Disk, path: string): Buffer | undefined {
   } finally {
     file.close();
   }
+}
+
+/** Gives a small file this content, in its place; returns it for the caller to sync, if it likes, and to close. */
+export function overwriteFile(disk: Disk, path: string, content: Buffer): DiskFile {
+  const file = disk.open(path, 'create');
+  try {
+    if (file.sizeBytes() > content.length) file.truncate(content.length);
+    file.write(0, [content]);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  return file;
 }
 
 /** Replaces a file as a whole, with both the bytes and the new name durable on return. */

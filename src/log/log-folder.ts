@@ -4,8 +4,9 @@ import { crc32c } from '../protocol/crc32c.ts';
 import { CheckpointError, readSmallFile } from './checkpoint-file.ts';
 import type { LogEnvironment } from './environment.ts';
 import * as names from './file-names.ts';
+import type { UnsyncedIndexes } from './index-files.ts';
 import { LeaderEpochs, parseLeaderEpochs } from './leader-epochs.ts';
-import { Segment, type UnsyncedIndexes } from './segment.ts';
+import { Segment } from './segment.ts';
 import type { LogSettings } from './settings.ts';
 
 export interface LogFolder {

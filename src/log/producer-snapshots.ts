@@ -7,7 +7,7 @@ import type { DiskFile } from '../base/ports.ts';
 import { endedTransaction } from '../protocol/control-records.ts';
 import { crc32c } from '../protocol/crc32c.ts';
 import * as header from '../protocol/record-batch.ts';
-import { readSmallFile } from './checkpoint-file.ts';
+import { overwriteFile, readSmallFile } from './checkpoint-file.ts';
 import type { UnsyncedFiles } from './directory-files.ts';
 import type { LogEnvironment } from './environment.ts';
 import * as names from './file-names.ts';
@@ -73,12 +73,10 @@ export class ProducerSnapshots {
   }
 
   #write(offset: number, content: Buffer): DiskFile {
-    const file = this.#environment.disk.open(this.#path(offset), 'create');
+    let file: DiskFile;
     try {
-      file.truncate(0);
-      file.write(0, [content]);
+      file = overwriteFile(this.#environment.disk, this.#path(offset), content);
     } catch (error) {
-      file.close();
       this.removeIf((other) => other === offset);
       this.#environment.disk.remove(this.#path(offset));
       throw error;

@@ -7,17 +7,17 @@
 import { DiskError } from '../base/ports.ts';
 import type { DiskFile } from '../base/ports.ts';
 import * as header from '../protocol/record-batch.ts';
-import { readSmallFile } from './checkpoint-file.ts';
 import { crc32c } from '../protocol/crc32c.ts';
-import type { UnsyncedFiles } from './directory-files.ts';
+import { overwriteFile } from './checkpoint-file.ts';
 import type { LogEnvironment } from './environment.ts';
 import * as names from './file-names.ts';
+import { readIndexes, type UnsyncedIndexes } from './index-files.ts';
 import { OFFSET_ENTRY_BYTES, OffsetIndex } from './offset-index.ts';
 import type { LoadedIndex, OpenFile } from './open-files.ts';
 import { scanBatches } from './scan.ts';
 import { TIME_ENTRY_BYTES, TimeIndex } from './time-index.ts';
-import { DamagedIndex } from './storage-error.ts';
-import { decodeAborted, encodeAborted, type AbortedTransaction } from './transaction-index.ts';
+import type { AbortedTransaction } from './transaction-index.ts';
+import { TransactionIndexFile } from './transaction-index-file.ts';
 
 /** Offsets in a segment are stored as int32 differences from its base offset. */
 export const RELATIVE_OFFSET_MAX = 2 ** 31 - 1;
@@ -44,9 +44,6 @@ export interface SegmentOptions {
   readonly mark?: string;
 }
 
-/** CRC-32Cs of index files that were written without a sync; without CRCs there are no such files. */
-export type UnsyncedIndexes = Pick<UnsyncedFiles, 'index' | 'timeindex'>;
-
 export class Segment implements OpenFile, LoadedIndex {
   readonly baseOffset: number;
   createdMs: number;
@@ -65,7 +62,7 @@ export class Segment implements OpenFile, LoadedIndex {
   #file: DiskFile | undefined;
   #offsetIndex: OffsetIndex | undefined;
   #timeIndex: TimeIndex | undefined;
-  #aborted: AbortedTransaction[] | undefined;
+  readonly #aborted: TransactionIndexFile;
   /** Of all batches so far, and the last offset of the batch that has it; UNKNOWN until it is read from the index. */
   #maxTimestamp: number;
   #maxTimestampOffset: number;
@@ -75,8 +72,6 @@ export class Segment implements OpenFile, LoadedIndex {
   /** Undefined: what there is of index files is durable. */
   #unsyncedIndexes: UnsyncedIndexes | undefined;
   #hasIndexFiles: boolean;
-  #isTransactionIndexDirty = false;
-  #hasTransactionFile: boolean;
 
   constructor(environment: LogEnvironment, options: SegmentOptions) {
     this.#environment = environment;
@@ -95,8 +90,7 @@ export class Segment implements OpenFile, LoadedIndex {
     this.#unsyncedIndexes = options.unsyncedIndexes;
     this.#hasIndexFiles = options.hasIndexes;
     if (isEmpty) this.#resetIndexes();
-    this.#hasTransactionFile = options.hasTransactionIndex;
-    if (!options.hasTransactionIndex) this.#aborted = [];
+    this.#aborted = new TransactionIndexFile(environment.disk, this, options.hasTransactionIndex);
   }
 
   get sizeBytes(): number {
@@ -136,10 +130,15 @@ export class Segment implements OpenFile, LoadedIndex {
 
   /** Lets go of descriptor and memory. The segment can still be used. */
   release(): void {
+    this.#forget();
+    if (!this.#areIndexesDirty) this.dropIndexes();
+  }
+
+  /** The limits do not count it any more. */
+  #forget(): void {
     this.#environment.openFiles.delete(this);
     this.closeFile();
     this.#environment.loadedIndexes.delete(this);
-    if (!this.#areIndexesDirty) this.dropIndexes();
   }
 
   // --- Appending
@@ -188,14 +187,11 @@ export class Segment implements OpenFile, LoadedIndex {
 
   /** Like the other indexes, this one reaches its file when the segment is sealed. */
   appendAborted(entry: AbortedTransaction): void {
-    if (this.#aborted === undefined) this.abortedTransactions();
-    this.#aborted!.push(entry);
-    this.#isTransactionIndexDirty = true;
+    this.#aborted.append(entry);
   }
 
   setAborted(entries: AbortedTransaction[]): void {
-    this.#aborted = entries;
-    this.#isTransactionIndexDirty = true;
+    this.#aborted.set(entries);
   }
 
   /** Whether a batch must go into a new segment. `sizeBytes`, last offset and largest timestamp are the batch's. */
@@ -269,16 +265,13 @@ export class Segment implements OpenFile, LoadedIndex {
       this.rebuildIndexes();
       return;
     }
-    const offsetBytes = readSmallFile(disk, this.path(names.OFFSET_INDEX_SUFFIX));
-    const timeBytes = readSmallFile(disk, this.path(names.TIME_INDEX_SUFFIX));
-    const offsets = new OffsetIndex(this.baseOffset, offsetBytes);
-    const times = new TimeIndex(this.baseOffset, timeBytes);
-    const problem =
-      offsetBytes === undefined || timeBytes === undefined
-        ? 'it is missing'
-        : (offsets.implausibility(this.sizeBytes, offsetBytes.length) ??
-          times.implausibility(timeBytes.length) ??
-          this.#mismatch(offsetBytes, timeBytes));
+    const { offsets, times, problem } = readIndexes(disk, {
+      offsetPath: this.path(names.OFFSET_INDEX_SUFFIX),
+      timePath: this.path(names.TIME_INDEX_SUFFIX),
+      baseOffset: this.baseOffset,
+      sizeBytes: this.sizeBytes,
+      unsynced: this.#unsyncedIndexes,
+    });
     if (problem !== undefined) {
       logger.warn({ segment: this.path(names.LOG_SUFFIX), problem }, 'an index is made anew by a scan');
       this.rebuildIndexes();
@@ -287,13 +280,6 @@ export class Segment implements OpenFile, LoadedIndex {
     this.#offsetIndex = offsets;
     this.#timeIndex = times;
     if (!this.isActive) this.#environment.loadedIndexes.touch(this);
-  }
-
-  #mismatch(offsetBytes: Buffer, timeBytes: Buffer): string | undefined {
-    const unsynced = this.#unsyncedIndexes;
-    if (unsynced === undefined) return undefined;
-    const isSame = crc32c(offsetBytes) === unsynced.index && crc32c(timeBytes) === unsynced.timeindex;
-    return isSame ? undefined : 'it is not what the last shutdown wrote';
   }
 
   rebuildIndexes(): void {
@@ -334,13 +320,14 @@ export class Segment implements OpenFile, LoadedIndex {
 
   /** Brings the index files up to date and returns those to be synced and closed. */
   writeIndexes(): DiskFile[] {
+    const { disk } = this.#environment;
     const written: DiskFile[] = [];
     try {
       if (this.#areIndexesDirty || this.#unsyncedIndexes !== undefined) {
         const times = this.timeIndex();
         times.maybeAppend(this.maxTimestamp(), this.#maxTimestampOffset);
-        written.push(this.#replace(names.OFFSET_INDEX_SUFFIX, this.offsetIndex().content()));
-        written.push(this.#replace(names.TIME_INDEX_SUFFIX, times.content()));
+        written.push(overwriteFile(disk, this.path(names.OFFSET_INDEX_SUFFIX), this.offsetIndex().content()));
+        written.push(overwriteFile(disk, this.path(names.TIME_INDEX_SUFFIX), times.content()));
       }
       written.push(...this.writeTransactionIndex());
     } catch (error) {
@@ -355,14 +342,7 @@ export class Segment implements OpenFile, LoadedIndex {
 
   /** As above for the index of aborted transactions alone. */
   writeTransactionIndex(): DiskFile[] {
-    const aborted = this.#aborted;
-    if (!this.#isTransactionIndexDirty || aborted === undefined) return [];
-    if (aborted.length === 0 && !this.#hasTransactionFile) return [];
-    const content = Buffer.concat(aborted.map(encodeAborted));
-    const file = this.#replace(names.TRANSACTION_INDEX_SUFFIX, content);
-    this.#hasTransactionFile = true;
-    this.#isTransactionIndexDirty = false;
-    return [file];
+    return this.#aborted.write();
   }
 
   /**
@@ -375,22 +355,11 @@ export class Segment implements OpenFile, LoadedIndex {
     if (offsets.count === 0 && !this.#hasIndexFiles) return {};
     const times = this.timeIndex();
     times.maybeAppend(this.maxTimestamp(), this.#maxTimestampOffset);
+    const { disk } = this.#environment;
     const contents = { index: offsets.content(), timeindex: times.content() };
-    this.#replace(names.OFFSET_INDEX_SUFFIX, contents.index).close();
-    this.#replace(names.TIME_INDEX_SUFFIX, contents.timeindex).close();
+    overwriteFile(disk, this.path(names.OFFSET_INDEX_SUFFIX), contents.index).close();
+    overwriteFile(disk, this.path(names.TIME_INDEX_SUFFIX), contents.timeindex).close();
     return { index: crc32c(contents.index), timeindex: crc32c(contents.timeindex) };
-  }
-
-  #replace(suffix: string, content: Buffer): DiskFile {
-    const file = this.#environment.disk.open(this.path(suffix), 'create');
-    try {
-      if (file.sizeBytes() > content.length) file.truncate(content.length);
-      file.write(0, [content]);
-    } catch (error) {
-      file.close();
-      throw error;
-    }
-    return file;
   }
 
   /** The segment is closed from now on: another one has taken its place as the active one. */
@@ -400,14 +369,7 @@ export class Segment implements OpenFile, LoadedIndex {
   }
 
   abortedTransactions(): readonly AbortedTransaction[] {
-    if (this.#aborted !== undefined) return this.#aborted;
-    const bytes = readSmallFile(this.#environment.disk, this.path(names.TRANSACTION_INDEX_SUFFIX));
-    const entries = bytes === undefined ? [] : decodeAborted(bytes, this.baseOffset);
-    // Of this log alone: others in the directory are none the worse for it.
-    if (entries === undefined)
-      throw new DamagedIndex(`${this.path(names.TRANSACTION_INDEX_SUFFIX)} is damaged`);
-    this.#aborted = entries;
-    return entries;
+    return this.#aborted.entries();
   }
 
   // --- Looking up
@@ -451,7 +413,7 @@ export class Segment implements OpenFile, LoadedIndex {
 
   /** Forgets the batches from the one that holds `offset` on. The segment is, or becomes, the active one. */
   truncateTo(offset: number): void {
-    this.#becomeActive();
+    this.activate();
     const position = this.positionOf(offset);
     if (position === undefined) return;
     this.truncateAt(position, offset);
@@ -459,7 +421,7 @@ export class Segment implements OpenFile, LoadedIndex {
 
   /** Cuts the file at `position`, where the batch with `offset` began. */
   truncateAt(position: number, offset: number): void {
-    this.#becomeActive();
+    this.activate();
     this.file().truncate(position);
     this.#sizeBytes = position;
     this.#areIndexesDirty = true;
@@ -475,19 +437,14 @@ export class Segment implements OpenFile, LoadedIndex {
     this.#scanMaxTimestamp();
   }
 
-  #becomeActive(): void {
+  /** It takes appends from now on. */
+  activate(): void {
     if (this.isActive) return;
     this.offsetIndex();
     this.timeIndex();
     this.isActive = true;
-    this.#environment.loadedIndexes.delete(this);
     // It was opened for reading.
-    this.#environment.openFiles.delete(this);
-    this.closeFile();
-  }
-
-  activate(): void {
-    this.#becomeActive();
+    this.#forget();
   }
 
   #scanMaxTimestamp(): void {
@@ -526,17 +483,13 @@ export class Segment implements OpenFile, LoadedIndex {
 
   /** Removes the files under whatever name they have. */
   removeFiles(): void {
-    this.#environment.openFiles.delete(this);
-    this.closeFile();
-    this.#environment.loadedIndexes.delete(this);
+    this.#forget();
     for (const suffix of names.SEGMENT_SUFFIXES) this.#environment.disk.remove(this.path(suffix));
   }
 
   /** As above, without blocking. */
   async removeFilesAsync(): Promise<void> {
-    this.#environment.openFiles.delete(this);
-    this.closeFile();
-    this.#environment.loadedIndexes.delete(this);
+    this.#forget();
     for (const suffix of names.SEGMENT_SUFFIXES) await this.#environment.disk.removeAsync(this.path(suffix));
   }
 

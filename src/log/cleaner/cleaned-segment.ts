@@ -4,6 +4,7 @@
  */
 import type { Disk, DiskFile } from '../../base/ports.ts';
 import * as header from '../../protocol/record-batch.ts';
+import { overwriteFile } from '../checkpoint-file.ts';
 import * as names from '../file-names.ts';
 import { OffsetIndex } from '../offset-index.ts';
 import { TimeIndex } from '../time-index.ts';
@@ -108,15 +109,7 @@ export class CleanedSegment {
   }
 
   #write(suffix: string, content: Buffer): DiskFile {
-    const file = this.#options.disk.open(this.#path(suffix), 'create');
-    try {
-      file.truncate(0);
-      file.write(0, [content]);
-    } catch (error) {
-      file.close();
-      throw error;
-    }
-    return file;
+    return overwriteFile(this.#options.disk, this.#path(suffix), content);
   }
 
   /** Gives up: the files go. */
