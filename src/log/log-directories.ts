@@ -17,6 +17,7 @@ import { loadDirectory } from './log-loading.ts';
 import type { Log } from './log.ts';
 import { giveTopicId, makeLog } from './new-log.ts';
 import { ReplicaMove } from './replica-move.ts';
+import { RetentionRounds } from './retention-rounds.ts';
 import type { LogSettings } from './settings.ts';
 import { StorageError } from './storage-error.ts';
 
@@ -28,8 +29,6 @@ export { StorageError } from './storage-error.ts';
 const CHECKPOINT_INTERVAL_MS = 60_000;
 /** log.retention.check.interval.ms */
 const RETENTION_INTERVAL_MS = 300_000;
-/** Logs to which retention is applied in one turn: each may have files to rename. */
-const RETENTION_LOGS_MAX = 16;
 /** producer.id.expiration.check.interval.ms */
 const PRODUCER_EXPIRY_INTERVAL_MS = 600_000;
 
@@ -79,13 +78,17 @@ export class LogDirectories {
   /** Compacts the logs whose cleanup.policy says so. */
   readonly cleaner: LogCleaner;
   #wasClean = false;
-  #retention: Promise<void> | undefined;
-  #isClosed = false;
+  readonly #retention: RetentionRounds;
 
   private constructor(options: LogDirectoriesOptions) {
     this.#options = options;
     this.#environment = logEnvironment(options.ports, options);
     this.#directories = options.directories.map((path) => new LogDirectory(this.#environment, path));
+    this.#retention = new RetentionRounds(this.#environment, {
+      logs: () => this.#logs.values(),
+      highWatermarkOf: (log) => this.#highWatermarkOf(log),
+      checkpoint: () => this.checkpoint(),
+    });
     this.cleaner = makeCleaner(this.#environment, options.cleaner ?? {}, {
       logs: () => this.#logs.values(),
       directories: () => options.directories,
@@ -436,37 +439,7 @@ export class LogDirectories {
 
   /** Applies retention to all logs: the starts move, are made durable, then the files go. */
   deleteOldSegments(): Promise<void> {
-    this.#retention ??= this.#deleteOldSegments().finally(() => (this.#retention = undefined));
-    return this.#retention;
-  }
-
-  async #deleteOldSegments(): Promise<void> {
-    await this.#applyRetention();
-    // One after the other: those who wait for the device at this moment go first.
-    for (const log of this.#logs.values()) {
-      // One that fails has told its directory.
-      if (log.failure === undefined && log.isSealing) await log.flush().catch(() => {});
-    }
-    await this.checkpoint();
-    await this.#applyRetention();
-  }
-
-  async #applyRetention(): Promise<void> {
-    const { clock, timers } = this.#environment;
-    const nowMs = clock.nowMs();
-    let count = 0;
-    for (const log of this.#logs.values()) {
-      count += 1;
-      if (count % RETENTION_LOGS_MAX === 0) await new Promise<void>((resolve) => timers.soon(resolve));
-      if (this.#isClosed) return;
-      if (log.failure !== undefined) continue;
-      try {
-        log.deleteOldSegments(nowMs, this.#highWatermarkOf(log));
-      } catch (error) {
-        if (!(error instanceof StorageError)) throw error;
-        this.#environment.logger.warn({ log: log.folder, error }, 'old segments could not be deleted');
-      }
-    }
+    return this.#retention.run();
   }
 
   #highWatermarkOf(log: Log): number {
@@ -499,7 +472,7 @@ export class LogDirectories {
   }
 
   #stop(): void {
-    this.#isClosed = true;
+    this.#retention.stop();
     this.cleaner.halt();
     this.#environment.timers.cancelAll();
   }
