@@ -95,6 +95,23 @@ export class Stage {
     return undefined;
   }
 
+  /** What an actor throws is a fault of the test, and an anomaly. */
+  async guarded(what: string, end: Promise<unknown>): Promise<void> {
+    try {
+      await end;
+    } catch (error) {
+      this.history.anomaly('actor failed', `${what}: ${String((error as Error)?.stack ?? error)}`);
+    }
+  }
+
+  /** Lets time go on until it is done; that it takes longer is an anomaly. */
+  async mustHappen(what: string, end: Promise<unknown>, withinMs: number): Promise<void> {
+    let isDone = false;
+    void this.guarded(what, end).then(() => (isDone = true));
+    if (await this.time.runUntil(() => isDone, withinMs)) return;
+    this.history.anomaly('stuck', `${what} within ${withinMs} ms`);
+  }
+
   /** For catch clauses: an unknown outcome is counted, anything else is a fault of the test. */
   unknown(what: string, error: unknown): void {
     if (!(error instanceof UnknownOutcome)) throw error;

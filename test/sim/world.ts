@@ -181,7 +181,7 @@ class World {
       void this.faults.run(this.random.fork('faults'));
       await time.advance(plan.faultsMs);
       this.faults.heal(this.random);
-      await this.#mustHappen('work does not come to its end', HEALING_MS_MAX, ends);
+      await stage.mustHappen('work does not come to its end', allOf(ends), HEALING_MS_MAX);
       await this.#groupsCatchUp();
       await this.#scan('after the faults');
       // A clean stop leaves nothing to be lost.
@@ -220,11 +220,7 @@ class World {
     const { stage, plan } = this;
     const ends: Promise<unknown>[] = [];
     const begin = (what: string, end: Promise<unknown>): void => {
-      ends.push(
-        end.catch((error: unknown) => {
-          stage.history.anomaly('actor failed', `${what}: ${String((error as Error).stack)}`);
-        }),
-      );
+      ends.push(stage.guarded(what, end));
     };
     const actor = (name: string): Actor => ({ client: stage.client(name), random: this.random.fork(name) });
     begin('topics', this.#startTopics(actor('admin'), begin));
@@ -272,26 +268,11 @@ class World {
     for (let index = 0; index < plan.members; index++) {
       const name = `member${index}`;
       // These run to the very end, and are not waited for.
-      runGroupMember(stage, group, { name, random: this.random.fork(name) }).catch((error: unknown) => {
-        stage.history.anomaly('actor failed', `${name}: ${String((error as Error).stack)}`);
-      });
+      void stage.guarded(name, runGroupMember(stage, group, { name, random: this.random.fork(name) }));
     }
   }
 
   // --- The end
-
-  async #mustHappen(what: string, withinMs: number, ends: readonly Promise<unknown>[]): Promise<void> {
-    let isDone = false;
-    const watched = async (): Promise<void> => {
-      // Actors may start others meanwhile.
-      for (let index = 0; index < ends.length; index++) await ends[index];
-      isDone = true;
-    };
-    void watched();
-    if (!(await this.time.runUntil(() => isDone, withinMs))) {
-      this.stage.history.anomaly('stuck', `${what} within ${withinMs} ms`);
-    }
-  }
 
   /**
    * Not within a fixed time: members pause between fetches, and a fetch ends with a segment, of which some worlds have
@@ -342,4 +323,9 @@ class World {
       this.stage.history.anomaly('unseen', `not everything could be read ${when}`);
     }
   }
+}
+
+/** Actors may start others meanwhile. */
+async function allOf(ends: readonly Promise<unknown>[]): Promise<void> {
+  for (let index = 0; index < ends.length; index++) await ends[index];
 }

@@ -24,6 +24,7 @@ import { BROKER_PORT, Stage } from '../stage.ts';
 import { noteUncaught } from '../unhandled.ts';
 import { Courier, LATE_MS_MAX } from './courier.ts';
 import { Journal, keyOf, partitionOf } from './journal.ts';
+import { runLateMarkers } from './late-markers.ts';
 import {
   pollOnce,
   runMover,
@@ -54,6 +55,8 @@ export type Sabotage =
   | 'careless v1'
   /** Leaders do not ask whether a partition belongs to the transaction of a v1 producer. */
   | 'no verification'
+  /** Markers come again when the next transaction is open, and end it in their partition. */
+  | 'late markers'
   /** Consumers that say read_committed and read everything. */
   | 'reads all';
 
@@ -101,7 +104,8 @@ function makePlan(random: SimulatedRandom, sabotage: Sabotage | undefined): Plan
   const possible = FAULT_KINDS.filter((kind) => durability === 'fsync' || !POWER_FAULTS.has(kind));
   const faults = possible.filter(() => random.chance(0.4));
   const directories = ['/data1', '/data2'].slice(0, random.between(1, 2));
-  const flavour = (): Flavour => (random.chance(sabotage === undefined ? 0.4 : 1) ? 'v1' : 'v2');
+  const isOfV1 = sabotage === 'careless v1' || sabotage === 'no verification';
+  const flavour = (): Flavour => (random.chance(isOfV1 ? 1 : 0.4) ? 'v1' : 'v2');
   const producer = (id: string): ProducerPlan => ({
     id,
     flavour: flavour(),
@@ -216,20 +220,20 @@ class World {
     await noteUncaught(this.host, async () => {
       const { stage, time, plan } = this;
       this.host.start();
-      await this.#mustHappen('the topics cannot be created', this.#createTopics(), HEALING_MS_MAX);
+      await stage.mustHappen('the topics cannot be created', this.#createTopics(), HEALING_MS_MAX);
       const work = this.#work();
       void this.faults.run(this.random.fork('faults'));
       await time.advance(plan.faultsMs);
       this.faults.heal(this.random);
-      await this.#mustHappen('the clients do not come to their end', work, HEALING_MS_MAX);
+      await stage.mustHappen('the clients do not come to their end', work, HEALING_MS_MAX);
       await time.advance(SETTLING_MS);
       const scene = this.#scene();
-      await this.#mustHappen('not everything could be read', this.#readAll(scene), READING_MS_MAX);
+      await stage.mustHappen('not everything could be read', this.#readAll(scene), READING_MS_MAX);
       if (plan.restartsAtEnd) {
         const endings = plan.durability === 'fsync' ? (['power cut', 'kill'] as const) : (['kill'] as const);
         this.host.end(endings[this.random.integer(endings.length)]!, 1_000);
         await time.advance(5_000);
-        await this.#mustHappen('not everything could be read again', this.#readAll(scene), READING_MS_MAX);
+        await stage.mustHappen('not everything could be read again', this.#readAll(scene), READING_MS_MAX);
       }
       this.journal.note('world', { f: 'complete', type: 'ok' });
       stage.phase = 'over';
@@ -272,7 +276,7 @@ class World {
     const ends: Promise<void>[] = [];
     const begin = (process: string, run: (options: ProcessOptions) => Promise<void>): void => {
       const options = { process, client: stage.client(process), random: this.random.fork(process) };
-      ends.push(this.#guarded(process, run(options)));
+      ends.push(stage.guarded(process, run(options)));
     };
     for (const [index, one] of plan.writers.entries()) {
       begin(`writer${index}`, (options) => runWriter(scene, this.#producer(one, options)));
@@ -284,6 +288,7 @@ class World {
       begin(`reader${index}`, (options) => runReader(scene, options, isolation));
     }
     if (plan.hasPlainSender) begin('plain', (options) => runPlainSender(scene, options));
+    if (this.#sabotage === 'late markers') begin('saboteur', (options) => runLateMarkers(scene, options));
     await Promise.all(ends);
   }
 
@@ -375,19 +380,5 @@ class World {
       }
     }
     return ends;
-  }
-
-  #guarded(what: string, end: Promise<void>): Promise<void> {
-    return end.catch((error: unknown) => {
-      this.stage.history.anomaly('actor failed', `${what}: ${String((error as Error)?.stack ?? error)}`);
-    });
-  }
-
-  async #mustHappen(what: string, end: Promise<void>, withinMs: number): Promise<void> {
-    let isDone = false;
-    void this.#guarded(what, end).then(() => (isDone = true));
-    if (!(await this.time.runUntil(() => isDone, withinMs))) {
-      this.stage.history.anomaly('stuck', `${what} within ${withinMs} ms`);
-    }
   }
 }

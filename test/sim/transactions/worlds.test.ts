@@ -4,7 +4,7 @@ import { firstNewSeed, mustBeFine, type Judged } from '../seeds.ts';
 import { simulateTransactions, type Sabotage } from './world.ts';
 
 /** Worlds that are looked at; more of them with HEADRACE_SIM_WORLDS, from the seed HEADRACE_SIM_SEED on. */
-const WORLDS = Number(process.env['HEADRACE_SIM_WORLDS'] ?? 40);
+const WORLDS = Number(process.env['HEADRACE_SIM_WORLDS'] ?? 25);
 const FIRST = process.env['HEADRACE_SIM_SEED'];
 /** Worlds in which a fault that is made on purpose must show itself at least once. */
 const SABOTAGED_WORLDS = 25;
@@ -12,6 +12,7 @@ const SABOTAGED_WORLDS = 25;
 const SABOTAGES: Readonly<Record<Sabotage, readonly string[]>> = {
   'careless v1': ['G1a', 'uncommitted-read', 'torn-transaction', 'unseen', 'group-offset-back'],
   'no verification': ['stuck-lso', 'G1a'],
+  'late markers': ['torn-transaction', 'lost-write', 'G1a'],
   'reads all': ['G1a', 'uncommitted-read'],
 };
 
