@@ -235,9 +235,7 @@ export class LogDirectory implements LogHome {
       await this.#checkpointRecoveryPoints();
       if (this.failure !== undefined) return;
       const starts = this.#logStarts();
-      const rewrite = await this.#rewrite(names.LOG_START_CHECKPOINT, starts);
-      if (this.failure !== undefined || rewrite === 'superseded') return;
-      if (rewrite === 'written') this.#environment.disk.syncDirectory(this.path);
+      if (!(await this.#rewriteDurably(names.LOG_START_CHECKPOINT, starts))) return;
       const durable = new Map(
         starts.map(({ topic, partition, offset }) => [names.partitionName(topic, partition), offset]),
       );
@@ -253,12 +251,18 @@ export class LogDirectory implements LogHome {
 
   async #checkpointRecoveryPoints(): Promise<void> {
     const points = this.#recoveryPoints();
-    const rewrite = await this.#rewrite(names.RECOVERY_POINT_CHECKPOINT, points);
-    if (this.failure !== undefined || rewrite === 'superseded') return;
-    if (rewrite === 'written') this.#environment.disk.syncDirectory(this.path);
+    if (!(await this.#rewriteDurably(names.RECOVERY_POINT_CHECKPOINT, points))) return;
     for (const { topic, partition, offset } of points) {
       this.logs.get(names.partitionName(topic, partition))?.recoveryPointIsDurable(offset);
     }
+  }
+
+  /** False: a later one has taken its place, or the directory has failed meanwhile. */
+  async #rewriteDurably(checkpoint: string, offsets: PartitionOffset[]): Promise<boolean> {
+    const rewrite = await this.#rewrite(checkpoint, offsets);
+    if (this.failure !== undefined || rewrite === 'superseded') return false;
+    if (rewrite === 'written') this.#environment.disk.syncDirectory(this.path);
+    return true;
   }
 
   /** On a full disk the file stays as it is, which is older and no less true, until there is room. */
@@ -310,10 +314,7 @@ export class LogDirectory implements LogHome {
   async #checkpointCleaner(): Promise<boolean> {
     if (this.failure !== undefined) return false;
     try {
-      const rewrite = await this.#rewrite(names.CLEANER_CHECKPOINT, this.#cleanedTo());
-      if (this.failure !== undefined || rewrite === 'superseded') return false;
-      if (rewrite === 'written') this.#environment.disk.syncDirectory(this.path);
-      return true;
+      return await this.#rewriteDurably(names.CLEANER_CHECKPOINT, this.#cleanedTo());
     } catch (error) {
       this.#checkpointFailed(error);
       return false;
