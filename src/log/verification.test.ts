@@ -128,6 +128,17 @@ test('while a first batch is being verified no later one overtakes it', async ()
   assert.equal(fixture.append(second, { sequence: 1 }), 'NONE');
 });
 
+test('the question of a late copy does not turn away the first batch of the next transaction', async () => {
+  const fixture = await Fixture.begin();
+  assert.equal(fixture.append(fixture.begin()), 'NONE');
+  assert.equal(fixture.append('ongoing', { sequence: 1 }), 'NONE');
+  fixture.mark();
+  fixture.begin({ sequence: 0 });
+  const guard = fixture.begin({ sequence: 2 });
+  assert.equal(fixture.append(guard, { sequence: 3 }), 'OUT_OF_ORDER_SEQUENCE_NUMBER');
+  assert.equal(fixture.append(guard, { sequence: 2 }), 'NONE');
+});
+
 test('a batch without verification is not turned away for the lack of it, and guards expire', async () => {
   const fixture = await Fixture.begin();
   const guard = fixture.begin();

@@ -84,15 +84,19 @@ export class Verifications {
     const { producerId, epoch, firstSequence } = batch;
     if (state.hasOngoingTransaction(producerId, epoch)) return undefined;
     const entry = this.#entries.get(producerId);
+    const known = state.get(producerId);
     // What is behind the producer's epoch is refused for that, so that the client can go on.
-    if (epoch < (state.get(producerId)?.epoch ?? epoch)) return undefined;
+    if (epoch < (known?.epoch ?? epoch)) return undefined;
     if (entry === undefined || entry.guard !== verification) {
       return {
         errorCode: Errors.INVALID_TXN_STATE,
         errorMessage: `The batch of producer ${producerId} is not part of an ongoing transaction`,
       };
     }
-    if (firstSequence > entry.lowestSequence) {
+    // With batches of the epoch in the log their sequences say what comes next. What was asked for a late copy of one of
+    // them must not: its batch never comes, and the transaction would be refused for it (as it is in Kafka).
+    const isChecked = known?.epoch === epoch && known.batches.length > 0;
+    if (!isChecked && firstSequence > entry.lowestSequence) {
       return {
         errorCode: Errors.OUT_OF_ORDER_SEQUENCE_NUMBER,
         errorMessage: `Sequence ${firstSequence} of producer ${producerId}: ${entry.lowestSequence} must come first`,
