@@ -141,6 +141,11 @@ export class TransactionalProducer {
       });
       const { errorCode, baseOffset } = answer.responses[0]!.partitionResponses[0]!;
       at = baseOffset;
+      if (errorCode === Errors.OUT_OF_ORDER_SEQUENCE_NUMBER || errorCode === Errors.UNKNOWN_PRODUCER_ID) {
+        // A producer that gave a batch up does not go on behind it, so nothing that it sends is out of order.
+        const what = `${key}: ${errorCode} for ${baseSequence} of ${this.#producerId}, epoch ${this.#epoch}`;
+        this.#stage.history.anomaly('sequence lost', what);
+      }
       return errorCode === Errors.DUPLICATE_SEQUENCE_NUMBER ? Errors.NONE : errorCode;
     });
     if (outcome !== Errors.NONE && !this.isV2) this.#mustRenew = true;
