@@ -1,5 +1,6 @@
 /** A log in a directory of a simulated disk, under a clock that the test advances: what the tests of the log act on. */
 import assert from 'node:assert/strict';
+import type { Disk } from '../base/ports.ts';
 import { buildEndTransactionMarker } from '../protocol/control-records.ts';
 import * as header from '../protocol/record-batch.ts';
 import { buildBatch, type NewBatch } from '../protocol/records.ts';
@@ -10,6 +11,73 @@ import type { AppendResult, Log } from './log.ts';
 import { DEFAULT_LOG_SETTINGS, type LogSettings } from './settings.ts';
 
 const TOPIC = { topic: 't', partition: 0 };
+
+/** What a producer is, and the sequence that it sends next. */
+export interface TestProducer {
+  readonly id: number;
+  readonly isTransactional: boolean;
+  epoch: number;
+  sequence: number;
+}
+
+export function testProducer(id: number, isTransactional = false): TestProducer {
+  return { id, isTransactional, epoch: 0, sequence: 0 };
+}
+
+/** What a batch says of its producer; nothing without one. */
+export function producedBy(producer: TestProducer | undefined): Partial<NewBatch> {
+  if (producer === undefined) return {};
+  const { id, epoch, sequence, isTransactional } = producer;
+  return { producerId: id, producerEpoch: epoch, baseSequence: sequence, isTransactional };
+}
+
+/** Ends a producer's transaction. */
+export function markerOf(
+  { id, epoch }: Pick<TestProducer, 'id' | 'epoch'>,
+  { isCommit, timestamp }: { readonly isCommit: boolean; readonly timestamp: number },
+): Buffer {
+  const coordinatorEpoch = 1;
+  return buildEndTransactionMarker({
+    producerId: id,
+    producerEpoch: epoch,
+    coordinatorEpoch,
+    isCommit,
+    timestamp,
+  });
+}
+
+export interface ReadThrough {
+  readonly batches: Buffer[];
+  /** The log's end, unless there was nothing to read before it. */
+  readonly nextOffset: number;
+}
+
+/** All batches of a log, in copies, as a reader gets them who takes `maxBytes` at once: somebody has to let time pass. */
+export async function readThrough(log: Log, maxBytes: number): Promise<ReadThrough> {
+  const batches: Buffer[] = [];
+  let offset = log.logStartOffset;
+  while (offset < log.logEndOffset) {
+    const read = await log.read({ offset, maxBytes, upTo: log.logEndOffset, minOneMessage: true });
+    if (read.nextOffset === offset) break;
+    for (const buffer of read.buffers) {
+      for (const at of header.batchPositions(buffer)) {
+        const batch = Buffer.from(buffer.subarray(at, at + header.batchSizeBytes(buffer, at)));
+        assert.equal(header.checkBatch(batch), undefined);
+        batches.push(batch);
+      }
+    }
+    offset = read.nextOffset;
+  }
+  return { batches, nextOffset: offset };
+}
+
+export function bytesOf(disk: Disk, path: string): Buffer {
+  const file = disk.open(path, 'read');
+  const bytes = Buffer.alloc(file.sizeBytes());
+  file.read(0, bytes);
+  file.close();
+  return bytes;
+}
 
 export class TestLog {
   readonly ports: SimulatedPorts;
@@ -34,13 +102,7 @@ export class TestLog {
 
   mark(producerId: number, isAbort: boolean): AppendResult {
     const timestamp = this.ports.clock.nowMs();
-    const batch = buildEndTransactionMarker({
-      producerId,
-      producerEpoch: 0,
-      coordinatorEpoch: 0,
-      isCommit: !isAbort,
-      timestamp,
-    });
+    const batch = markerOf(testProducer(producerId), { isCommit: !isAbort, timestamp });
     return this.log.appendAsLeader(batch, { leaderEpoch: 0, origin: 'marker', nowMs: timestamp });
   }
 

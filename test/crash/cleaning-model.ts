@@ -3,13 +3,8 @@
  * values of all records, which of them a reader may miss, and which not.
  */
 import assert from 'node:assert/strict';
-import {
-  recordsOf,
-  testProducer,
-  type CleanerWorld,
-  type SeenRecord,
-  type TestProducer,
-} from '../../src/log/cleaner/test-cleaner-world.ts';
+import { recordsOf, type CleanerWorld, type SeenRecord } from '../../src/log/cleaner/test-cleaner-world.ts';
+import { testProducer, type TestProducer } from '../../src/log/test-log.ts';
 import * as header from '../../src/protocol/record-batch.ts';
 import type { SimulatedRandom } from '../../src/runtime/simulated-random.ts';
 

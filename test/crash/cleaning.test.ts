@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { CleanerWorld, COMPACTED } from '../../src/log/cleaner/test-cleaner-world.ts';
 import { LOG_SUFFIX, OFFSET_INDEX_SUFFIX, segmentFileName } from '../../src/log/file-names.ts';
 import { OffsetIndex } from '../../src/log/offset-index.ts';
+import { readThrough } from '../../src/log/test-log.ts';
 import * as header from '../../src/protocol/record-batch.ts';
 import { SimulatedRandom } from '../../src/runtime/simulated-random.ts';
 import type { Unsynced } from '../../src/runtime/simulated-disk.ts';
@@ -79,7 +80,7 @@ async function cleanWithReaders(world: CleanerWorld, model: CleaningModel): Prom
   cleaner.cleanDue();
   while (cleaner.runningCount > 0 && readers.length < READERS_MAX) {
     const { logEndOffset: endOffset } = world.log;
-    readers.push(world.readBatches(1).then((batches) => ({ batches, endOffset })));
+    readers.push(readThrough(world.log, 1).then(({ batches }) => ({ batches, endOffset })));
     await world.pass(1);
   }
   const seen = await world.ports.time.settle(Promise.all(readers));
@@ -190,6 +191,7 @@ async function crashAndCheck(
   world.append(['another=1']);
   await world.rollAndClean();
   await model.check(check);
+  assert.equal((await world.readThrough()).nextOffset, world.log.logEndOffset, 'readers reach the end');
   await world.restart('lose');
   await model.check(check);
   // One kind is enough for what takes long.

@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as header from '../../src/protocol/record-batch.ts';
-import { DIRECTORY, producer, World } from './log-world.ts';
+import { bytesOf, testProducer } from '../../src/log/test-log.ts';
+import { DIRECTORY, World } from './log-world.ts';
 
 const FOLDER = `${DIRECTORY}/topic-0`;
 
@@ -17,7 +18,7 @@ function file(baseOffset: number, suffix: string): string {
 async function written(seed: string, rounds = 6): Promise<World> {
   const world = new World(seed);
   await world.open();
-  const who = producer(7);
+  const who = testProducer(7);
   for (let round = 0; round < rounds; round++) {
     world.append(`a${round}`, { producer: who });
     world.append(`b${round}`, { count: 2 });
@@ -52,7 +53,7 @@ async function restartAfter(world: World, change: (world: World) => void): Promi
 test('a last batch that is torn at any byte is cut off, and what comes before it stays', async () => {
   const probe = await written('torn');
   const active = probe.log.activeSegmentBaseOffset;
-  const bytes = probe.bytesOf(file(active, '.log'));
+  const bytes = bytesOf(probe.ports.disk, file(active, '.log'));
   const lastAt = header.batchPositions(bytes).at(-1)!;
   const lastOffset = header.baseOffset(bytes, lastAt);
   for (let size = lastAt; size < bytes.length; size++) {
@@ -68,7 +69,7 @@ test('a last batch that is torn at any byte is cut off, and what comes before it
 test('any byte that changes in the last batch cuts it off, but for the offset and epoch outside of the checksum', async () => {
   const probe = await written('flip');
   const active = probe.log.activeSegmentBaseOffset;
-  const bytes = probe.bytesOf(file(active, '.log'));
+  const bytes = bytesOf(probe.ports.disk, file(active, '.log'));
   const lastAt = header.batchPositions(bytes).at(-1)!;
   const lastOffset = header.baseOffset(bytes, lastAt);
   for (let position = lastAt; position < bytes.length; position++) {
@@ -99,7 +100,7 @@ test('a batch whose offset repeats an earlier one ends the log before it', async
   const world = await written('duplicate');
   const active = world.log.activeSegmentBaseOffset;
   const before = world.log.logEndOffset;
-  const bytes = world.bytesOf(file(active, '.log'));
+  const bytes = bytesOf(world.ports.disk, file(active, '.log'));
   await restartAfter(world, () => write(world, file(active, '.log'), bytes.length, bytes));
   await world.check();
   assert.equal(world.log.logEndOffset, before);
@@ -116,7 +117,7 @@ for (const [name, change] of Object.entries<(bytes: Buffer) => Buffer>({
     const whole = await world.readAll(world.log);
     const [, second] = world.log.segmentBaseOffsets();
     await world.ports.time.settle(world.directories.shutdown());
-    const bytes = change(world.bytesOf(file(second, '.index')));
+    const bytes = change(bytesOf(world.ports.disk, file(second, '.index')));
     truncate(world, file(second, '.index'), 0);
     write(world, file(second, '.index'), 0, bytes);
     await world.open();
@@ -238,7 +239,7 @@ test('leftovers of an interrupted compaction are finished or removed', async () 
   const world = await written('swap');
   const whole = await world.readAll(world.log);
   const [first, second] = world.log.segmentBaseOffsets();
-  const log = world.bytesOf(file(first, '.log'));
+  const log = bytesOf(world.ports.disk, file(first, '.log'));
   await restartAfter(world, () => {
     // The first segment was rewritten and its original not yet removed; the second was being rewritten.
     write(world, file(first, '.log.swap'), 0, log);
@@ -302,7 +303,7 @@ test('a shutdown leaves no timer behind', async () => {
 test('item 21: a damaged transaction index is made anew from the batches, also across segments, and written again', async () => {
   const world = new World('txnindex');
   await world.open();
-  const [long, short] = [producer(4, true), producer(5, true)];
+  const [long, short] = [testProducer(4, true), testProducer(5, true)];
   world.append('begins in the first segment', { producer: long });
   for (let round = 0; round < 8; round++) {
     world.append(`t${round}`, { producer: short });
@@ -328,7 +329,7 @@ test('item 21: a damaged transaction index is made anew from the batches, also a
   await world.pass(5);
   for (const base of world.log.segmentBaseOffsets()) {
     const path = file(base, '.txnindex');
-    if (world.ports.disk.stat(path) !== undefined) assert.equal(world.bytesOf(path)[0], 0, path);
+    if (world.ports.disk.stat(path) !== undefined) assert.equal(bytesOf(world.ports.disk, path)[0], 0, path);
   }
   await world.restart('lose');
   assert.deepEqual(world.log.abortedTransactions(0, logEndOffset), before);

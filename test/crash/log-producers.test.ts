@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Errors } from '../../src/protocol/errors.ts';
 import type { Unsynced } from '../../src/runtime/simulated-disk.ts';
-import { producer, SETTINGS, World } from './log-world.ts';
+import { testProducer } from '../../src/log/test-log.ts';
+import { SETTINGS, World } from './log-world.ts';
 
 /** Everything before it is durable. */
 type Scenario = (world: World) => Promise<void>;
@@ -72,7 +73,7 @@ async function begin(crashAt?: number): Promise<World> {
   const disk = { syncLatencyMs: 1, ...(crashAt === undefined ? {} : { crashAt }) };
   const world = new World(`producers ${crashAt}`, { disk });
   await world.open();
-  const who = producer(7);
+  const who = testProducer(7);
   for (let round = 0; round < 5; round++) {
     world.append(`a${round}`, { producer: who });
     await world.pass(5);
@@ -86,7 +87,7 @@ async function retryIsKnown(world: World): Promise<void> {
   await world.check();
   // All that a client may have had in flight: a wrong answer to the first, and it sends them under a new epoch.
   for (let sequence = 0; sequence < 5; sequence++) {
-    const result = world.append(`a${sequence}`, { producer: { ...producer(7), sequence } });
+    const result = world.append(`a${sequence}`, { producer: { ...testProducer(7), sequence } });
     assert.equal(result.errorCode, Errors.NONE, `batch ${sequence}: ${result.errorMessage}`);
     assert.ok(result.duplicate, `batch ${sequence} was written again, at ${result.baseOffset}`);
     assert.equal(result.baseOffset, sequence);

@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as header from '../../src/protocol/record-batch.ts';
 import { SimulatedRandom } from '../../src/runtime/simulated-random.ts';
-import { producer, SETTINGS, World, type Producer } from './log-world.ts';
+import { testProducer, type TestProducer } from '../../src/log/test-log.ts';
+import { SETTINGS, World } from './log-world.ts';
 
 const SEEDS = process.env.SEEDS?.split(',').map(Number) ?? Array.from({ length: 150 }, (_, seed) => seed);
 const STEPS = 60;
@@ -14,7 +15,7 @@ const STEPS = 60;
 class Life {
   readonly world: World;
   readonly #random: SimulatedRandom;
-  #producers: Producer[] = [];
+  #producers: TestProducer[] = [];
   #epoch = 0;
   #names = 0;
 
@@ -121,7 +122,7 @@ class Life {
   /** After a cut or a crash nobody knows which sequences are in: others go on. */
   #newProducers(): void {
     const first = this.#names * 10 + 1;
-    this.#producers = [producer(first), producer(first + 1), producer(first + 2, true)];
+    this.#producers = [testProducer(first), testProducer(first + 1), testProducer(first + 2, true)];
     this.#names += 1;
   }
 }

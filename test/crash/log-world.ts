@@ -3,12 +3,20 @@
  * afterwards follows from what was appended, and what must be found from what was said to be durable.
  */
 import assert from 'node:assert/strict';
-import { LogDirectories } from '../../src/log/log-directories.ts';
+import type { LogDirectories } from '../../src/log/log-directories.ts';
 import type { AppendResult, Log } from '../../src/log/log.ts';
 import { OffsetIndex } from '../../src/log/offset-index.ts';
 import { DEFAULT_LOG_SETTINGS, type LogSettings } from '../../src/log/settings.ts';
+import {
+  bytesOf,
+  markerOf,
+  openDirectories,
+  producedBy,
+  readThrough,
+  type TestProducer,
+} from '../../src/log/test-log.ts';
 import { TimeIndex } from '../../src/log/time-index.ts';
-import { buildEndTransactionMarker, endedTransaction } from '../../src/protocol/control-records.ts';
+import { endedTransaction } from '../../src/protocol/control-records.ts';
 import * as header from '../../src/protocol/record-batch.ts';
 import { buildBatch } from '../../src/protocol/records.ts';
 import type { SimulatedDiskOptions, Unsynced } from '../../src/runtime/simulated-disk.ts';
@@ -51,16 +59,11 @@ export class World {
   }
 
   async open(): Promise<void> {
-    this.directories = await this.ports.time.settle(
-      LogDirectories.open({
-        ports: this.ports,
-        directories: [DIRECTORY],
-        nodeId: 1,
-        clusterId: 'cluster',
-        settingsFor: () => this.settings,
-        openFilesMax: 4,
-      }),
-    );
+    this.directories = await openDirectories(this.ports, {
+      directories: [DIRECTORY],
+      settingsFor: () => this.settings,
+      openFilesMax: 4,
+    });
   }
 
   get log(): Log {
@@ -75,7 +78,7 @@ export class World {
   /** Appends a batch of records whose values are told apart by `name`. */
   append(
     name: string,
-    options: { count?: number; epoch?: number; producer?: Producer; timestamp?: number } = {},
+    options: { count?: number; epoch?: number; producer?: TestProducer; timestamp?: number } = {},
   ): AppendResult {
     const { producer } = options;
     const count = options.count ?? 1;
@@ -84,31 +87,14 @@ export class World {
       value: Buffer.from(`${name} ${index}`.padEnd(80, '.')),
       timestamp: options.timestamp ?? this.ports.clock.nowMs(),
     }));
-    const batch = buildBatch({
-      records,
-      ...(producer === undefined
-        ? {}
-        : {
-            producerId: producer.id,
-            producerEpoch: producer.epoch,
-            baseSequence: producer.sequence,
-            isTransactional: producer.isTransactional,
-          }),
-    });
+    const batch = buildBatch({ records, ...producedBy(producer) });
     if (producer !== undefined) producer.sequence += count;
     return this.#append(batch, 'client', options.epoch ?? 0);
   }
 
-  mark(producer: Producer, isAbort: boolean, epoch = 0): AppendResult {
+  mark(producer: TestProducer, isAbort: boolean, epoch = 0): AppendResult {
     const timestamp = this.ports.clock.nowMs();
-    const marker = {
-      producerId: producer.id,
-      producerEpoch: producer.epoch,
-      coordinatorEpoch: 1,
-      isCommit: !isAbort,
-      timestamp,
-    };
-    return this.#append(buildEndTransactionMarker(marker), 'marker', epoch);
+    return this.#append(markerOf(producer, { isCommit: !isAbort, timestamp }), 'marker', epoch);
   }
 
   #append(batch: Buffer, origin: 'client' | 'marker', leaderEpoch: number): AppendResult {
@@ -133,19 +119,8 @@ export class World {
 
   /** All batches in the log, read from the disk. */
   async readAll(log: Log): Promise<Buffer[]> {
-    const batches: Buffer[] = [];
-    for (let offset = log.logStartOffset; offset < log.logEndOffset;) {
-      const read = await this.ports.time.settle(
-        Promise.resolve(log.read({ offset, maxBytes: 100_000, upTo: log.logEndOffset, minOneMessage: true })),
-      );
-      assert.ok(read.nextOffset > offset, `nothing at ${offset} of ${log.logEndOffset}`);
-      for (const buffer of read.buffers) {
-        for (const at of header.batchPositions(buffer)) {
-          batches.push(buffer.subarray(at, at + header.batchSizeBytes(buffer, at)));
-        }
-      }
-      offset = read.nextOffset;
-    }
+    const { batches, nextOffset } = await this.ports.time.settle(readThrough(log, 100_000));
+    assert.equal(nextOffset, log.logEndOffset, `nothing at ${nextOffset}`);
     return batches;
   }
 
@@ -212,21 +187,13 @@ export class World {
     for (const baseOffset of log.segmentBaseOffsets().slice(0, -1)) {
       const name = `${log.folder}/${String(baseOffset).padStart(20, '0')}`;
       const { offsets, times } = scanned(
-        this.bytesOf(`${name}.log`),
+        bytesOf(this.ports.disk, `${name}.log`),
         baseOffset,
         this.settings.indexIntervalBytes,
       );
-      assert.deepEqual(this.bytesOf(`${name}.index`), offsets.content(), `${name}.index`);
-      assert.deepEqual(this.bytesOf(`${name}.timeindex`), times.content(), `${name}.timeindex`);
+      assert.deepEqual(bytesOf(this.ports.disk, `${name}.index`), offsets.content(), `${name}.index`);
+      assert.deepEqual(bytesOf(this.ports.disk, `${name}.timeindex`), times.content(), `${name}.timeindex`);
     }
-  }
-
-  bytesOf(path: string): Buffer {
-    const file = this.ports.disk.open(path, 'read');
-    const bytes = Buffer.alloc(file.sizeBytes());
-    file.read(0, bytes);
-    file.close();
-    return bytes;
   }
 }
 
@@ -267,17 +234,6 @@ function checkTransactions(log: Log, batches: readonly Buffer[]): void {
   if (open.size === 0) return;
   const first = Math.max(log.logStartOffset, Math.min(...open.values()));
   assert.ok(log.firstUnstableOffset! <= first, `${log.firstUnstableOffset} is beyond ${first}`);
-}
-
-export interface Producer {
-  readonly id: number;
-  readonly epoch: number;
-  readonly isTransactional: boolean;
-  sequence: number;
-}
-
-export function producer(id: number, isTransactional = false): Producer {
-  return { id, epoch: 0, isTransactional, sequence: 0 };
 }
 
 function scanned(

@@ -6,7 +6,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Unsynced } from '../../src/runtime/simulated-disk.ts';
-import { producer, SETTINGS, TOPIC_ID, World } from './log-world.ts';
+import { testProducer } from '../../src/log/test-log.ts';
+import { SETTINGS, TOPIC_ID, World } from './log-world.ts';
 
 type Scenario = (world: World) => Promise<void>;
 
@@ -20,8 +21,8 @@ const appendAndRoll: Scenario = async (world) => {
 };
 
 const idempotentAndTransactional: Scenario = async (world) => {
-  const plain = producer(7);
-  const transactional = producer(8, true);
+  const plain = testProducer(7);
+  const transactional = testProducer(8, true);
   for (let round = 0; round < 5; round++) {
     world.append(`p${round}`, { producer: plain });
     world.append(`t${round}`, { producer: transactional });

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as header from '../../protocol/record-batch.ts';
-import { CleanerWorld, COMPACTED, testProducer } from './test-cleaner-world.ts';
+import { testProducer } from '../test-log.ts';
+import { CleanerWorld, COMPACTED } from './test-cleaner-world.ts';
 
 async function world(settings: Partial<typeof COMPACTED> = {}): Promise<CleanerWorld> {
   const made = new CleanerWorld('rules', { settings });

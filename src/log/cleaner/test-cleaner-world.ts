@@ -1,14 +1,22 @@
 /** A compacted log on a simulated disk, for tests: appending, cleaning, and what readers see. */
 import assert from 'node:assert/strict';
 import type { Logger, Thread } from '../../base/ports.ts';
-import { buildEndTransactionMarker } from '../../protocol/control-records.ts';
 import * as header from '../../protocol/record-batch.ts';
 import { buildBatch, forEachRecord, type NewRecord } from '../../protocol/records.ts';
 import type { SimulatedDiskOptions, Unsynced } from '../../runtime/simulated-disk.ts';
 import { simulatedPorts, type SimulatedPorts } from '../../runtime/simulated-ports.ts';
-import { LogDirectories } from '../log-directories.ts';
+import type { LogDirectories } from '../log-directories.ts';
 import type { AppendResult, Log } from '../log.ts';
 import { DEFAULT_LOG_SETTINGS, type LogSettings } from '../settings.ts';
+import {
+  bytesOf,
+  markerOf,
+  openDirectories,
+  producedBy,
+  readThrough,
+  type ReadThrough,
+  type TestProducer,
+} from '../test-log.ts';
 import { DEFAULT_CLEANER_SETTINGS, type CleanerSettings } from './cleaner-settings.ts';
 
 export const DIRECTORY = '/data';
@@ -29,13 +37,6 @@ export interface SeenRecord {
   readonly key: string | null;
   readonly value: string | null;
   readonly timestamp: number;
-}
-
-export interface TestProducer {
-  readonly id: number;
-  readonly isTransactional: boolean;
-  epoch: number;
-  sequence: number;
 }
 
 export interface CleanerWorldOptions {
@@ -65,21 +66,16 @@ export class CleanerWorld {
   }
 
   async open(): Promise<void> {
-    this.directories = await this.ports.time.settle(
-      LogDirectories.open({
-        ports: this.ports,
-        directories: this.paths,
-        nodeId: 1,
-        clusterId: 'cluster',
-        settingsFor: () => this.settings,
-        openFilesMax: 4,
-        ...(this.recentBytesMax === undefined ? {} : { recentBytesMax: this.recentBytesMax }),
-        cleaner: {
-          settings: () => this.cleanerSettings,
-          ...(this.startThread === undefined ? {} : { startThread: this.startThread }),
-        },
-      }),
-    );
+    this.directories = await openDirectories(this.ports, {
+      directories: this.paths,
+      settingsFor: () => this.settings,
+      openFilesMax: 4,
+      ...(this.recentBytesMax === undefined ? {} : { recentBytesMax: this.recentBytesMax }),
+      cleaner: {
+        settings: () => this.cleanerSettings,
+        ...(this.startThread === undefined ? {} : { startThread: this.startThread }),
+      },
+    });
   }
 
   get log(): Log {
@@ -120,14 +116,7 @@ export class CleanerWorld {
     const batch = buildBatch({
       records,
       ...(options.compression === undefined ? {} : { compression: options.compression }),
-      ...(producer === undefined
-        ? {}
-        : {
-            producerId: producer.id,
-            producerEpoch: producer.epoch,
-            baseSequence: producer.sequence,
-            isTransactional: producer.isTransactional,
-          }),
+      ...producedBy(producer),
     });
     const log = options.log ?? this.log;
     const result = log.appendAsLeader(batch, { leaderEpoch: 0, origin: 'client', nowMs });
@@ -138,13 +127,7 @@ export class CleanerWorld {
 
   mark(producer: TestProducer, how: 'commit' | 'abort'): AppendResult {
     const nowMs = this.ports.clock.nowMs();
-    const marker = buildEndTransactionMarker({
-      producerId: producer.id,
-      producerEpoch: producer.epoch,
-      coordinatorEpoch: 1,
-      isCommit: how === 'commit',
-      timestamp: nowMs,
-    });
+    const marker = markerOf(producer, { isCommit: how === 'commit', timestamp: nowMs });
     const result = this.log.appendAsLeader(marker, { leaderEpoch: 0, origin: 'marker', nowMs });
     assert.equal(result.errorCode, 0, String(result.errorMessage));
     return result;
@@ -190,27 +173,12 @@ export class CleanerWorld {
   }
 
   /** All batches, as a reader gets them who takes few at once. */
-  batches(): Promise<Buffer[]> {
-    return this.ports.time.settle(this.readBatches(400));
+  async batches(): Promise<Buffer[]> {
+    return (await this.readThrough()).batches;
   }
 
-  /** As above, while others go on: somebody has to let time pass. */
-  async readBatches(maxBytes: number): Promise<Buffer[]> {
-    const { log } = this;
-    const batches: Buffer[] = [];
-    for (let offset = log.logStartOffset; offset < log.logEndOffset;) {
-      const read = await log.read({ offset, maxBytes, upTo: log.logEndOffset, minOneMessage: true });
-      if (read.nextOffset === offset) break;
-      for (const buffer of read.buffers) {
-        for (const at of header.batchPositions(buffer)) {
-          const batch = Buffer.from(buffer.subarray(at, at + header.batchSizeBytes(buffer, at)));
-          assert.equal(header.checkBatch(batch), undefined);
-          batches.push(batch);
-        }
-      }
-      offset = read.nextOffset;
-    }
-    return batches;
+  readThrough(): Promise<ReadThrough> {
+    return this.ports.time.settle(readThrough(this.log, 400));
   }
 
   /** Records of clients; with `committed` only those that a read_committed consumer gets. */
@@ -262,11 +230,7 @@ export class CleanerWorld {
   }
 
   bytesOf(name: string): Buffer {
-    const file = this.ports.disk.open(`${DIRECTORY}/topic-0/${name}`, 'read');
-    const bytes = Buffer.alloc(file.sizeBytes());
-    file.read(0, bytes);
-    file.close();
-    return bytes;
+    return bytesOf(this.ports.disk, `${DIRECTORY}/topic-0/${name}`);
   }
 }
 
@@ -284,8 +248,4 @@ export function recordsOf(batch: Buffer): SeenRecord[] {
     { maxDecompressedBytes: 10 ** 7 },
   );
   return records;
-}
-
-export function testProducer(id: number, isTransactional = false): TestProducer {
-  return { id, isTransactional, epoch: 0, sequence: 0 };
 }
