@@ -6,7 +6,7 @@ import { cached, compile, run } from './peer-cache.ts';
 const MODULE_FOLDER = join(import.meta.dirname, '..', 'test', 'interop', 'peers', 'go');
 
 /** The path of the executable built from `test/interop/peers/go/<program>`. */
-export async function installGo(program: 'sarama' | 'kafka-go'): Promise<string> {
+export async function installGo(program: 'sarama' | 'kafka-go' | 'franz-go'): Promise<string> {
   const sources = readdirSync(MODULE_FOLDER, { recursive: true, encoding: 'utf8' })
     .filter((name) => /\.(go|mod|sum)$/.test(name))
     .sort();

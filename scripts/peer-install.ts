@@ -20,6 +20,7 @@ const PEERS: Record<string, () => Promise<string>> = {
   'confluent-kafka and aiokafka': installPython,
   sarama: () => installGo('sarama'),
   'kafka-go': () => installGo('kafka-go'),
+  'franz-go': () => installGo('franz-go'),
 };
 
 for (const [name, install] of Object.entries(PEERS)) {

@@ -27,6 +27,8 @@ export interface ProcessPeer extends Peer {
   call: (op: string, args: Record<string, unknown>) => Promise<Answer>;
   /** to stop its process, let it go on, or end it */
   signal: (signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL') => void;
+  /** the end of what it has written to stderr */
+  errors: () => string;
 }
 
 export interface Call {
@@ -91,6 +93,7 @@ export function startProcessPeer(command: string[], bootstrap: string): ProcessP
   return {
     call,
     signal: (signal) => void child.kill(signal),
+    errors: () => errors,
     createTopic: (topic, partitions, configs) => call('createTopic', { topic, partitions, configs }),
     deleteTopic: (topic) => call('deleteTopic', { topic }),
     topics: () => call('topics', {}),

@@ -77,6 +77,7 @@ public final class Driver {
         Driver driver = new Driver(args[0]);
         new Extras(driver);
         new Transactions(driver);
+        Pipe.operations(driver);
         driver.serve();
     }
 

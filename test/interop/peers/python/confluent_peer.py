@@ -11,6 +11,7 @@ from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, 
 
 from driver import decode, encode, serve
 from flow import Flow
+from transactions import Transactions
 from workload import Workload
 
 BASE = {'bootstrap.servers': sys.argv[1], 'client.id': 'confluent'}
@@ -247,6 +248,7 @@ def workload(request):
 
 
 serve({
+    **Transactions(BASE, admin).operations(),
     'workload': workload, 'workloadState': lambda _request: workloads[-1].state(),
     'workloadStop': lambda _request: workloads[-1].stop(),
     'flowStart': flow_start, 'flowState': lambda _request: flows[-1].state(),

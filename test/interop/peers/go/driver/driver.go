@@ -59,7 +59,24 @@ type Request struct {
 	Group       string            `json:"group"`
 	Member      any               `json:"member"`
 	Strategy    string            `json:"strategy"`
+	Protocol    string            `json:"protocol"`
+	Instance    string            `json:"instance"`
 	Offsets     []Committed       `json:"offsets"`
+	Transactions
+}
+
+// Transactions holds the arguments of the operations on transactions.
+type Transactions struct {
+	Producer        string   `json:"producer"`
+	TransactionalID string   `json:"transactionalId"`
+	TimeoutMs       int      `json:"timeoutMs"`
+	Values          []string `json:"values"`
+	Keys            []string `json:"keys"`
+	Isolation       string   `json:"isolation"`
+	Pipe            string   `json:"pipe"`
+	Input           string   `json:"input"`
+	Output          string   `json:"output"`
+	AbortEvery      int      `json:"abortEvery"`
 }
 
 // Operations maps an operation's name to what it does.
