@@ -18,6 +18,8 @@ const IDS_PER_CLIENT = 4;
 export const TRANSACTION_TIMEOUTS_MS = [2_500, 6_000];
 /** What the broker is told to look for transactions that have expired (Kafka's default: 10 s). */
 export const EXPIRY_INTERVAL_MS = 500;
+/** Of the broker; the longest outlives the short timeouts. */
+export const PAUSE_MS_MAX = 6_000;
 /** After the last writer has ended and the last timeout is over. */
 const SETTLING_MS_MAX = 30_000;
 const VALUES_PER_PROCESS = 1_000_000_000;
@@ -27,6 +29,8 @@ export interface WorkloadPlan {
   readonly seed: string;
   /** Mean pause of a writer between two transactions. */
   readonly pauseMs: number;
+  /** The broker is killed, too, and not only paused. */
+  readonly kills: boolean;
   readonly target: Target;
   /** Where the histories are written. */
   readonly folder: string;
@@ -161,12 +165,12 @@ class Drive {
 
   async #injectFaults(endsAtMs: number): Promise<void> {
     const random = this.#random.fork('faults');
-    const { target } = this.#plan;
+    const { target, kills } = this.#plan;
     for (;;) {
       await delay(Math.min(random.between(300, 3_000), Math.max(0, endsAtMs - Date.now())));
       if (Date.now() >= endsAtMs) return;
       const kind = random.integer(10);
-      if (kind < 4) {
+      if (kind < 4 && kills) {
         this.#fault('down', 'kill');
         await target.kill();
         await delay(random.chance(0.5) ? 0 : random.between(0, 4_000));
@@ -175,7 +179,7 @@ class Drive {
       } else if (kind < 6) {
         this.#fault('down', 'pause');
         target.pause();
-        await delay(random.between(100, 6_000));
+        await delay(random.between(100, PAUSE_MS_MAX));
         target.resume();
         this.#fault('up', 'pause');
       } else await this.#disturb(random, kind < 8 ? 'client pause' : 'client kill');
