@@ -12,7 +12,7 @@ import { type ProcessPeer, startProcessPeer } from './process-peer.ts';
 import { startPython } from './python-peer.ts';
 import { textRecords, values } from './scenario.ts';
 import { served, servedStyles } from './served.ts';
-import { startTarget, type Target } from './target.ts';
+import { KEEPS_TRANSACTIONS_WHEN_KILLED, LONG_SESSION, startTarget, type Target } from './target.ts';
 import { looks, Producer } from './transactions-peer.ts';
 import { until } from './until.ts';
 
@@ -22,7 +22,10 @@ const WAVE_RECORDS = 200;
 const PIPE_TIMEOUT_MS = 10_000;
 const ABORT_EVERY = 3;
 const ERROR_CHARACTERS_MAX = 3_000;
-const SETTINGS = { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': '200' };
+const SETTINGS = {
+  'transaction.abort.timed.out.transaction.cleanup.interval.ms': '200',
+  ...LONG_SESSION,
+};
 
 interface Client {
   readonly name: string;
@@ -225,8 +228,10 @@ async function loops({
     await delivered();
     const second = await start('second');
     await send(2);
-    await target.kill();
-    await target.restart();
+    if (KEEPS_TRANSACTIONS_WHEN_KILLED) {
+      await target.kill();
+      await target.restart();
+    }
     await send(3);
     await delivered();
     await send(4);

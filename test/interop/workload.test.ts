@@ -3,9 +3,7 @@
 // HEADRACE_WORKLOAD_SECONDS, _SEED and _PAUSE_MS (of a writer between two transactions) set how long, what and how fast;
 // HEADRACE_WORKLOAD_CLIENTS which libraries take part (java, librdkafka; the first one must be java);
 // HEADRACE_WORKLOAD_KEEP names a folder in which the histories stay.
-// Kafka itself is paused only, and not so long that its controller takes it for dead: while a partition has no leader, Kafka
-// (4.3.1) takes it for deleted and lets a transaction end without that partition's marker, so that part of a committed
-// transaction is lost or an aborted one is read, by any client. HEADRACE_WORKLOAD_KILLS=true shows it.
+// Kafka itself is only paused (target.ts says why); HEADRACE_WORKLOAD_KILLS=true shows what it loses, with any client.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,17 +17,15 @@ import { obtain } from './peer.ts';
 import type { ProcessPeer } from './process-peer.ts';
 import { startPython } from './python-peer.ts';
 import { served } from './served.ts';
-import { startTarget, TARGET } from './target.ts';
-import { EXPIRY_INTERVAL_MS, PAUSE_MS_MAX, runWorkload, TRANSACTION_TIMEOUTS_MS } from './workload.ts';
+import { KEEPS_TRANSACTIONS_WHEN_KILLED, LONG_SESSION, startTarget } from './target.ts';
+import { EXPIRY_INTERVAL_MS, runWorkload, TRANSACTION_TIMEOUTS_MS } from './workload.ts';
 
 const SECONDS = Number(process.env['HEADRACE_WORKLOAD_SECONDS'] ?? 20);
 const SEED = process.env['HEADRACE_WORKLOAD_SEED'] ?? String(Date.now());
 const PAUSE_MS = Number(process.env['HEADRACE_WORKLOAD_PAUSE_MS'] ?? 30);
 /** Java speaks transactions of version 2, librdkafka those of version 1. */
 const CLIENTS = (process.env['HEADRACE_WORKLOAD_CLIENTS'] ?? 'java,librdkafka').split(',');
-const KILLS = (process.env['HEADRACE_WORKLOAD_KILLS'] ?? String(TARGET !== 'kafka')) === 'true';
-/** Kafka's alone, which has a session with its own controller. */
-const SESSION = TARGET === 'kafka' && !KILLS ? { 'broker.session.timeout.ms': String(3 * PAUSE_MS_MAX) } : {};
+const KILLS = (process.env['HEADRACE_WORKLOAD_KILLS'] ?? String(KEEPS_TRANSACTIONS_WHEN_KILLED)) === 'true';
 const KEEP = process.env['HEADRACE_WORKLOAD_KEEP'];
 /** A write may stay unread for as long as another transaction is open; the rest is for a busy machine. */
 const LAG_MS_MAX = Math.max(...TRANSACTION_TIMEOUTS_MS) + EXPIRY_INTERVAL_MS + 15_000;
@@ -53,7 +49,7 @@ if (serves('transactions', 'transactions under kill and pause')) {
       const target = await startTarget({
         settings: {
           'transaction.abort.timed.out.transaction.cleanup.interval.ms': String(EXPIRY_INTERVAL_MS),
-          ...SESSION,
+          ...(KILLS ? {} : LONG_SESSION),
         },
       });
       try {

@@ -19,7 +19,7 @@ export const TRANSACTION_TIMEOUTS_MS = [2_500, 6_000];
 /** What the broker is told to look for transactions that have expired (Kafka's default: 10 s). */
 export const EXPIRY_INTERVAL_MS = 500;
 /** Of the broker; the longest outlives the short timeouts. */
-export const PAUSE_MS_MAX = 6_000;
+const PAUSE_MS_MAX = 6_000;
 /** After the last writer has ended and the last timeout is over. */
 const SETTLING_MS_MAX = 30_000;
 const VALUES_PER_PROCESS = 1_000_000_000;
