@@ -2,6 +2,7 @@
 // comes out, read with read_committed, is what the input says: every count of an airport once and in order, without a gap,
 // the sums of the windows, and each flight joined once; also when broker and application are killed in between.
 // HEADRACE_STREAMS_RECORDS, _KILLS and _SEED set how much, how often and when (the flights are repeated as often as needed).
+// The input stays only so far ahead of what the application has committed, so that the kills fall all over the run.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -25,6 +26,13 @@ const QUIET_RECORDS = 2_000;
 const PARTITIONS = 4;
 const THREADS = 2;
 const CHUNK_RECORDS = 5_000;
+/** By how much the input may be ahead of the application. */
+const AHEAD_RECORDS_MAX = 20_000;
+const GROUP = 'flights';
+const KILLED: readonly string[][] = [['broker'], ['application'], ['application', 'broker']];
+/** The application's, from when it is killed until it has taken up its work again, and a chunk more. */
+const PROGRESS_MS_MAX = 120_000;
+const SAID_RECORDS = 50_000;
 const STDERR_CHARACTERS_MAX = 20_000;
 const DAY_MS = 86_400_000;
 /** The flights of 2001 as if they were of the last 100 days: what is older than a topic's retention would be deleted. */
@@ -126,12 +134,14 @@ async function run({
   application,
   records,
   kills,
+  say,
 }: {
   target: Target;
   java: ProcessPeer;
   application: Application;
   records: number;
   kills: number;
+  say: (what: string) => void;
 }): Promise<void> {
   const random = new SimulatedRandom(`streams ${SEED}`);
   const flights = JSON.parse(readFileSync(join(DATA, 'flights-20k.json'), 'utf8')) as Flight[];
@@ -149,8 +159,15 @@ async function run({
   application.start();
 
   const expected = new Expected();
+  const caughtUp = (ahead: number): Promise<unknown> =>
+    until(
+      `the application is at most ${ahead} records behind`,
+      async () => expected.records - (await committedRecords(java)) <= ahead,
+      { timeoutMs: PROGRESS_MS_MAX, intervalMs: 250, seen: () => application.errors.slice(-3000) },
+    );
   /** After so many records each, broker or application is killed. */
   const killsAfter = Array.from({ length: kills }, () => random.integer(records)).sort((a, b) => a - b);
+  let said = 0;
   const send = async (upTo: number): Promise<void> => {
     while (expected.records < upTo) {
       const chunk: SentRecord[] = [];
@@ -163,20 +180,27 @@ async function run({
         chunk.push(textRecord(flight.origin, value, { partition: partitionOf(flight.origin), timestamp }));
       }
       await java.produce('flights', chunk);
+      await caughtUp(AHEAD_RECORDS_MAX);
+      if (expected.records - said < SAID_RECORDS) continue;
+      said = expected.records;
+      say(`${said} of ${records} flights are sent`);
     }
   };
   for (const [index, after] of killsAfter.entries()) {
     await send(after);
-    await delay(random.between(500, 4_000));
-    // Both at the same time, too.
-    if (index % 3 !== 0) await application.kill();
-    if (index % 3 !== 1) {
+    await delay(random.between(0, 4_000));
+    const what = KILLED[random.integer(KILLED.length)]!;
+    say(`kill ${index + 1} of ${kills} at ${after}: ${what.join(' and ')}`);
+    if (what.includes('application')) await application.kill();
+    if (what.includes('broker')) {
       await target.kill();
       await target.restart();
     }
-    if (index % 3 !== 0) application.start();
+    if (what.includes('application')) application.start();
   }
   await send(records);
+  await caughtUp(0);
+  say('all flights are counted and joined');
   await finished({ java, outputs, records, application });
 
   const read = async (topic: string): Promise<[offset: number, value: string, key: string][]> => {
@@ -203,6 +227,14 @@ async function run({
   assert.deepEqual(sorted(joined), sorted(expected.joined));
 }
 
+/** How many flights the application has taken for good. Until a transaction has ended, it is asked again. */
+async function committedRecords(java: ProcessPeer): Promise<number> {
+  const offsets = await java.committed(GROUP, 'flights').catch(() => []);
+  let sum = 0;
+  for (const { offset } of offsets) sum += offset;
+  return sum;
+}
+
 /** Each record makes one of each output. */
 async function finished(options: {
   java: ProcessPeer;
@@ -222,7 +254,7 @@ async function finished(options: {
         return count >= records;
       },
       {
-        timeoutMs: 60_000 + records,
+        timeoutMs: 60_000 + records / 10,
         intervalMs: 300 + records / 100,
         seen: () => `(${seen})\n${application.errors.slice(-3000)}`,
       },
@@ -244,13 +276,17 @@ for (const { records, kills } of [
     `${records} flights through Kafka Streams, ${kills} kills of broker or application, seed ${SEED}: the output is exact`,
     { skip: skip ?? false },
     async () => {
+      const begunMs = Date.now();
+      // Not a diagnostic, which would come when it is over.
+      const say = (what: string): void =>
+        console.log(`streams: ${Math.round((Date.now() - begunMs) / 1000)} s: ${what}`);
       const target = await startTarget({
         settings: { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': '500' },
       });
       const java = await startJava(installed!.clients, target.bootstrap);
       const application = new Application(target.bootstrap);
       try {
-        await run({ target, java, application, records, kills });
+        await run({ target, java, application, records, kills, say });
       } finally {
         await application.discard();
         await java.close();
