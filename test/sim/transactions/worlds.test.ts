@@ -6,6 +6,13 @@ import { simulateTransactions, type Sabotage } from './world.ts';
 /** Worlds that are looked at; more of them with HEADRACE_SIM_WORLDS, from the seed HEADRACE_SIM_SEED on. */
 const WORLDS = Number(process.env['HEADRACE_SIM_WORLDS'] ?? 25);
 const FIRST = process.env['HEADRACE_SIM_SEED'];
+/** Worlds in which something was wrong once. They stay. */
+const KEPT_SEEDS: readonly string[] = [
+  // A producer of v2 that had been shut out by one of v1 was taken for one that asks again, and got the epoch of the other.
+  '103',
+  // The late copy of a batch of the transaction before had the first batch of the next one refused as out of order.
+  '20003',
+];
 /** Worlds in which a fault that is made on purpose must show itself at least once. */
 const SABOTAGED_WORLDS = 25;
 /** By sabotage, what of it must be found. */
@@ -34,6 +41,12 @@ test('G05, item 25: late, doubled and lost requests and a failing broker leave w
   assert.ok(sum.unknown > WORLDS, `of only ${sum.unknown} the outcome was unknown`);
   assert.ok(sum.withOffsets > WORLDS, `only ${sum.withOffsets} had offsets`);
   assert.ok(sum.lives > 2 * WORLDS, `the broker had only ${sum.lives} lives`);
+});
+
+test('transactions are whole in the worlds that once showed that they were not', async () => {
+  const reports: Judged[] = [];
+  for (const seed of KEPT_SEEDS) reports.push(await simulateTransactions(seed));
+  mustBeFine(reports, ' -t');
 });
 
 test('a seed decides everything that happens to transactions', async () => {
