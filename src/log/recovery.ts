@@ -103,11 +103,13 @@ class Recovery {
     // Nobody says that this one is durable.
     if (first.baseOffset > this.#options.recoveryPoint) this.#files.push(...this.#snapshots.openLatest());
     let next = first.baseOffset;
+    const ends: number[] = [];
     for (let index = firstIndex; index < segments.count; index++) {
       const segment = segments.at(index)!;
       if (index > firstIndex) this.#takeSnapshot(next);
       const isLast = index === segments.count - 1;
       next = await this.#scanSegment(segment, isLast);
+      ends.push(next);
       const following = segments.at(index + 1);
       if (
         following !== undefined &&
@@ -117,6 +119,7 @@ class Recovery {
         this.#dropFrom(index + 1, next);
       }
     }
+    next = this.#dropEmptyBehindGap(firstIndex, ends);
     for (const segment of segments.list.slice(firstIndex, -1)) {
       if (segment.isActive) segment.deactivate();
       segment.endScan();
@@ -128,6 +131,22 @@ class Recovery {
   #mayHaveGap(segment: Segment, following: Segment, end: number): boolean {
     const { compact } = this.#options.settings.cleanupPolicy;
     return compact && following.baseOffset > end && !segment.isActive;
+  }
+
+  /**
+   * Where nothing follows a gap, it is none: a crash has taken the last records, and readers would wait before them until
+   * something is appended. `ends`: of the segments from `firstIndex` on. Returns the log's end.
+   */
+  #dropEmptyBehindGap(firstIndex: number, ends: readonly number[]): number {
+    const segments = this.#segments;
+    for (let last = segments.count - 1; last > firstIndex; last--) {
+      const end = ends[last - 1 - firstIndex];
+      const segment = segments.at(last)!;
+      if (segment.sizeBytes > 0 || segment.baseOffset === end) break;
+      this.#dropFrom(last, end);
+      this.#scanned.splice(this.#scanned.indexOf(segment), 1);
+    }
+    return ends[segments.count - 1 - firstIndex];
   }
 
   #takeSnapshot(offset: number): void {

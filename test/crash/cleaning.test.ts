@@ -210,7 +210,9 @@ async function checkAfterCrash(
 ): Promise<void> {
   await world.restart(unsynced);
   assert.equal(world.directories.offlineReason('topic', 0), undefined);
-  model.forgetFrom(world.log.logEndOffset);
+  const { logEndOffset } = world.log;
+  assert.equal((await world.readThrough()).nextOffset, logEndOffset, 'readers reach the end');
+  model.forgetFrom(logEndOffset);
   await model.check({ retentionMs: RETENTION_MS });
   const marks = world.files().filter((name) => /\.(cleaned|swap|deleted)$/.test(name));
   assert.deepEqual(marks, []);
