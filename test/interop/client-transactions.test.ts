@@ -24,6 +24,9 @@ const ABORT_EVERY = 3;
 const ERROR_CHARACTERS_MAX = 3_000;
 const SETTINGS = {
   'transaction.abort.timed.out.transaction.cleanup.interval.ms': '200',
+  // A member that has died is missed as soon as in a classic group.
+  'group.consumer.min.session.timeout.ms': '6000',
+  'group.consumer.session.timeout.ms': '6000',
   ...LONG_SESSION,
 };
 
