@@ -45,6 +45,8 @@ import { CONTROLLER_KEY } from './keys.ts';
 import { answer, refusal, type Decision, type Outcome } from './outcome.ts';
 import { transact, TXN_OPERATIONS_MAX } from './transact.ts';
 
+/** Of the key with which brokers show each other who they are. */
+const INTER_BROKER_SECRET_BYTES = 32;
 /** Requests that wait for their turn; one more is refused with REQUEST_TIMED_OUT. */
 export const PENDING_MAX = 10_000;
 /** Operations that one request's part of a transaction may take, with room for more per item than one. */
@@ -88,7 +90,8 @@ export class Controller {
   /** Makes the cluster when the store is empty, with `clusterId` or a random one. Resolves with the id that holds. */
   async createCluster(clusterId?: string): Promise<string> {
     const id = clusterId ?? printUuid(randomUuid(this.options.random));
-    return this.transactFreely((image) => createCluster(image, id));
+    const secret = this.options.random.bytes(INTER_BROKER_SECRET_BYTES);
+    return this.transactFreely((image) => createCluster(image, { clusterId: id, secret }));
   }
 
   /**

@@ -14,6 +14,7 @@ import {
   ControllerRecord,
   decodeRecord,
   FeaturesRecord,
+  InterBrokerSecretRecord,
   NodeRecord,
   PartitionRecord,
   ProducerIdsRecord,
@@ -123,6 +124,7 @@ export class ClusterImage {
   private currentControllerId = -1;
   private currentControllerEpoch = -1;
   private currentNextProducerId = 0;
+  private currentInterBrokerSecret: Buffer | undefined;
   private currentFeatures: Features = { metadataVersion: 0, finalized: new Map(), epoch: -1 };
   private readonly nodes = new Map<number, NodeRecord>();
   private readonly brokerMap = new Map<number, BrokerImage>();
@@ -158,6 +160,10 @@ export class ClusterImage {
   /** The first producer id that was never handed out. */
   get nextProducerId(): number {
     return this.currentNextProducerId;
+  }
+  /** What only brokers know; undefined: it was not made yet. For nobody's eyes. */
+  get interBrokerSecret(): Buffer | undefined {
+    return this.currentInterBrokerSecret;
   }
   get features(): Features {
     return this.currentFeatures;
@@ -310,6 +316,11 @@ export class ClusterImage {
         if (value !== undefined) {
           this.currentNextProducerId = decodeRecord(ProducerIdsRecord, value).nextProducerId;
         }
+        return;
+      case 'inter-broker-secret':
+        // A copy: what a store hands over may be a view of something larger, or of something that is used again.
+        this.currentInterBrokerSecret =
+          value === undefined ? undefined : Buffer.from(decodeRecord(InterBrokerSecretRecord, value).secret);
     }
   }
 

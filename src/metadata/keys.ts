@@ -10,6 +10,7 @@
  *     configs/<type>/<name>      dynamic configurations; the name may be empty and may hold any character
  *     features                   finalized feature levels
  *     producer-ids               the next free producer id
+ *     inter-broker-secret        what only brokers know: they show it to each other (security/broker-identity.ts)
  *
  * Partitions have keys of their own only once they differ from the topic's, so a topic of any size is created with one
  * put, and a leader that changes an in-sync set competes with nobody else for the key.
@@ -20,6 +21,7 @@ export const CLUSTER_KEY = 'cluster';
 export const CONTROLLER_KEY = 'controller';
 export const FEATURES_KEY = 'features';
 export const PRODUCER_IDS_KEY = 'producer-ids';
+export const INTER_BROKER_SECRET_KEY = 'inter-broker-secret';
 
 /** Resources that have dynamic configurations, by the names of Kafka's ConfigResource.Type. */
 export type ConfigResourceType = 'TOPIC' | 'BROKER' | 'CLIENT_METRICS' | 'GROUP';
@@ -34,7 +36,7 @@ export const configsKey = (type: ConfigResourceType, name: string): string => `c
 
 /** What a key stands for. */
 export type ParsedKey =
-  | { readonly kind: 'cluster' | 'controller' | 'features' | 'producer-ids' }
+  | { readonly kind: 'cluster' | 'controller' | 'features' | 'producer-ids' | 'inter-broker-secret' }
   | { readonly kind: 'node' | 'broker'; readonly nodeId: number }
   | { readonly kind: 'topic'; readonly name: string }
   | { readonly kind: 'partition'; readonly topicId: string; readonly partition: number }
@@ -50,6 +52,7 @@ export function parseKey(key: string): ParsedKey | undefined {
     case CONTROLLER_KEY:
     case FEATURES_KEY:
     case PRODUCER_IDS_KEY:
+    case INTER_BROKER_SECRET_KEY:
       return { kind: key };
   }
   const slash = key.indexOf('/');

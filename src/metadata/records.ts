@@ -7,6 +7,7 @@ import { codec } from '../protocol/compile.ts';
 import {
   array,
   bool,
+  bytes,
   ends,
   covers,
   int16,
@@ -82,6 +83,9 @@ export const FeaturesRecord = message('FeaturesRecord', LAYOUT, {
 
 export const ProducerIdsRecord = message('ProducerIdsRecord', LAYOUT, { nextProducerId: int64 });
 
+/** Random bytes, made once for the cluster. Never logged, and in no answer of any API. */
+export const InterBrokerSecretRecord = message('InterBrokerSecretRecord', LAYOUT, { secret: bytes });
+
 /** The value at the newest version. */
 export function encodeRecord<R, W>(record: Message<R, W>, value: W): Buffer {
   const version = ends(record.versions).max;
@@ -92,13 +96,13 @@ export function encodeRecord<R, W>(record: Message<R, W>, value: W): Buffer {
 }
 
 /** Throws ProtocolError for a version from the future or bytes that are not a value. */
-export function decodeRecord<R, W>(record: Message<R, W>, bytes: Buffer): R {
-  const reader = new Reader(bytes);
+export function decodeRecord<R, W>(record: Message<R, W>, value: Buffer): R {
+  const reader = new Reader(value);
   const version = reader.int16();
   if (!covers(record.versions, version)) {
     throw new ProtocolError(`${record.name} version ${version} is not known to this release`);
   }
-  const value = codec(record, version).read(reader);
+  const decoded = codec(record, version).read(reader);
   if (reader.remaining() !== 0) throw new ProtocolError(`${reader.remaining()} bytes after ${record.name}`);
-  return value;
+  return decoded;
 }

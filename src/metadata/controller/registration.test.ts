@@ -13,6 +13,7 @@ import {
   unregisterBroker,
 } from './registration.ts';
 
+const SECRET = Buffer.alloc(32, 1);
 const registration = {
   nodeId: 5,
   incarnationId: idOf('life'),
@@ -23,10 +24,25 @@ const registration = {
 
 test('item 51: a cluster keeps the id it was made with', () => {
   const image = new ClusterImage();
-  after(image, createCluster(image, 'first'));
-  const second = createCluster(image, 'second');
+  after(image, createCluster(image, { clusterId: 'first', secret: SECRET }));
+  const second = createCluster(image, { clusterId: 'second', secret: Buffer.alloc(32, 2) });
   assert.deepEqual([second.operations.length, second.result, image.clusterId], [0, 'first', 'first']);
   assert.ok(image.features.finalized.has('metadata.version'));
+  assert.deepEqual(image.interBrokerSecret, SECRET);
+});
+
+test('a cluster without a secret for its brokers gets one, and keeps it', () => {
+  const image = clusterImage({});
+  assert.equal(image.interBrokerSecret, undefined);
+  const decision = createCluster(image, { clusterId: 'other', secret: SECRET });
+  assert.deepEqual(
+    decision.operations.map(({ key }) => key),
+    ['inter-broker-secret'],
+  );
+  after(image, decision);
+  assert.deepEqual([decision.result, image.interBrokerSecret], ['cluster', SECRET]);
+  const later = createCluster(image, { clusterId: 'other', secret: Buffer.alloc(32, 2) });
+  assert.equal(later.operations.length, 0);
 });
 
 test('a broker is alive with its session, and its epoch is the revision of its registration', () => {

@@ -6,7 +6,14 @@ import type { Operation } from '../../base/ports.ts';
 import { Errors } from '../../protocol/errors.ts';
 import { DEFAULT_LEVELS } from '../features.ts';
 import type { ClusterImage, Endpoint } from '../image.ts';
-import { brokerKey, CLUSTER_KEY, CONTROLLER_KEY, FEATURES_KEY, nodeKey } from '../keys.ts';
+import {
+  brokerKey,
+  CLUSTER_KEY,
+  CONTROLLER_KEY,
+  FEATURES_KEY,
+  INTER_BROKER_SECRET_KEY,
+  nodeKey,
+} from '../keys.ts';
 import { answer, Change, refusal, SUCCESS, type Decision, type Outcome } from '../outcome.ts';
 import {
   BrokerRecord,
@@ -14,18 +21,30 @@ import {
   ControllerRecord,
   encodeRecord,
   FeaturesRecord,
+  InterBrokerSecretRecord,
   NodeRecord,
 } from '../records.ts';
 
-/** Gives a cluster its id and its feature levels, unless it has them. The result is the id that holds. */
-export function createCluster(image: ClusterImage, clusterId: string): Decision<string> {
-  if (image.clusterId !== '') return answer(image.clusterId);
+/**
+ * Gives a cluster its id, its feature levels and its secret, unless it has them; one of an earlier release has no secret
+ * yet. The result is the id that holds.
+ */
+export function createCluster(
+  image: ClusterImage,
+  { clusterId, secret }: { readonly clusterId: string; readonly secret: Buffer },
+): Decision<string> {
   const change = new Change();
-  change.put(CLUSTER_KEY, 0, encodeRecord(ClusterRecord, { clusterId }));
-  if (image.keyRevisions(FEATURES_KEY).modRevision === 0) {
-    change.put(FEATURES_KEY, 0, encodeRecord(FeaturesRecord, { levels: DEFAULT_LEVELS }));
+  const isNew = image.clusterId === '';
+  if (isNew) {
+    change.put(CLUSTER_KEY, 0, encodeRecord(ClusterRecord, { clusterId }));
+    if (image.keyRevisions(FEATURES_KEY).modRevision === 0) {
+      change.put(FEATURES_KEY, 0, encodeRecord(FeaturesRecord, { levels: DEFAULT_LEVELS }));
+    }
   }
-  return change.decide(clusterId);
+  if (image.keyRevisions(INTER_BROKER_SECRET_KEY).modRevision === 0) {
+    change.put(INTER_BROKER_SECRET_KEY, 0, encodeRecord(InterBrokerSecretRecord, { secret }));
+  }
+  return change.decide(isNew ? clusterId : image.clusterId);
 }
 
 /** The broker becomes controller if there is none. The epoch is the key's create revision, told by the image. */
