@@ -11,8 +11,13 @@ const PRODUCE = 0;
 const GET_TELEMETRY_SUBSCRIPTIONS = 71;
 const PUSH_TELEMETRY = 72;
 
-/** The ranges to advertise for these APIs, by key. */
+/** The ranges to advertise for these APIs, by key. Those that are for brokers alone are named to no client. */
 export function advertisedRanges(apis: readonly Api[]): ApiVersionRange[] {
+  return rangesForBrokers(apis.filter(({ isControllerOnly }) => !isControllerOnly));
+}
+
+/** The ranges that other brokers are told. */
+export function rangesForBrokers(apis: readonly Api[]): ApiVersionRange[] {
   return apis
     .filter((api) => api.key !== GET_TELEMETRY_SUBSCRIPTIONS && api.key !== PUSH_TELEMETRY)
     .map((api) => ({

@@ -27,7 +27,7 @@ import { defaultBudgetBytes, MemoryBudget } from '../rpc/memory-budget.ts';
 import { Server, type ServerLimits } from '../rpc/server.ts';
 import { allowAll, type Authorizer } from '../security/authorizer.ts';
 import { TransactionCoordinator } from '../transactions/transaction-coordinator.ts';
-import { advertisedRanges } from './api-versions.ts';
+import { advertisedRanges, rangesForBrokers } from './api-versions.ts';
 import type { ConnectionState } from './context.ts';
 import { coordinate } from './coordinators.ts';
 import { CurrentSettings, readSettings } from './current-settings.ts';
@@ -38,6 +38,7 @@ import { HANDLERS } from './handlers.ts';
 import { advertised, checkListeners, listen, serverLimits, type ListenerAddress } from './listening.ts';
 import { logLevels, type LogLevels } from './log-levels.ts';
 import { LocalMarkers } from './marker-writer.ts';
+import { BrokerPeers } from './peers.ts';
 import { StartGate } from './start-gate.ts';
 import { ConfigurationError, startProblem } from './start-problem.ts';
 import type { Services } from './services.ts';
@@ -176,6 +177,10 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     markers,
   });
   undo.push(() => transactions.shutdown());
+  const listener = settings.listeners.interBrokerListenerName;
+  const peers = new BrokerPeers({ ports, image, nodeId, listener });
+  undo.push(() => peers.close());
+  const apis = HANDLERS.map(({ api }) => api);
   const services: Services = {
     ports,
     nodeId,
@@ -207,7 +212,9 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     slabs,
     memory: memoryBudget(settings, options),
     authorizer: options.authorizer ?? allowAll,
-    apiVersions: advertisedRanges(HANDLERS.map(({ api }) => api)),
+    peers,
+    apiVersions: advertisedRanges(apis),
+    apiVersionsForBrokers: rangesForBrokers(apis),
   };
 
   const gate = new StartGate<ConnectionState>();
@@ -230,9 +237,10 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     directories: logDirectories.directories().map(({ id }) => id),
   };
   await controller.registerBroker(registration, session, true);
-  await controller.claim(session);
-  if (!logDirectories.wasCleanShutdown) await controller.renewTerms(nodeId);
-  await controller.reelect();
+  if (await controller.claim(session)) {
+    if (!logDirectories.wasCleanShutdown) await controller.renewTerms(nodeId);
+    await controller.reelect();
+  }
   partitions.start();
   coordinate(services);
   gate.open(new Dispatcher(services, HANDLERS));
@@ -248,6 +256,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     services.delayedFetches.stop();
     groups.shutdown();
     transactions.shutdown();
+    peers.close();
     await allOf([
       () => served,
       () => partitions.stop(),

@@ -1,4 +1,5 @@
 /** Who asks, and how: what a handler knows of a request besides its body. */
+import { BROKER_PRINCIPAL_TYPE, type PendingBroker } from '../security/broker-identity.ts';
 
 export interface Principal {
   readonly type: string;
@@ -13,14 +14,21 @@ export interface ClientSoftware {
   readonly version: string;
 }
 
+/** Whether another broker of this cluster asks. No client can have such a principal. */
+export function isBroker({ principal }: { readonly principal: Principal }): boolean {
+  return principal.type === BROKER_PRINCIPAL_TYPE;
+}
+
 /** What Kafka calls a client that never said what it is. */
 export const UNKNOWN_SOFTWARE: ClientSoftware = { name: 'unknown', version: 'unknown' };
 
-/** What belongs to a connection rather than to a request; ApiVersions (and later authentication) change it. */
+/** What belongs to a connection rather than to a request; ApiVersions and authentication change it. */
 export interface ConnectionState {
   readonly listener: string;
   principal: Principal;
   clientSoftware: ClientSoftware;
+  /** The next step in which the other side shows that it is a broker; undefined: it has not begun, or has ended. */
+  brokerExchange?: 'hello' | PendingBroker | undefined;
   /** Counts Fetch requests without a session: partitions take turns in being read first. */
   fetchTurns: number;
   /** Set while a Produce request waits to be appended: those behind it come after. */

@@ -9,7 +9,7 @@ import { Errors } from '../protocol/errors.ts';
 import { decodeRequest, encodeResponse, peekPrefix, type RequestPrefix } from '../protocol/frame.ts';
 import { ProtocolError } from '../protocol/wire.ts';
 import { CLOSE, type Answer, type Peer, type RequestSink } from '../rpc/server-connection.ts';
-import type { ConnectionState, RequestContext } from './context.ts';
+import { isBroker, type ConnectionState, type RequestContext } from './context.ts';
 import { errorResponse, failureOf } from './error-response.ts';
 import type { Handler } from './handler.ts';
 import type { Services } from './services.ts';
@@ -47,6 +47,9 @@ export class Dispatcher implements RequestSink<ConnectionState> {
     const handler = this.#handlers[apiKey];
     if (handler === undefined) throw new ProtocolError(`API ${apiKey} is not served`);
     const { api } = handler;
+    if (api.isControllerOnly && !isBroker(peer.state)) {
+      throw new ProtocolError(`${api.name} is served to brokers alone`);
+    }
     if (apiVersion < api.versionMin || apiVersion > api.versionMax) {
       if (apiKey === API_VERSIONS_KEY) return unsupportedApiVersions(api, prefix.correlationId);
       throw new ProtocolError(`${api.name} has no version ${apiVersion} here`);

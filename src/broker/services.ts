@@ -11,6 +11,7 @@ import type { ProducerIds } from '../metadata/producer-ids.ts';
 import type { Deadlines } from '../replication/deadlines.ts';
 import type { Partitions } from '../replication/partitions.ts';
 import type { MemoryBudget } from '../rpc/memory-budget.ts';
+import type { Peers } from '../rpc/peers.ts';
 import type { Authorizer } from '../security/authorizer.ts';
 import type { TransactionCoordinator } from '../transactions/transaction-coordinator.ts';
 import type { MarkerWriter } from '../transactions/marker-sender.ts';
@@ -46,6 +47,10 @@ export interface Services {
   /** For what connections hold, and for the answers being read. */
   readonly memory: MemoryBudget;
   readonly authorizer: Authorizer;
+  /** The other brokers. */
+  readonly peers: Peers;
   /** The APIs this broker serves. */
   readonly apiVersions: readonly ApiVersionRange[];
+  /** Those it serves to other brokers. */
+  readonly apiVersionsForBrokers: readonly ApiVersionRange[];
 }

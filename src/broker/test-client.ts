@@ -13,6 +13,7 @@ import { buildBatch, type NewBatch } from '../protocol/records.ts';
 import type { Message, Write } from '../protocol/schema.ts';
 import type { Connection } from '../base/ports.ts';
 import { FrameCutter } from '../rpc/frame-cutter.ts';
+import type { SimulatedTime } from '../runtime/simulated-clock.ts';
 import { simulatedPorts, type SimulatedPorts } from '../runtime/simulated-ports.ts';
 import type { Authorizer } from '../security/authorizer.ts';
 import { startBroker, type Broker } from './broker.ts';
@@ -23,14 +24,14 @@ export class TestClient {
   readonly connection: Connection;
   clientId: string | null = 'test';
   isClosed = false;
-  readonly #world: TestWorld;
+  readonly #world: { readonly ports: { readonly time: SimulatedTime } };
   readonly #cutter = new FrameCutter({ sizeBytesMax: FRAME_BYTES_MAX });
   readonly #answers = new Map<number, (frame: Buffer) => void>();
   /** Correlation ids in the order in which answers came. */
   readonly answered: number[] = [];
   #correlationId = 0;
 
-  constructor(connection: Connection, world: TestWorld) {
+  constructor(connection: Connection, world: { readonly ports: { readonly time: SimulatedTime } }) {
     this.connection = connection;
     this.#world = world;
     connection.onData = (chunk) => {

@@ -2,6 +2,7 @@
 import { ApiVersionsRequest, ApiVersionsResponse } from '../../protocol/messages/18-api-versions.ts';
 import { Errors, type ErrorCode } from '../../protocol/errors.ts';
 import { apiVersionsFeatures } from '../../metadata/features.ts';
+import { isBroker } from '../context.ts';
 import { handler } from '../handler.ts';
 
 const SOFTWARE_VERSION_MIN = 3;
@@ -28,7 +29,7 @@ export const apiVersions = handler(ApiVersionsRequest, ApiVersionsResponse, (req
   if (isMisrouted) return refuse(Errors.REBOOTSTRAP_REQUIRED);
   return {
     errorCode: Errors.NONE,
-    apiKeys: services.apiVersions,
+    apiKeys: isBroker(context) ? services.apiVersionsForBrokers : services.apiVersions,
     throttleTimeMs: 0,
     ...apiVersionsFeatures(services.image, apiVersion),
   };
