@@ -1,15 +1,17 @@
 // Kafka Streams with exactly_once_v2 over real flights: counts with a changelog, windows behind a repartition, a join. What
 // comes out, read with read_committed, is what the input says: every count of an airport once and in order, without a gap,
 // the sums of the windows, and each flight joined once; also when broker and application are killed in between.
-// HEADRACE_STREAMS_RECORDS, _KILLS and _SEED set how much, how often and when (the flights are repeated as often as needed).
+// HEADRACE_STREAMS_RECORDS (up to 3,000,000, each another flight), _KILLS and _SEED set how much, how often and when.
 // The input stays only so far ahead of what the application has committed, so that the kills fall all over the run.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { zstdDecompressSync } from 'node:zlib';
+import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { installKafkaClients, installKafkaStreams, JVM_FLAGS } from '../../scripts/peer-java.ts';
 import { SimulatedRandom } from '../../src/runtime/simulated-random.ts';
 import { startJava } from './java-peer.ts';
@@ -38,6 +40,8 @@ const DAY_MS = 86_400_000;
 /** The flights of 2001 as if they were of the last 100 days: what is older than a topic's retention would be deleted. */
 const AGE_MS = 100 * DAY_MS;
 const DATA = join(import.meta.dirname, '..', '..', 'node_modules', 'vega-datasets', 'data');
+/** Three million flights of the first half of 2001, by time. */
+const FLIGHTS = join(DATA, 'flights-3m.parquet');
 
 const { installed, skip } = await obtain(async () => ({
   clients: await installKafkaClients(),
@@ -46,9 +50,20 @@ const { installed, skip } = await obtain(async () => ({
 const serves = await served();
 
 interface Flight {
-  readonly date: string;
+  readonly date: Date;
   readonly distance: number;
   readonly origin: string;
+}
+
+async function readFlights(count: number): Promise<Flight[]> {
+  const rows = await parquetReadObjects({
+    file: await asyncBufferFromFile(FLIGHTS),
+    columns: ['date', 'distance', 'origin'],
+    rowEnd: count,
+    compressors: { ZSTD: (bytes) => zstdDecompressSync(bytes) },
+  });
+  assert.equal(rows.length, count, 'so many flights there are not');
+  return rows.map(({ date, distance, origin }) => ({ date, distance: Number(distance), origin }));
 }
 
 /** The application in a JVM of its own, which is started anew after each kill with what lies in its folder. */
@@ -144,9 +159,8 @@ async function run({
   say: (what: string) => void;
 }): Promise<void> {
   const random = new SimulatedRandom(`streams ${SEED}`);
-  const flights = JSON.parse(readFileSync(join(DATA, 'flights-20k.json'), 'utf8')) as Flight[];
-  const firstMs = Math.min(...flights.map(({ date }) => Date.parse(`${date}Z`)));
-  const shiftMs = Math.floor((Date.now() - AGE_MS - firstMs) / DAY_MS) * DAY_MS;
+  const flights = await readFlights(records);
+  const shiftMs = Math.floor((Date.now() - AGE_MS - flights[0]!.date.getTime()) / DAY_MS) * DAY_MS;
   const outputs = ['counts', 'distances', 'joined'];
   for (const topic of ['flights', 'airports', ...outputs]) {
     await java.createTopic(topic, PARTITIONS, { 'retention.ms': '-1' });
@@ -172,8 +186,8 @@ async function run({
     while (expected.records < upTo) {
       const chunk: SentRecord[] = [];
       while (chunk.length < CHUNK_RECORDS && expected.records < upTo) {
-        const flight = flights[expected.records % flights.length]!;
-        const timestamp = Date.parse(`${flight.date}Z`) + shiftMs;
+        const flight = flights[expected.records]!;
+        const timestamp = flight.date.getTime() + shiftMs;
         const hour = new Date(timestamp).getUTCHours();
         expected.add(flight, { hour, timestamp });
         const value = JSON.stringify({ hour, distance: flight.distance });
