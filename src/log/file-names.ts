@@ -21,6 +21,7 @@ export const LOG_START_CHECKPOINT = 'log-start-offset-checkpoint';
 export const HIGH_WATERMARK_CHECKPOINT = 'replication-offset-checkpoint';
 export const CLEANER_CHECKPOINT = 'cleaner-offset-checkpoint';
 export const CLEAN_SHUTDOWN_FILE = '.kafka_cleanshutdown';
+export const LIFE_FILE = 'headrace.life';
 export const META_PROPERTIES = 'meta.properties';
 export const LOCK_FILE = '.lock';
 

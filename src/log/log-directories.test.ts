@@ -63,6 +63,58 @@ test('logs come back after a clean shutdown, with topic id, offsets and director
   assert.deepEqual(second.directories(), first.directories());
 });
 
+test('R08, R09: directories tell how the last life ended, and under which registration it was', async () => {
+  const p = ports();
+  const first = await open(p);
+  assert.deepEqual(
+    first.formerLives().map(({ brokerEpoch, wasClean }) => [brokerEpoch, wasClean]),
+    [
+      [-1, false],
+      [-1, false],
+    ],
+  );
+  first.beginLife({ brokerEpoch: 5, bootId: 'boot' });
+  await p.time.settle(first.shutdown({ brokerEpoch: 5 }));
+  const [a, b] = first.directories().map(({ id }) => id);
+  const second = await open(p);
+  const life = { brokerEpoch: 5, bootId: 'boot', wasClean: true };
+  assert.deepEqual(second.formerLives(), [
+    { directoryId: a, ...life },
+    { directoryId: b, ...life },
+  ]);
+  second.beginLife({ brokerEpoch: 9, bootId: 'boot' });
+  second.release();
+  const third = await open(p);
+  const crashed = { brokerEpoch: 9, bootId: 'boot', wasClean: false };
+  assert.deepEqual(third.formerLives(), [
+    { directoryId: a, ...crashed },
+    { directoryId: b, ...crashed },
+  ]);
+  third.release();
+});
+
+test('a directory that has failed knows of no life: what it lost is gone for this system too', async () => {
+  let isBroken = false;
+  const p = ports({
+    fault: ({ kind, path }) => (isBroken && kind === 'sync' && path.startsWith('/a') ? 'EIO' : undefined),
+  });
+  const first = await open(p);
+  first.beginLife({ brokerEpoch: 5, bootId: 'boot' });
+  const log = first.create({ topic: 't', partition: 0, topicId: ID, settings });
+  isBroken = true;
+  append(log, 1, p.clock.nowMs());
+  await p.time.advance(1_000);
+  assert.equal(first.directories()[0].isOnline, false);
+  first.release();
+  isBroken = false;
+  const second = await open(p);
+  assert.deepEqual(
+    second.formerLives().map(({ brokerEpoch }) => brokerEpoch),
+    [-1, 5],
+  );
+  second.release();
+});
+
 test('a start after a clean shutdown opens no log file', async () => {
   const opened: string[] = [];
   const p = ports({

@@ -12,6 +12,7 @@ import { describeDirectories, type DirectoryDescription } from './directory-desc
 import { logEnvironment, type LogEnvironment, type LogLimits, type LogPorts } from './environment.ts';
 import * as names from './file-names.ts';
 import { removeFolder, removeLater, uniqueMark } from './folder-removal.ts';
+import type { FormerLife, Life } from './former-life.ts';
 import { LogDirectory, LogDirectoryError } from './log-directory.ts';
 import { loadDirectory } from './log-loading.ts';
 import type { Log } from './log.ts';
@@ -226,6 +227,16 @@ export class LogDirectories {
   /** All directories were left by a clean shutdown. False also at the first start. */
   get wasCleanShutdown(): boolean {
     return this.#wasClean;
+  }
+
+  /** What the directories knew of the broker's last life at the start; those that are offline say nothing. */
+  formerLives(): FormerLife[] {
+    return this.#directories.flatMap(({ formerLife }) => formerLife ?? []);
+  }
+
+  /** Durably notes the registration under which the broker lives from here on. */
+  beginLife(life: Life): void {
+    for (const directory of this.#directories) directory.beginLife(life);
   }
 
   // --- Making and removing

@@ -25,6 +25,7 @@ import {
 } from './directory-files.ts';
 import type { LogEnvironment } from './environment.ts';
 import * as names from './file-names.ts';
+import { formatLife, parseLife, type FormerLife, type Life } from './former-life.ts';
 import type { LogHome } from './log-home.ts';
 import type { Log } from './log.ts';
 import { isPassing } from './storage-error.ts';
@@ -59,6 +60,8 @@ export class LogDirectory implements LogHome {
   /** Copies that are being made here of logs in other directories. */
   readonly futures = new Map<string, Log>();
   failure: Error | undefined;
+  /** What was found at the start. */
+  formerLife: FormerLife | undefined;
   /** Called once. */
   onFailure: (directory: LogDirectory) => void = () => {};
   readonly #environment: LogEnvironment;
@@ -77,6 +80,7 @@ export class LogDirectory implements LogHome {
   #checkpointing: Promise<void> = Promise.resolve();
   #removing: Promise<void> = Promise.resolve();
   #isReleased = false;
+  #hasLife = false;
 
   constructor(environment: LogEnvironment, path: string) {
     this.path = path;
@@ -151,7 +155,27 @@ export class LogDirectory implements LogHome {
     if (content !== undefined) disk.remove(path);
     // Without a clean shutdown, names that are seen here may be in memory only.
     disk.syncDirectory(this.path);
-    return content === undefined ? undefined : parseCleanShutdown(content);
+    const shutdown = content === undefined ? undefined : parseCleanShutdown(content);
+    const life = parseLife(readSmallFile(disk, this.pathOf(names.LIFE_FILE)));
+    this.#hasLife = life !== undefined;
+    this.formerLife = {
+      directoryId: this.id,
+      brokerEpoch: shutdown?.brokerEpoch ?? life?.brokerEpoch ?? -1,
+      bootId: life?.bootId,
+      wasClean: shutdown !== undefined,
+    };
+    return shutdown;
+  }
+
+  /** Durably notes under which registration the directory is in use from here on. */
+  beginLife(life: Life): void {
+    if (this.failure !== undefined) return;
+    this.#hasLife = true;
+    try {
+      replaceFileNow(this.#environment.disk, this.pathOf(names.LIFE_FILE), formatLife(life));
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   unlock(): void {
@@ -168,7 +192,18 @@ export class LogDirectory implements LogHome {
     this.#logger.error({ error }, 'the log directory failed and is offline with all its partitions');
     for (const log of this.futures.values()) log.directoryFailed(this.failure);
     for (const log of this.logs.values()) log.directoryFailed(this.failure);
+    this.#forgetLife();
     this.onFailure(this);
+  }
+
+  /** What a failed sync has lost the system does not have either, whether or not it is booted anew. */
+  #forgetLife(): void {
+    if (!this.#hasLife) return;
+    try {
+      this.#environment.disk.remove(this.pathOf(names.LIFE_FILE));
+    } catch {
+      // The device is gone: then there is nothing to be found by the next start.
+    }
   }
 
   requestSync(log: Syncable): void {
