@@ -10,26 +10,35 @@ import { brokerNumber } from './broker-sources.ts';
 import type { BrokerConfigSources } from './configs/resolve.ts';
 import { alterConfigs, type AlterConfigs } from './controller/configs.ts';
 import {
+  ELECTION_TYPE,
   electLeaders,
+  imbalanced,
   ledBy,
-  reelect,
   renewTerms,
+  settle,
+  unsettled,
   type ElectionRequest,
   type ElectionType,
 } from './controller/elections.ts';
 import { updateFeatures, type FeatureUpdate } from './controller/feature-levels.ts';
+import { leadershipRules, type LeadershipRules } from './controller/leadership-rules.ts';
 import { deleteOrphans } from './controller/orphans.ts';
 import { createPartitions, type MorePartitions } from './controller/partitions.ts';
 import { allocateProducerIds, type ProducerIdBlock } from './controller/producer-ids.ts';
 import { alterReassignments, type Reassignment } from './controller/reassignments.ts';
+import { depart, departing } from './controller/departure.ts';
+import { eligibleByMinimum, endEligibility } from './controller/minimum-change.ts';
 import {
   claimController,
   createCluster,
   evictBroker,
   registerBroker,
+  renewClaim,
+  renewRegistration,
   resignController,
   unregisterBroker,
   type Registration,
+  type StandingRegistration,
 } from './controller/registration.ts';
 import {
   createTopics,
@@ -51,6 +60,9 @@ const INTER_BROKER_SECRET_BYTES = 32;
 export const PENDING_MAX = 10_000;
 /** Operations that one request's part of a transaction may take, with room for more per item than one. */
 const OPERATIONS_PER_CHUNK = TXN_OPERATIONS_MAX - 8;
+
+/** Leaderships that go back to their preferred replicas in one round, as in Kafka. */
+const REBALANCED_MAX = 1_000;
 
 export interface ControllerOptions {
   readonly store: MetadataStore;
@@ -75,6 +87,8 @@ export class Controller {
   /** The create revision of our claim; -1 while we have none. */
   private epoch = -1;
   private pending = 0;
+  /** Elections of this process that may have cost records. */
+  uncleanElections = 0;
   private tail: Promise<unknown> = Promise.resolve();
 
   constructor(options: ControllerOptions) {
@@ -95,12 +109,15 @@ export class Controller {
   }
 
   /**
-   * Takes over the decisions, if nobody has them; a claim of this broker's last life does not count, which is over once
-   * the broker could register. Resolves with whether they are ours.
+   * Takes over the decisions, if nobody has them, or goes on with them under another session. A claim of this broker's last
+   * life does not count: that is over once the broker could register. Resolves with whether the decisions are ours.
    */
   async claim(session: Session): Promise<boolean> {
     const { image, nodeId, logger } = this.options;
-    if (image.controllerId === nodeId && !this.isActive) {
+    const { epoch } = this;
+    if (this.isActive && (await this.transactFreely((now) => renewClaim(now, { nodeId, epoch }, session.id))))
+      return true;
+    if (image.controllerId === nodeId) {
       const former = image.controllerEpoch;
       await this.transactFreely((now) => resignController(now, former));
     }
@@ -139,15 +156,64 @@ export class Controller {
     return this.options.image.brokers.get(nodeId)?.epoch ?? -1;
   }
 
+  /** Of the registration with this epoch; see `evictBroker`. */
+  evict(nodeId: number, epoch: number): Promise<void> {
+    return this.transactFreely((image) => evictBroker(image, nodeId, epoch));
+  }
+
+  /** See `renewRegistration`. */
+  renewRegistration(standing: StandingRegistration, session: Session): Promise<boolean> {
+    return this.transactFreely((image) => renewRegistration(image, standing, session.id));
+  }
+
+  /**
+   * Takes a broker that is not registered out of what it leads and is in sync in, as the controller will have done or would
+   * do; with `hasLost(topic)` also out of the eligible replicas of that topic. Whoever is the controller: compares are all
+   * that it rests on.
+   */
+  async depart(nodeId: number, hasLost: (topic: string) => boolean): Promise<void> {
+    for (;;) {
+      const found = departing(this.options.image, nodeId, { rules: this.rules(), hasLost });
+      if (found.length === 0) return;
+      // Each partition may bring compares of its topic along.
+      for (const part of chunks(found, 3)) {
+        await this.transactFreely((image) =>
+          depart(image, { nodeId, partitions: part, hasLost, rules: this.rules() }),
+        );
+      }
+    }
+  }
+
   /** After an unclean stop: new leader epochs for everything this broker leads (see controller/elections.ts). */
   async renewTerms(nodeId: number): Promise<void> {
     const led = ledBy(this.options.image, nodeId);
     for (const part of chunks(led, 1)) await this.run((image) => renewTerms(image, nodeId, part));
   }
 
-  /** Elections after brokers came or went; `except`: brokers that are gone only for a moment. */
-  async reelect(except: ReadonlySet<number> = new Set()): Promise<void> {
-    while (await this.run((image) => reelect(image, OPERATIONS_PER_CHUNK, except)));
+  /** Elections and in-sync sets after brokers came or went, until every partition fits the brokers that are alive. */
+  async reelect(): Promise<void> {
+    for (;;) {
+      const found = unsettled(this.options.image, this.rules());
+      if (found.length === 0) return;
+      for (const part of chunks(found, 1)) {
+        const unclean = await this.run((image) => settle(image, part, this.rules()));
+        for (const election of unclean) {
+          this.uncleanElections++;
+          this.options.logger.warn(election, 'an unclean leader was elected: records may be lost');
+        }
+      }
+    }
+  }
+
+  /** Preferred replicas lead again where they can; a bounded number. */
+  async rebalanceLeaders(): Promise<void> {
+    const found = imbalanced(this.options.image).slice(0, REBALANCED_MAX);
+    if (found.length > 0) await this.electLeaders(ELECTION_TYPE.PREFERRED, found);
+  }
+
+  /** What the topics' settings say about elections at the moment. */
+  rules(): LeadershipRules {
+    return leadershipRules(this.options.image, this.options.brokerConfigs());
   }
 
   /** The configured defaults of new topics. */
@@ -184,8 +250,9 @@ export class Controller {
     return this.inChunks(topics, 1, options, (image, part) => createPartitions(image, part, random));
   }
 
-  alterConfigs(resources: readonly AlterConfigs[], options: RequestOptions = {}): Promise<Outcome[]> {
+  async alterConfigs(resources: readonly AlterConfigs[], options: RequestOptions = {}): Promise<Outcome[]> {
     const broker = this.options.brokerConfigs;
+    if (options.validateOnly !== true) await this.endEligibility(resources);
     return this.inChunks(resources, 1, options, (image, part) => alterConfigs(image, part, broker()));
   }
 
@@ -194,7 +261,9 @@ export class Controller {
     requests: readonly ElectionRequest[],
     options: RequestOptions = {},
   ): Promise<Outcome[]> {
-    return this.inChunks(requests, 1, options, (image, part) => electLeaders(image, type, part));
+    return this.inChunks(requests, 1, options, (image, part) =>
+      electLeaders(image, part, { type, rules: this.rules() }),
+    );
   }
 
   alterReassignments(
@@ -217,6 +286,12 @@ export class Controller {
 
   allocateProducerIds(): Promise<ProducerIdBlock> {
     return this.run(allocateProducerIds);
+  }
+
+  /** Before a minimum of in-sync replicas changes: those who are eligible by the old one may not be by the new. */
+  private async endEligibility(resources: readonly AlterConfigs[]): Promise<void> {
+    const found = eligibleByMinimum(this.options.image, resources);
+    for (const part of chunks(found, 1)) await this.run((image) => endEligibility(image, part));
   }
 
   private async removeOrphans(): Promise<void> {

@@ -37,6 +37,8 @@ export interface BrokerImage {
   readonly endpoints: readonly Endpoint[];
   /** Registered, but not alive. */
   readonly fenced: boolean;
+  /** Alive, but about to stop: it leads nothing any more, nor is it in sync. */
+  readonly isStopping: boolean;
   /** Ids of the log directories that are online. */
   readonly directories: readonly string[];
 }
@@ -127,6 +129,8 @@ export class ClusterImage {
   private currentInterBrokerSecret: Buffer | undefined;
   private currentFeatures: Features = { metadataVersion: 0, finalized: new Map(), epoch: -1 };
   private readonly nodes = new Map<number, NodeRecord>();
+  /** What the live keys say. */
+  private readonly lives = new Map<number, { readonly epoch: number; readonly isStopping: boolean }>();
   private readonly brokerMap = new Map<number, BrokerImage>();
   private readonly topicMap = new Map<string, MutableTopic>();
   private readonly topicsById = new Map<string, MutableTopic>();
@@ -295,11 +299,15 @@ export class ClusterImage {
       case 'node':
         if (value === undefined) this.nodes.delete(key.nodeId);
         else this.nodes.set(key.nodeId, decodeRecord(NodeRecord, value));
-        this.refreshBroker(key.nodeId, this.liveEpoch(key.nodeId), draft);
+        this.refreshBroker(key.nodeId, draft);
         return;
       case 'broker':
-        if (value !== undefined) decodeRecord(BrokerRecord, value);
-        this.refreshBroker(key.nodeId, value === undefined ? -1 : event.createRevision, draft);
+        if (value === undefined) this.lives.delete(key.nodeId);
+        else {
+          const { isStopping } = decodeRecord(BrokerRecord, value);
+          this.lives.set(key.nodeId, { epoch: event.createRevision, isStopping });
+        }
+        this.refreshBroker(key.nodeId, draft);
         return;
       case 'topic':
         this.applyTopic(key.name, value, draft);
@@ -324,12 +332,8 @@ export class ClusterImage {
     }
   }
 
-  private liveEpoch(nodeId: number): number {
-    return this.held.get(`brokers/${nodeId}`)?.createRevision ?? -1;
-  }
-
   /** A broker exists once it said something about itself, and is alive while its session's key is there. */
-  private refreshBroker(nodeId: number, epoch: number, draft: Draft): void {
+  private refreshBroker(nodeId: number, draft: Draft): void {
     draft.brokersChanged = true;
     const node = this.nodes.get(nodeId);
     if (node === undefined) {
@@ -337,7 +341,10 @@ export class ClusterImage {
       return;
     }
     const { rack, endpoints, directories } = node;
-    this.brokerMap.set(nodeId, { id: nodeId, epoch, rack, endpoints, fenced: epoch < 0, directories });
+    const life = this.lives.get(nodeId);
+    const { epoch, isStopping } = life ?? { epoch: -1, isStopping: false };
+    const fenced = life === undefined;
+    this.brokerMap.set(nodeId, { id: nodeId, epoch, rack, endpoints, fenced, isStopping, directories });
   }
 
   private applyTopic(name: string, value: Buffer | undefined, draft: Draft): void {

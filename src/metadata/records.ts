@@ -17,6 +17,7 @@ import {
   nullable,
   string,
   struct,
+  tagged,
   uuid,
   type Message,
   type Read,
@@ -46,6 +47,8 @@ export type NodeRecord = Read<typeof NodeRecord>;
 export const BrokerRecord = message('BrokerRecord', LAYOUT, {
   /** A new id for each start of the process. */
   incarnationId: uuid,
+  /** The broker is about to stop: others are to lead what it leads (controlled shutdown). */
+  isStopping: tagged(0, bool),
 });
 
 /** A topic as it was created, with all its partitions, so that creating it is one put. See PartitionRecord. */

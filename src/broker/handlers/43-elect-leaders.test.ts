@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { brokerBench, type BrokerBench } from '../../../test/broker-bench.ts';
 import { Errors } from '../../protocol/errors.ts';
+import { partitionKey } from '../../metadata/keys.ts';
+import { encodeRecord, PartitionRecord } from '../../metadata/records.ts';
 import { electLeaders } from './43-elect-leaders.ts';
 
 async function withMovedLeader(): Promise<BrokerBench> {
@@ -17,8 +19,17 @@ async function withMovedLeader(): Promise<BrokerBench> {
   await bench.store.txn([], [{ type: 'delete', key: 'brokers/2' }]);
   await bench.controller.reelect();
   await bench.addBroker(2);
+  for (const n of [0, 1]) await backInSync(bench, n);
   assert.equal(bench.image.partition('t', 0)!.leader, 1);
   return bench;
+}
+
+/** As the leader says once the follower has caught up. */
+async function backInSync({ image, store }: BrokerBench, n: number): Promise<void> {
+  const partition = image.partition('t', n)!;
+  const next = { ...partition, isr: partition.replicas, partitionEpoch: partition.partitionEpoch + 1 };
+  const key = partitionKey(image.topics.get('t')!.id, n);
+  await store.txn([], [{ type: 'put', key, value: encodeRecord(PartitionRecord, next) }]);
 }
 
 test('the preferred leader is elected, in every version, and nothing is done where it leads already', async () => {

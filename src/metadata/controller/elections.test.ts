@@ -3,7 +3,28 @@ import { test } from 'node:test';
 import { after, clusterImage, type ClusterSketch } from '../../../test/cluster-images.ts';
 import { Errors } from '../../protocol/errors.ts';
 import type { ClusterImage } from '../image.ts';
-import { ELECTION_TYPE, electLeaders, ledBy, reelect, renewTerms, type ElectionType } from './elections.ts';
+import { NO_BROKER_CONFIGS } from '../configs/resolve.ts';
+import {
+  ELECTION_TYPE,
+  electLeaders,
+  imbalanced,
+  ledBy,
+  renewTerms,
+  settle,
+  unsettled,
+  type ElectionType,
+} from './elections.ts';
+import { leadershipRules } from './leadership-rules.ts';
+
+const rulesOf = (image: ClusterImage) => leadershipRules(image, NO_BROKER_CONFIGS);
+
+/** Everything that there is to settle, at once. */
+function reelect(image: ClusterImage) {
+  const rules = rulesOf(image);
+  const decision = settle(image, unsettled(image, rules), rules);
+  after(image, decision);
+  return decision.result;
+}
 
 function state(image: ClusterImage, topic: string, partition: number) {
   const { leader, isr, leaderEpoch, partitionEpoch } = image.partition(topic, partition)!;
@@ -12,7 +33,7 @@ function state(image: ClusterImage, topic: string, partition: number) {
 
 function elect(sketch: ClusterSketch, type: ElectionType) {
   const image = clusterImage(sketch);
-  const decision = electLeaders(image, type, [{ topic: 't', partition: 0 }]);
+  const decision = electLeaders(image, [{ topic: 't', partition: 0 }], { type, rules: rulesOf(image) });
   after(image, decision);
   const [{ errorCode, errorMessage }] = decision.result;
   return { errorCode, errorMessage, ...state(image, 't', 0) };
@@ -73,7 +94,8 @@ test('an unclean election takes a replica that is alive, and only it is in sync 
 
 test('an unclean election prefers a replica that has everything', () => {
   const changed = { 't-0': { leader: -1, isr: [3], elr: [2] } };
-  const sketch = { alive: [1, 2], fenced: [3], topics: { t: [[1, 2, 3]] }, changed };
+  const configs = [['TOPIC', 't', { 'min.insync.replicas': '2' }]] as const;
+  const sketch = { alive: [1, 2], fenced: [3], topics: { t: [[1, 2, 3]] }, changed, configs };
   assert.equal(elect(sketch, ELECTION_TYPE.UNCLEAN).leader, 2);
 });
 
@@ -89,13 +111,14 @@ test('an unclean election without a replica that is alive is refused', () => {
 test('unknown topics and partitions are told, and a partition asked for twice is elected once', () => {
   const changed = { 't-0': { leader: 2 } };
   const image = clusterImage({ alive: [1, 2], topics: { t: [[1, 2]] }, changed });
-  const decision = electLeaders(image, ELECTION_TYPE.PREFERRED, [
+  const requests = [
     { topic: 'x', partition: 0 },
     { topic: 't', partition: 1 },
     { topic: 't', partition: -1 },
     { topic: 't', partition: 0 },
     { topic: 't', partition: 0 },
-  ]);
+  ];
+  const decision = electLeaders(image, requests, { type: ELECTION_TYPE.PREFERRED, rules: rulesOf(image) });
   assert.deepEqual(
     [
       decision.operations.length,
@@ -127,25 +150,44 @@ test('when a broker goes, an in-sync replica takes over, and without one nobody 
     },
     changed: { 't-0': { leader: 1, isr: [1, 2] }, 't-1': { leader: 1, isr: [1] }, 't-2': { leader: 2 } },
   });
-  after(image, reelect(image, 100, new Set()));
+  reelect(image);
   assert.deepEqual(
     [0, 1, 2].map((n) => state(image, 't', n)),
     [
-      { leader: 2, isr: [1, 2], leaderEpoch: 1, partitionEpoch: 1 },
-      { leader: -1, isr: [1], leaderEpoch: 1, partitionEpoch: 1 },
-      { leader: 2, isr: [2, 1], leaderEpoch: 0, partitionEpoch: 0 },
+      { leader: 2, isr: [2], leaderEpoch: 1, partitionEpoch: 1 },
+      { leader: -1, isr: [], leaderEpoch: 1, partitionEpoch: 1 },
+      { leader: 2, isr: [2], leaderEpoch: 0, partitionEpoch: 1 },
     ],
+  );
+  assert.deepEqual(
+    [0, 1, 2].map((n) => image.partition('t', n)!.elr),
+    [[], [1], []],
   );
 });
 
 test('when a broker comes back, it leads what waited for it, at a higher epoch', () => {
   const changed = { 't-0': { leader: -1, isr: [1], leaderEpoch: 5, partitionEpoch: 7 } };
   const image = clusterImage({ alive: [1], topics: { t: [[1]] }, changed });
-  after(image, reelect(image, 100, new Set()));
+  reelect(image);
   assert.deepEqual(state(image, 't', 0), { leader: 1, isr: [1], leaderEpoch: 6, partitionEpoch: 8 });
 });
 
-test('elections are decided a part at a time, until none remains', () => {
+test('what has changed since it was found unsettled is left alone', () => {
+  const image = clusterImage({
+    alive: [2],
+    fenced: [1],
+    topics: { t: [[1, 2]] },
+    changed: { 't-0': { leader: 1 } },
+  });
+  const found = unsettled(image, rulesOf(image));
+  assert.deepEqual(found, [{ topic: 't', partition: 0 }]);
+  reelect(image);
+  const gone = [...found, { topic: 'gone', partition: 0 }, { topic: 't', partition: 9 }];
+  assert.equal(settle(image, gone, rulesOf(image)).operations.length, 0);
+});
+
+test('unclean elections are told, clean ones are not', () => {
+  const configs = [['TOPIC', 't', { 'unclean.leader.election.enable': 'true' }]] as const;
   const image = clusterImage({
     alive: [2],
     fenced: [1],
@@ -153,32 +195,36 @@ test('elections are decided a part at a time, until none remains', () => {
       t: [
         [1, 2],
         [1, 2],
+      ],
+    },
+    changed: { 't-0': { leader: 1, isr: [1] }, 't-1': { leader: 1, isr: [1, 2] } },
+    configs,
+  });
+  assert.deepEqual(reelect(image), [{ topic: 't', partition: 0, leader: 2 }]);
+});
+
+test('partitions are found that their preferred replicas could lead', () => {
+  const image = clusterImage({
+    alive: [1, 2],
+    fenced: [3],
+    topics: {
+      t: [
+        [1, 2],
+        [1, 2],
+        [1, 2],
+        [3, 2],
         [1, 2],
       ],
     },
-    changed: { 't-0': { leader: 1 }, 't-1': { leader: 1 }, 't-2': { leader: 1 } },
+    changed: {
+      't-0': { leader: 2, isr: [1, 2] },
+      't-1': { leader: 2, isr: [2] },
+      't-2': { leader: 1 },
+      't-3': { leader: 2 },
+      't-4': { leader: -1 },
+    },
   });
-  const rounds: [number, boolean][] = [];
-  for (;;) {
-    const decision = reelect(image, 2, new Set());
-    rounds.push([decision.operations.length, decision.result]);
-    after(image, decision);
-    if (!decision.result) break;
-  }
-  assert.deepEqual(rounds, [
-    [2, true],
-    [1, false],
-  ]);
-});
-
-test('a broker that is only restarting keeps what it leads', () => {
-  const image = clusterImage({
-    alive: [2],
-    fenced: [1],
-    topics: { t: [[1, 2]] },
-    changed: { 't-0': { leader: 1 } },
-  });
-  assert.equal(reelect(image, 100, new Set([1])).operations.length, 0);
+  assert.deepEqual(imbalanced(image), [{ topic: 't', partition: 0 }]);
 });
 
 test('item 40: after an unclean stop the leader begins a new term, and epochs only ever rise', () => {

@@ -5,6 +5,8 @@
 import { Errors } from '../../protocol/errors.ts';
 import type { ClusterImage, PartitionImage } from '../image.ts';
 import { Change, refusal, SUCCESS, type Decision, type Outcome } from '../outcome.ts';
+import type { LeadershipRules } from './leadership-rules.ts';
+import { isUnclean, reelected, settled } from './leadership.ts';
 import { isAlive, putPartition, type PartitionUpdate } from './partition-change.ts';
 
 export const ELECTION_TYPE = { PREFERRED: 0, UNCLEAN: 1 } as const;
@@ -18,8 +20,8 @@ export interface ElectionRequest {
 /** One operation a partition. */
 export function electLeaders(
   image: ClusterImage,
-  type: ElectionType,
   requests: readonly ElectionRequest[],
+  { type, rules }: { readonly type: ElectionType; readonly rules: LeadershipRules },
 ): Decision<Outcome[]> {
   const change = new Change();
   const elected = new Set<string>();
@@ -32,8 +34,10 @@ export function electLeaders(
     const isPreferred = type === ELECTION_TYPE.PREFERRED;
     const settled = isPreferred ? partition.leader === partition.replicas[0] : partition.leader >= 0;
     if (settled || elected.has(`${n}-${name}`)) return refusal(Errors.ELECTION_NOT_NEEDED);
-    const update = isPreferred ? electPreferred(image, partition) : electUnclean(image, partition);
-    if (update === undefined) {
+    const update = isPreferred
+      ? electPreferred(image, partition)
+      : reelected(image, partition, { topic: name, rules, mayBeUnclean: true });
+    if (update === undefined || update.leader === -1) {
       return refusal(
         isPreferred ? Errors.PREFERRED_LEADER_NOT_AVAILABLE : Errors.ELIGIBLE_LEADERS_NOT_AVAILABLE,
       );
@@ -50,46 +54,57 @@ function electPreferred(image: ClusterImage, partition: PartitionImage): Partiti
   return partition.isr.includes(leader) && isAlive(image, leader) ? { leader } : undefined;
 }
 
-function electUnclean(image: ClusterImage, partition: PartitionImage): PartitionUpdate | undefined {
-  const clean = electClean(image, partition);
-  if (clean !== undefined) return clean;
-  const leader = partition.replicas.find((id) => isAlive(image, id));
-  if (leader === undefined) return undefined;
-  // The others may hold records that this one never had: they come back in sync only by following it.
-  return { leader, isr: [leader], elr: [], lastKnownElr: [], isLeaderRecovering: true };
+/** What was elected by a decision, of that which can have cost records. */
+export interface UncleanElection extends ElectionRequest {
+  readonly leader: number;
 }
 
-/** The in-sync replicas come first, in the order of preference; then the eligible ones outside (KIP-966). */
-function electClean(image: ClusterImage, partition: PartitionImage): PartitionUpdate | undefined {
-  const inSync = partition.replicas.find((id) => partition.isr.includes(id) && isAlive(image, id));
-  if (inSync !== undefined) return { leader: inSync };
-  const eligible = partition.elr.find((id) => isAlive(image, id));
-  if (eligible === undefined) return undefined;
-  return { leader: eligible, isr: [eligible], elr: partition.elr.filter((id) => id !== eligible) };
+/** Partitions whose leaders or in-sync sets no longer fit the brokers that are alive. */
+export function unsettled(image: ClusterImage, rules: LeadershipRules): ElectionRequest[] {
+  const found: ElectionRequest[] = [];
+  for (const topic of image.topics.values()) {
+    for (const partition of topic.partitions) {
+      if (settled(image, partition, { topic: topic.name, rules }) === undefined) continue;
+      found.push({ topic: topic.name, partition: partition.partition });
+    }
+  }
+  return found;
 }
 
 /**
- * Elections that brokers' comings and goings make necessary: a partition whose leader is gone gets another, or none;
- * one without a leader gets one as soon as it can. At most `partitionsMax` at a time; the result says whether more
- * remain. `except`: the broker is on its way and may keep what it leads (a restart without other brokers).
+ * Elections and in-sync sets after brokers came or went: a partition whose leader is gone gets another, or none; one
+ * without a leader gets one as soon as it can. One operation a partition; those that need nothing (any more) cost none.
  */
-export function reelect(
+export function settle(
   image: ClusterImage,
-  partitionsMax: number,
-  except: ReadonlySet<number>,
-): Decision<boolean> {
+  partitions: readonly ElectionRequest[],
+  rules: LeadershipRules,
+): Decision<UncleanElection[]> {
   const change = new Change();
+  const unclean: UncleanElection[] = [];
+  for (const { topic: name, partition: n } of partitions) {
+    const topic = image.topics.get(name);
+    const partition = topic?.partitions[n];
+    if (topic === undefined || partition === undefined) continue;
+    const update = settled(image, partition, { topic: name, rules });
+    if (update === undefined) continue;
+    if (isUnclean(partition, update)) unclean.push({ topic: name, partition: n, leader: update.leader! });
+    putPartition(change, image, topic, partition, update);
+  }
+  return change.decide(unclean);
+}
+
+/** Partitions that their preferred replicas could lead, and do not. */
+export function imbalanced(image: ClusterImage): ElectionRequest[] {
+  const found: ElectionRequest[] = [];
   for (const topic of image.topics.values()) {
     for (const partition of topic.partitions) {
-      const { leader } = partition;
-      if (leader >= 0 && (isAlive(image, leader) || except.has(leader))) continue;
-      const update = electClean(image, partition) ?? { leader: -1 };
-      if (update.leader === leader) continue;
-      if (change.operations.length === partitionsMax) return change.decide(true);
-      putPartition(change, image, topic, partition, update);
+      const isElsewhere = partition.leader >= 0 && partition.leader !== partition.replicas[0];
+      if (!isElsewhere || electPreferred(image, partition) === undefined) continue;
+      found.push({ topic: topic.name, partition: partition.partition });
     }
   }
-  return change.decide(false);
+  return found;
 }
 
 /**

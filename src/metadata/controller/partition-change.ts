@@ -32,7 +32,8 @@ export function putPartition(
   change.put(key, image.keyRevisions(key).modRevision, value);
 }
 
+/** Whether a replica there may lead and be in sync: registered, with a session, and not about to stop. */
 export function isAlive(image: ClusterImage, nodeId: number): boolean {
   const broker = image.brokers.get(nodeId);
-  return broker !== undefined && !broker.fenced;
+  return broker !== undefined && !broker.fenced && !broker.isStopping;
 }

@@ -117,7 +117,8 @@ function cancelled(
   const keeps = isr.includes(partition.leader);
   const leader = keeps ? partition.leader : (isr.find((id) => isAlive(image, id)) ?? -1);
   const directories = directoriesOf(image, partition, replicas);
-  return { replicas, isr, leader, addingReplicas: [], removingReplicas: [], directories };
+  const elr = partition.elr.filter((id) => replicas.includes(id));
+  return { replicas, isr, leader, elr, addingReplicas: [], removingReplicas: [], directories };
 }
 
 function directoriesOf(

@@ -101,14 +101,65 @@ export function registerBroker(
   return change.decide(SUCCESS);
 }
 
+/** The claim goes on under another session, if it is still ours: no term of another controller lies between. */
+export function renewClaim(
+  image: ClusterImage,
+  { nodeId, epoch }: { readonly nodeId: number; readonly epoch: number },
+  sessionId: string,
+): Decision<boolean> {
+  if (image.keyRevisions(CONTROLLER_KEY).createRevision !== epoch) return answer(false);
+  return {
+    compares: [{ key: CONTROLLER_KEY, createRevision: epoch }],
+    operations: [putWith(sessionId, CONTROLLER_KEY, encodeRecord(ControllerRecord, { nodeId }))],
+    result: true,
+  };
+}
+
+/** A registration that stands, as its broker knows it. */
+export interface StandingRegistration {
+  readonly nodeId: number;
+  readonly epoch: number;
+  readonly incarnationId: string;
+  readonly isStopping?: boolean;
+}
+
+/**
+ * The registration goes on, under another session or with another mark, and with its epoch: to the others the broker was
+ * never away. False: it is over.
+ */
+export function renewRegistration(
+  image: ClusterImage,
+  { nodeId, epoch, incarnationId, isStopping = false }: StandingRegistration,
+  sessionId: string,
+): Decision<boolean> {
+  const key = brokerKey(nodeId);
+  if (image.keyRevisions(key).createRevision !== epoch) return answer(false);
+  const value = encodeRecord(BrokerRecord, { incarnationId, isStopping });
+  return {
+    compares: [{ key, createRevision: epoch }],
+    operations: [putWith(sessionId, key, value)],
+    result: true,
+  };
+}
+
+/** The epoch and the log directories under which a broker was registered last, whether or not it is alive. */
+export function lastRegistration(
+  image: ClusterImage,
+  nodeId: number,
+): { readonly epoch: number; readonly directories: readonly string[] } {
+  // Both keys are put at one revision, and this one by nothing else.
+  const epoch = image.keyRevisions(nodeKey(nodeId)).modRevision;
+  return { epoch, directories: image.brokers.get(nodeId)?.directories ?? [] };
+}
+
 /**
  * Ends the registration of a former life of this broker, whose end is certain although its session still stands: the
- * caller holds the lock on the log directories that the former life held.
+ * caller holds the lock on the log directories that the former life held. `epoch`: only this one.
  */
-export function evictBroker(image: ClusterImage, nodeId: number): Decision<void> {
+export function evictBroker(image: ClusterImage, nodeId: number, epoch?: number): Decision<void> {
   const key = brokerKey(nodeId);
   const { createRevision } = image.keyRevisions(key);
-  if (createRevision === 0) return answer(undefined);
+  if (createRevision === 0 || (epoch !== undefined && createRevision !== epoch)) return answer(undefined);
   return {
     compares: [{ key, createRevision }],
     operations: [{ type: 'delete', key }],
