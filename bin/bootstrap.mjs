@@ -24,8 +24,14 @@ const args = process.argv.slice(2);
 const dev = args[0] === '--dev';
 if (dev) args.shift();
 
-install(dev);
+install(dev || stamped().scope === 'dev');
 if (args.length > 0) run(args);
+
+/** What was installed last: the hash of its lockfile, and whether the development tools were with it. Whoever has them keeps them. */
+function stamped() {
+  const [lock, scope] = existsSync(stampFile) ? readFileSync(stampFile, 'utf8').split(' ') : [];
+  return { lock, scope };
+}
 
 /** Installs unless the stamp says that this lockfile is already installed, with the development tools if wanted. */
 function install(withDev) {
@@ -33,9 +39,8 @@ function install(withDev) {
     .update(readFileSync(path.join(root, 'package-lock.json')))
     .digest('hex');
   const isReady = () => {
-    if (!existsSync(stampFile) || nodeBinary() === undefined) return false;
-    const [installed, scope] = readFileSync(stampFile, 'utf8').split(' ');
-    return installed === lock && (scope === 'dev' || !withDev);
+    const last = stamped();
+    return nodeBinary() !== undefined && last.lock === lock && (last.scope === 'dev' || !withDev);
   };
   if (isReady()) {
     // bin/headrace compares times instead of hashes; a newer stamp lets it skip this script the next time.
