@@ -1,7 +1,7 @@
 /** A Fetch request that found too little: it waits until there is enough, something changed, or its time is over. */
 import type { LogRead } from '../log/log.ts';
 import { Errors } from '../protocol/errors.ts';
-import type { Partition, PartitionWatcher } from '../replication/partition.ts';
+import type { Isolation, Partition, PartitionWatcher } from '../replication/partition.ts';
 import type { Deadline } from '../replication/deadlines.ts';
 import type { RequestContext } from './context.ts';
 import type { WaitingFetch } from './delayed-fetch.ts';
@@ -34,12 +34,16 @@ class TargetWatcher implements PartitionWatcher {
   isWoken = false;
   readonly #fetch: FetchWait;
 
-  constructor(partition: Partition, target: FetchTarget, bytes: number, fetch: FetchWait) {
+  constructor(
+    { partition, target, bytes }: { partition: Partition; target: FetchTarget; bytes: number },
+    isolation: Isolation,
+    fetch: FetchWait,
+  ) {
     this.partition = partition;
     this.target = target;
     this.bytes = bytes;
     this.#fetch = fetch;
-    partition.watch(this);
+    partition.watch(this, isolation);
   }
 
   wake(): void {
@@ -69,7 +73,8 @@ class FetchWait implements WaitingFetch {
     options.targets.forEach((target, index) => {
       const { partition } = target;
       if (partition === undefined) return;
-      this.#watchers.push(new TargetWatcher(partition, target, options.sizes[index]!, this));
+      const bytes = options.sizes[index]!;
+      this.#watchers.push(new TargetWatcher({ partition, target, bytes }, options.limits.isolation, this));
     });
     this.#deadline = services.deadlines.after(options.maxWaitMs, () => this.#end(true));
     this.#forgetConnection = context.onDisconnect(() => this.#end(false));

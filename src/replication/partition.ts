@@ -2,9 +2,11 @@
  * One partition as this broker holds it: who leads it, how far it is committed, and who waits for that. The log below it
  * knows records; the partition knows leadership, epochs and the high watermark. Answers are error codes, not exceptions.
  *
- * The high watermark is the smallest end offset of the in-sync replicas, and of a replica's log only that part counts
- * which its disk has made durable (all of it where the topic is `relaxed`).
+ * The high watermark is the smallest end offset of the in-sync replicas (leadership.ts), and of a replica's log only that
+ * part counts which its disk has made durable (all of it where the topic is `relaxed`). A follower learns it from the
+ * leader, and a new leader begins with what it knew as follower.
  */
+import { refusal } from '../log/append-result.ts';
 import {
   StorageError,
   type AppendResult,
@@ -15,17 +17,12 @@ import {
   type VerifiedProducer,
 } from '../log/log.ts';
 import { Errors, type ErrorCode } from '../protocol/errors.ts';
+import type { FollowerFetch, FollowerProgress } from './follower-progress.ts';
+import { Leadership } from './leadership.ts';
+import type { PartitionState } from './partition-state.ts';
 import { OffsetWaiters, type WaitOutcome } from './waiters.ts';
 
-/** What the cluster has decided about a partition. */
-export interface PartitionState {
-  readonly replicas: readonly number[];
-  readonly isr: readonly number[];
-  /** -1: none. */
-  readonly leader: number;
-  readonly leaderEpoch: number;
-  readonly partitionEpoch: number;
-}
+export type { PartitionState } from './partition-state.ts';
 
 export type Isolation = 'uncommitted' | 'committed' | 'log end';
 
@@ -47,8 +44,6 @@ export interface PartitionWatcher {
   wake(): void;
 }
 
-const NO_RECORD_ERRORS: AppendResult['recordErrors'] = [];
-
 export class Partition {
   readonly topic: string;
   readonly topicId: string;
@@ -57,14 +52,20 @@ export class Partition {
   /** Undefined while the partition's log directory is offline. */
   log: Log | undefined;
   state: PartitionState;
-  /** The topic's min.insync.replicas. */
-  minInsyncReplicas = 1;
+  /** While this broker leads, and has the log. */
+  leadership: Leadership | undefined;
+  /** Called when a follower has fetched. */
+  onFollowerProgress: (partition: Partition, follower: FollowerProgress) => void = () => {};
   /** The log end when this broker became leader: consumers are told nothing before the watermark has passed it. */
   leaderEpochStartOffset = 0;
+  readonly #monotonicMs: () => number;
+  #minInsyncReplicas: number;
   #isDeleted = false;
   #highWatermark = 0;
   readonly #committed = new OffsetWaiters();
   readonly #watchers = new Set<PartitionWatcher>();
+  /** Those who also want to know of what is not committed yet: followers. */
+  readonly #endWatchers = new Set<PartitionWatcher>();
   readonly #watermarkListeners = new Set<(highWatermark: number) => void>();
 
   constructor(options: {
@@ -74,6 +75,9 @@ export class Partition {
     readonly nodeId: number;
     readonly log: Log | undefined;
     readonly state: PartitionState;
+    readonly monotonicMs: () => number;
+    /** The topic's min.insync.replicas. */
+    readonly minInsyncReplicas: number;
     /** As checkpointed; the log's start where there is none. */
     readonly highWatermark?: number;
   }) {
@@ -81,6 +85,8 @@ export class Partition {
     this.topicId = options.topicId;
     this.partition = options.partition;
     this.nodeId = options.nodeId;
+    this.#monotonicMs = options.monotonicMs;
+    this.#minInsyncReplicas = options.minInsyncReplicas;
     this.state = { ...options.state, leader: -1 };
     this.log = options.log;
     const { log } = this;
@@ -101,6 +107,12 @@ export class Partition {
   }
   get isLeader(): boolean {
     return this.state.leader === this.nodeId && !this.#isDeleted;
+  }
+  /** Whether records come from `leaderEpoch`'s leader, another broker. */
+  isFollowing(leaderEpoch: number): boolean {
+    const { leader, leaderEpoch: epoch } = this.state;
+    const follows = leader >= 0 && leader !== this.nodeId && epoch === leaderEpoch;
+    return follows && !this.#isDeleted && this.log !== undefined;
   }
   get isDeleted(): boolean {
     return this.#isDeleted;
@@ -124,6 +136,12 @@ export class Partition {
     return this.#highWatermark >= this.leaderEpochStartOffset;
   }
 
+  /** The topic's, however many replicas there are. */
+  set minInsyncReplicas(count: number) {
+    this.#minInsyncReplicas = count;
+    this.#advance();
+  }
+
   /** Takes over a decision of the controller; an older one is ignored. */
   apply(state: PartitionState): void {
     const before = this.state;
@@ -132,18 +150,26 @@ export class Partition {
     const led = before.leader === this.nodeId;
     const leads = state.leader === this.nodeId;
     const isNewEpoch = state.leaderEpoch !== before.leaderEpoch || !led;
-    if (leads && isNewEpoch && this.log !== undefined) {
-      this.leaderEpochStartOffset = this.log.logEndOffset;
-      this.log.assignEpochStart(state.leaderEpoch, this.leaderEpochStartOffset);
-    }
+    if (!leads) this.leadership = undefined;
+    else if (!isNewEpoch) this.leadership?.apply(state, this.#monotonicMs());
+    else if (this.log !== undefined) this.#lead(this.log);
     if (led && (!leads || isNewEpoch)) this.#committed.lose();
     this.#advance();
     this.#wake();
   }
 
-  /** The topic is gone: whoever waits is told. */
+  #lead(log: Log): void {
+    const startOffset = log.logEndOffset;
+    const { state, nodeId } = this;
+    this.leaderEpochStartOffset = startOffset;
+    log.assignEpochStart(state.leaderEpoch, startOffset);
+    this.leadership = new Leadership(state, { nodeId, startOffset, nowMs: this.#monotonicMs() });
+  }
+
+  /** The topic is gone, or this replica of it: whoever waits is told. */
   delete(): void {
     this.#isDeleted = true;
+    this.leadership = undefined;
     this.#committed.lose();
     this.#wake();
   }
@@ -151,6 +177,7 @@ export class Partition {
   /** The log's directory failed: nothing here can be read or written until a restart. */
   fail(): void {
     this.log = undefined;
+    this.leadership = undefined;
     this.#committed.lose();
     this.#wake();
   }
@@ -204,6 +231,7 @@ export class Partition {
       verification: options.verification,
     });
     this.#advance();
+    if (this.#endWatchers.size > 0) wakeAll(this.#endWatchers);
     return result;
   }
 
@@ -252,11 +280,13 @@ export class Partition {
   }
 
   /** Wakes at everything a fetch may wait for: new committed data, another leader or epoch, deletion, a new start. */
-  watch(watcher: PartitionWatcher): void {
+  watch(watcher: PartitionWatcher, isolation: Isolation): void {
     this.#watchers.add(watcher);
+    if (isolation === 'log end') this.#endWatchers.add(watcher);
   }
   unwatch(watcher: PartitionWatcher): void {
     this.#watchers.delete(watcher);
+    this.#endWatchers.delete(watcher);
   }
   watcherCount(): number {
     return this.#watchers.size;
@@ -290,37 +320,94 @@ export class Partition {
     return { errorCode: Errors.NONE, lowWatermark: log.logStartOffset };
   }
 
+  // --- Towards followers
+
+  /** A follower has everything before `offset`. An error code when it is not for it to say so. */
+  noteFetch(fetch: FollowerFetch): ErrorCode {
+    const { leadership, log } = this;
+    if (leadership === undefined || log === undefined) return Errors.NOT_LEADER_OR_FOLLOWER;
+    if (leadership.follower(fetch.nodeId) === undefined) return Errors.NOT_LEADER_OR_FOLLOWER;
+    const follower = leadership.noteFetch(fetch, log.logEndOffset);
+    if (follower === undefined) return Errors.STALE_BROKER_EPOCH;
+    this.#advance();
+    this.onFollowerProgress(this, follower);
+    return Errors.NONE;
+  }
+
+  /** The maximal in-sync set may have become smaller. */
+  inSyncChanged(): void {
+    this.#advance();
+  }
+
+  // --- As a follower. The caller has checked that the records, or the offsets, are of the leader of this epoch.
+
+  /** Appends what the leader has. */
+  appendAsFollower(records: Buffer, nowMs: number): AppendResult {
+    const result = this.log!.appendAsFollower(records, nowMs);
+    if (result.errorCode === Errors.NONE && this.#endWatchers.size > 0) wakeAll(this.#endWatchers);
+    return result;
+  }
+
+  /** What the leader says is committed and is here; what it has deleted is deleted here. */
+  learn(leader: { readonly highWatermark: number; readonly logStartOffset: number }): void {
+    const log = this.log!;
+    const highWatermark = Math.min(leader.highWatermark, log.logEndOffset);
+    if (highWatermark > this.#highWatermark) this.#raise(log, highWatermark);
+    const startOffset = Math.min(leader.logStartOffset, this.#highWatermark);
+    if (startOffset > log.logStartOffset) log.deleteRecordsBefore(startOffset);
+  }
+
+  /** Cuts the log back to what it has in common with the leader's. Throws StorageError. */
+  truncateTo(offset: number): void {
+    this.log!.truncateTo(offset);
+    this.#keepWatermarkWithinLog();
+  }
+
+  /** The leader's log begins after the end of this one. Throws StorageError. */
+  truncateFullyAndStartAt(offset: number): void {
+    this.log!.truncateFullyAndStartAt(offset);
+    this.#keepWatermarkWithinLog();
+  }
+
+  /** Only an unclean election, or the loss of a disk, takes away what was committed. */
+  #keepWatermarkWithinLog(): void {
+    const log = this.log!;
+    this.#highWatermark = Math.min(Math.max(this.#highWatermark, log.logStartOffset), log.logEndOffset);
+    log.updateHighWatermark(this.#highWatermark);
+    this.#wake();
+  }
+
   #minInsync(): number {
-    return Math.min(this.minInsyncReplicas, this.state.replicas.length);
+    return Math.min(this.#minInsyncReplicas, this.state.replicas.length);
   }
 
   /** The watermark never goes back while this broker leads. */
   #advance(): void {
-    const { log } = this;
-    if (log === undefined || !this.isLeader) return;
-    // With more in-sync replicas than this one, what they have fetched bounds the watermark as well.
-    const committed = log.durableEndOffset;
-    if (committed <= this.#highWatermark) return;
-    this.#highWatermark = committed;
-    log.updateHighWatermark(committed);
-    this.#committed.reach(committed);
-    for (const listener of this.#watermarkListeners) listener(committed);
+    const { log, leadership } = this;
+    if (log === undefined || leadership === undefined) return;
+    const committed = Math.min(log.durableEndOffset, leadership.followersEnd);
+    if (committed <= this.#highWatermark || this.state.isr.length < this.#minInsync()) return;
+    this.#raise(log, committed);
+  }
+
+  #raise(log: Log, highWatermark: number): void {
+    this.#highWatermark = highWatermark;
+    log.updateHighWatermark(highWatermark);
+    this.#committed.reach(highWatermark);
+    for (const listener of this.#watermarkListeners) listener(highWatermark);
     this.#wake();
   }
 
   #wake(): void {
-    for (const watcher of this.#watchers) watcher.wake();
+    wakeAll(this.#watchers);
   }
 
   #refusal(errorCode: ErrorCode): AppendResult {
-    return {
-      errorCode,
-      recordErrors: NO_RECORD_ERRORS,
-      baseOffset: -1,
-      lastOffset: -1,
-      logAppendTimeMs: -1,
-      logStartOffset: -1,
-      duplicate: false,
-    };
+    const { errorMessage: _, ...refused } = refusal({ errorCode, errorMessage: '', logStartOffset: -1 });
+    return refused;
   }
+}
+
+function wakeAll(watchers: ReadonlySet<PartitionWatcher>): void {
+  for (const watcher of watchers) watcher.wake();
 }

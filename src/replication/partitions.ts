@@ -182,9 +182,10 @@ export class Partitions {
       nodeId: this.#nodeId,
       log: this.#openLog(topic, state.partition, settings),
       state,
+      monotonicMs: () => this.#ports.clock.monotonicMs(),
+      minInsyncReplicas: settings.minInsyncReplicas,
       ...this.#watermarkOf(topic.name, state.partition),
     });
-    held.minInsyncReplicas = settings.minInsyncReplicas;
     put(this.#byName, topic.name, held);
     put(this.#byId, topic.id, held);
     this.#tell(held, false, -1);
