@@ -60,7 +60,8 @@ export class Partition {
   leaderEpochStartOffset = 0;
   readonly #monotonicMs: () => number;
   #minInsyncReplicas: number;
-  #isDeleted = false;
+  /** What those who still ask are told once it is no longer here. */
+  #gone: ErrorCode | undefined;
   #highWatermark = 0;
   readonly #committed = new OffsetWaiters();
   readonly #watchers = new Set<PartitionWatcher>();
@@ -106,16 +107,16 @@ export class Partition {
     return this.state.leaderEpoch;
   }
   get isLeader(): boolean {
-    return this.state.leader === this.nodeId && !this.#isDeleted;
+    return this.state.leader === this.nodeId && this.#gone === undefined;
   }
   /** Whether records come from `leaderEpoch`'s leader, another broker. */
   isFollowing(leaderEpoch: number): boolean {
     const { leader, leaderEpoch: epoch } = this.state;
     const follows = leader >= 0 && leader !== this.nodeId && epoch === leaderEpoch;
-    return follows && !this.#isDeleted && this.log !== undefined;
+    return follows && this.#gone === undefined && this.log !== undefined;
   }
   get isDeleted(): boolean {
-    return this.#isDeleted;
+    return this.#gone !== undefined;
   }
   get highWatermark(): number {
     return this.#highWatermark;
@@ -167,8 +168,8 @@ export class Partition {
   }
 
   /** The topic is gone, or this replica of it: whoever waits is told. */
-  delete(): void {
-    this.#isDeleted = true;
+  delete(errorCode: ErrorCode = Errors.UNKNOWN_TOPIC_OR_PARTITION): void {
+    this.#gone = errorCode;
     this.leadership = undefined;
     this.#committed.lose();
     this.#wake();
@@ -197,7 +198,7 @@ export class Partition {
     currentLeaderEpoch: number,
     options: { readonly leaderOnly: boolean } = { leaderOnly: true },
   ): ErrorCode {
-    if (this.#isDeleted) return Errors.UNKNOWN_TOPIC_OR_PARTITION;
+    if (this.#gone !== undefined) return this.#gone;
     if (currentLeaderEpoch >= 0) {
       if (currentLeaderEpoch < this.state.leaderEpoch) return Errors.FENCED_LEADER_EPOCH;
       if (currentLeaderEpoch > this.state.leaderEpoch) return Errors.UNKNOWN_LEADER_EPOCH;

@@ -8,6 +8,7 @@ import type { Log } from '../log/log.ts';
 import type { LogDirectories } from '../log/log-directories.ts';
 import type { ClusterImage, ImageChange, PartitionImage, TopicImage } from '../metadata/image.ts';
 import type { TopicSettings } from '../metadata/configs/topic-settings.ts';
+import { Errors, type ErrorCode } from '../protocol/errors.ts';
 import { Partition } from './partition.ts';
 
 /**
@@ -19,7 +20,15 @@ export interface LeadershipListener {
   onResigned(partition: Partition): void;
 }
 
+/** Called for each replica here: when it comes, when the cluster changes it, and when it is no longer to be had. */
+export interface ReplicaListener {
+  onReplica(partition: Partition): void;
+  onReplicaGone(partition: Partition): void;
+}
+
 export class Partitions {
+  /** Called when a follower of a partition that is led here has fetched. */
+  onFollowerProgress: Partition['onFollowerProgress'] = () => {};
   readonly #nodeId: number;
   readonly #image: ClusterImage;
   readonly #logDirectories: LogDirectories;
@@ -29,6 +38,7 @@ export class Partitions {
   readonly #byName = new Map<string, (Partition | undefined)[]>();
   readonly #byId = new Map<string, (Partition | undefined)[]>();
   readonly #listeners: LeadershipListener[] = [];
+  readonly #replicaListeners: ReplicaListener[] = [];
   #checkpointTimer: Timer | undefined;
   #isStopped = false;
   #isStarting = true;
@@ -90,6 +100,12 @@ export class Partitions {
     for (const partition of this.all()) if (isServed(partition)) listener.onElected(partition);
   }
 
+  /** Also tells the listener at once of all that are here. */
+  onReplicas(listener: ReplicaListener): void {
+    this.#replicaListeners.push(listener);
+    for (const partition of this.all()) listener.onReplica(partition);
+  }
+
   async checkpoint(): Promise<void> {
     const watermarks = new Map<string, number>();
     for (const partition of this.all()) {
@@ -120,7 +136,8 @@ export class Partitions {
       if (topicImage === undefined || state === undefined) continue;
       const held = this.get(topic, partition);
       if (held === undefined) this.#createPartition(topicImage, state);
-      else this.#apply(held, state);
+      else if (state.replicas.includes(this.#nodeId)) this.#apply(held, state);
+      else this.#remove(held, Errors.NOT_LEADER_OR_FOLLOWER);
     }
     this.#configure(change);
   }
@@ -132,6 +149,7 @@ export class Partitions {
       const led = isServed(partition);
       partition.fail();
       if (led) for (const listener of this.#listeners) listener.onResigned(partition);
+      for (const listener of this.#replicaListeners) listener.onReplicaGone(partition);
     }
   }
 
@@ -166,6 +184,7 @@ export class Partitions {
     if (leads && (!led || partition.leaderEpoch !== epoch)) {
       for (const listener of this.#listeners) listener.onElected(partition);
     }
+    for (const listener of this.#replicaListeners) listener.onReplica(partition);
   }
 
   #create(topic: TopicImage): void {
@@ -186,6 +205,7 @@ export class Partitions {
       minInsyncReplicas: settings.minInsyncReplicas,
       ...this.#watermarkOf(topic.name, state.partition),
     });
+    held.onFollowerProgress = (partition, follower) => this.onFollowerProgress(partition, follower);
     put(this.#byName, topic.name, held);
     put(this.#byId, topic.id, held);
     this.#tell(held, false, -1);
@@ -223,19 +243,31 @@ export class Partitions {
 
   #delete(topic: TopicImage): void {
     for (const partition of this.#byId.get(topic.id) ?? []) {
-      if (partition === undefined) continue;
-      const led = isServed(partition);
-      partition.delete();
-      if (led) for (const listener of this.#listeners) listener.onResigned(partition);
-      try {
-        this.#logDirectories.remove({ topic: topic.name, partition: partition.partition });
-      } catch (error) {
-        this.#ports.logger.error({ error, topic: topic.name }, 'the log of a deleted topic is still there');
-      }
+      if (partition !== undefined) this.#remove(partition, Errors.UNKNOWN_TOPIC_OR_PARTITION);
     }
     this.#byId.delete(topic.id);
-    if (this.#byName.get(topic.name)?.find((held) => held !== undefined)?.topicId === topic.id) {
+    // A topic of that name may have been made again in the same revision.
+    if (this.#byName.get(topic.name)?.every((held) => held === undefined) === true) {
       this.#byName.delete(topic.name);
+    }
+  }
+
+  /** The topic is gone, or its replicas are elsewhere now. */
+  #remove(partition: Partition, errorCode: ErrorCode): void {
+    const { topic, topicId, partition: index } = partition;
+    const led = isServed(partition);
+    partition.delete(errorCode);
+    if (led) for (const listener of this.#listeners) listener.onResigned(partition);
+    for (const listener of this.#replicaListeners) listener.onReplicaGone(partition);
+    take(this.#byId.get(topicId), partition);
+    take(this.#byName.get(topic), partition);
+    try {
+      this.#logDirectories.remove({ topic, partition: index });
+    } catch (error) {
+      this.#ports.logger.error(
+        { error, topic, partition: index },
+        'a log that is not ours any more is still there',
+      );
     }
   }
 
@@ -260,4 +292,8 @@ function put(map: Map<string, (Partition | undefined)[]>, key: string, partition
   let list = map.get(key);
   if (list === undefined) map.set(key, (list = []));
   list[partition.partition] = partition;
+}
+
+function take(list: (Partition | undefined)[] | undefined, partition: Partition): void {
+  if (list?.[partition.partition] === partition) list[partition.partition] = undefined;
 }
