@@ -226,7 +226,12 @@ function readTarget(
   if (diverging === 'out of range') return failed(Errors.OFFSET_OUT_OF_RANGE);
   const before = empty(partition, limits.isolation);
   if (diverging !== undefined) return { ...before, divergingEpoch: diverging };
-  if (isOutOfRange(wanted.fetchOffset, partition)) return failed(Errors.OFFSET_OUT_OF_RANGE);
+  if (isOutOfRange(wanted.fetchOffset, partition)) {
+    // A follower begins anew from where the log does.
+    return limits.isolation === 'log end'
+      ? { ...before, errorCode: Errors.OFFSET_OUT_OF_RANGE }
+      : failed(Errors.OFFSET_OUT_OF_RANGE);
+  }
   const upTo = partition.endOffset(limits.isolation);
   if (wanted.fetchOffset >= upTo || (limits.maxBytes <= 0 && !limits.minOneMessage)) return before;
   const finish = (read: LogRead): PartitionRead => {
@@ -259,12 +264,12 @@ function readFailure(error: unknown): PartitionRead {
   throw error;
 }
 
-function isOutOfRange(offset: number, partition: Partition): boolean {
+export function isOutOfRange(offset: number, partition: Partition): boolean {
   return offset < partition.logStartOffset || offset > partition.logEndOffset;
 }
 
 /** Where the client's log and ours part, when the epoch it fetched last says that they do (KIP-595). */
-function divergence(
+export function divergence(
   wanted: FetchPartition,
   partition: Partition,
 ): { epoch: number; endOffset: number } | 'out of range' | undefined {
@@ -273,6 +278,15 @@ function divergence(
   if (epoch < 0 || endOffset < 0) return 'out of range';
   if (epoch < wanted.lastFetchedEpoch || endOffset < wanted.fetchOffset) return { epoch, endOffset };
   return undefined;
+}
+
+/**
+ * A follower learns of each rise of the watermark at once (KIP-1166), or what it serves to consumers, and what it knows
+ * when it is elected, would be old.
+ */
+export function isWatermarkNews({ wanted, partition }: FetchTarget, isolation: Isolation): boolean {
+  if (isolation !== 'log end' || partition === undefined) return false;
+  return partition.highWatermark > wanted.toldHighWatermark;
 }
 
 /** What is said of a partition when nothing of it is sent. */

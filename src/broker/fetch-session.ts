@@ -26,7 +26,7 @@ export interface FetchPartition {
   fetchOffset: number;
   lastFetchedEpoch: number;
   maxBytes: number;
-  /** What the session's client was told last; -1: nothing, so tell it. */
+  /** What the session's client was told last, or a follower says that it knows; -1: nothing, so tell it. */
   toldHighWatermark: number;
   toldLogStartOffset: number;
 }
@@ -193,6 +193,8 @@ function update(session: FetchSession, request: FetchSessionRequest): void {
     known.fetchOffset = wanted.fetchOffset;
     known.lastFetchedEpoch = wanted.lastFetchedEpoch;
     known.maxBytes = wanted.maxBytes;
+    // A follower says itself what it knows.
+    if (wanted.toldHighWatermark >= 0) known.toldHighWatermark = wanted.toldHighWatermark;
   }
   for (const forgotten of request.forgotten) session.partitions.delete(keyOf(forgotten));
 }

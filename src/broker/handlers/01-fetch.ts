@@ -1,12 +1,15 @@
 /** Fetch: reads record batches for consumers, with sessions (KIP-227), long polls and both isolation levels (KIP-98). */
 import { FetchRequest, FetchResponse } from '../../protocol/messages/01-fetch.ts';
 import { Errors } from '../../protocol/errors.ts';
+import { INT64_MAX } from '../../protocol/wire.ts';
 import type { Write } from '../../protocol/schema.ts';
+import type { Isolation } from '../../replication/partition.ts';
 import type { RequestContext } from '../context.ts';
 import { readWhenRoom, readWithin, type BudgetedRead } from '../fetch-memory.ts';
 import {
   findTargets,
   giveBack,
+  isWatermarkNews,
   readTargets,
   type FetchLimits,
   type FetchTarget,
@@ -22,6 +25,7 @@ import {
 import { waitForData } from '../fetch-wait.ts';
 import { handler, type Reply } from '../handler.ts';
 import { LeaderEndpoints } from '../leader-endpoints.ts';
+import { fetchingReplica, mayFetchAs, noteProgress, type FetchingReplica } from '../replica-fetch.ts';
 import type { Services } from '../services.ts';
 
 type Response = Write<typeof FetchResponse>;
@@ -52,25 +56,36 @@ export const fetch = handler(FetchRequest, FetchResponse, (request, context, ser
   if (session.kind === 'refused') {
     return { throttleTimeMs: 0, errorCode: session.errorCode, sessionId: NO_SESSION, responses: [] };
   }
-  if (isFollower(request)) return refuseFollower(session, context, services);
-  return serve(request, session, context, services);
+  const replica = fetchingReplica(request);
+  if (replica !== undefined && !mayFetchAs(replica, context)) {
+    return refuseReplica(session, context, services);
+  }
+  return serve({ request, session, replica }, context, services);
 });
 
+interface FetchWork {
+  readonly request: FetchRequest;
+  readonly session: Exclude<FetchContext, { kind: 'refused' }>;
+  /** Undefined: a consumer asks. */
+  readonly replica: FetchingReplica | undefined;
+}
+
 function serve(
-  request: FetchRequest,
-  session: Exclude<FetchContext, { kind: 'refused' }>,
+  { request, session, replica }: FetchWork,
   context: RequestContext,
   services: Services,
 ): Reply<Response> {
   const usesTopicIds = context.apiVersion >= TOPIC_ID_VERSION_MIN;
-  const targets = findTargets(session.partitions, usesTopicIds, context, services);
-  const maxBytes = Math.max(0, Math.min(request.maxBytes, services.settings().fetch.maxBytes));
+  const found = findTargets(session.partitions, usesTopicIds, context, services);
+  const targets = replica === undefined ? found : noteProgress(found, replica, services);
+  const bytesMax = replica === undefined ? services.settings().fetch.maxBytes : Infinity;
+  const maxBytes = Math.max(0, Math.min(request.maxBytes, bytesMax));
   const minBytes = Math.min(request.minBytes, maxBytes);
   const wantedBytes = Math.min(maxBytes, sumOf(targets));
   // Batches are whole, so there must be room for more than is asked for at least.
-  const isCut = wantedBytes > ANSWER_BYTES_MAX && minBytes < ANSWER_BYTES_MAX / 2;
+  const isCut = replica === undefined && wantedBytes > ANSWER_BYTES_MAX && minBytes < ANSWER_BYTES_MAX / 2;
   const limits: FetchLimits = {
-    isolation: request.isolationLevel === READ_COMMITTED ? 'committed' : 'uncommitted',
+    isolation: isolationOf(request, replica),
     maxBytes: isCut ? ANSWER_BYTES_MAX : maxBytes,
     slackBytes: isCut ? ANSWER_BYTES_MAX / 8 : 0,
     leaderOnly: true,
@@ -88,7 +103,8 @@ function serve(
   const look = ({ reads, maxBytes: allowed }: BudgetedRead): Response | { readonly sizes: number[] } => {
     // With less memory than it wants, it gets what there is: waiting would not bring more.
     const enough = allowed < minBytes ? Math.min(minBytes, 1, allowed) : minBytes;
-    if (mustAnswer(targets, reads, enough, maxWaitMs)) return respond(reads);
+    const { isolation } = limits;
+    if (mustAnswer(targets, reads, { isolation, minBytes: enough, maxWaitMs })) return respond(reads);
     giveBack(services, reads);
     return { sizes: reads.map(({ sizeBytes }) => sizeBytes) };
   };
@@ -114,6 +130,11 @@ function serve(
   return waitThenAnswer();
 }
 
+function isolationOf(request: FetchRequest, replica: FetchingReplica | undefined): Isolation {
+  if (replica !== undefined) return 'log end';
+  return request.isolationLevel === READ_COMMITTED ? 'committed' : 'uncommitted';
+}
+
 /** What all partitions together may give. */
 function sumOf(targets: readonly FetchTarget[]): number {
   let bytes = 0;
@@ -124,8 +145,7 @@ function sumOf(targets: readonly FetchTarget[]): number {
 function mustAnswer(
   targets: readonly FetchTarget[],
   reads: readonly PartitionRead[],
-  minBytes: number,
-  maxWaitMs: number,
+  { isolation, minBytes, maxWaitMs }: { isolation: Isolation; minBytes: number; maxWaitMs: number },
 ): boolean {
   if (maxWaitMs <= 0 || targets.length === 0) return true;
   let bytes = 0;
@@ -135,6 +155,7 @@ function mustAnswer(
     bytes += read.sizeBytes;
     if (targets[index]!.partition === undefined) continue;
     if (read.errorCode !== Errors.NONE || read.divergingEpoch !== undefined) return true;
+    if (isWatermarkNews(targets[index]!, isolation)) return true;
     waitsFor += 1;
   }
   return bytes >= minBytes || waitsFor === 0;
@@ -223,12 +244,8 @@ function partitionResponse(
   };
 }
 
-function isFollower(request: FetchRequest): boolean {
-  return request.replicaId >= 0 || request.replicaState.replicaId >= 0;
-}
-
 /** Replication has a principal of its own: whoever else claims to be a replica gets nothing (CVE-2018-1288). */
-function refuseFollower(
+function refuseReplica(
   session: Exclude<FetchContext, { kind: 'refused' }>,
   context: RequestContext,
   services: Services,
@@ -254,7 +271,7 @@ function wantedPartitions(request: FetchRequest): FetchPartition[] {
         fetchOffset: one.fetchOffset,
         lastFetchedEpoch: one.lastFetchedEpoch,
         maxBytes: one.partitionMaxBytes,
-        toldHighWatermark: -1,
+        toldHighWatermark: one.highWatermark === INT64_MAX ? -1 : one.highWatermark,
         toldLogStartOffset: -1,
       });
     }

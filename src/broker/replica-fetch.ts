@@ -1,0 +1,58 @@
+/**
+ * Fetch requests of replicas that follow partitions led here. They read up to the log's end, and what they ask for tells
+ * how far they have come, on which the high watermark rests. So nobody but a broker of the cluster may send one, for itself
+ * alone (CVE-2018-1288), and only for the epoch that leads.
+ */
+import type { FetchRequest } from '../protocol/messages/01-fetch.ts';
+import { Errors, type ErrorCode } from '../protocol/errors.ts';
+import { isBroker, type RequestContext } from './context.ts';
+import { divergence, isOutOfRange, type FetchTarget } from './fetch-read.ts';
+import type { Services } from './services.ts';
+
+/** The broker that a request says it is from. */
+export interface FetchingReplica {
+  readonly nodeId: number;
+  readonly brokerEpoch: number;
+}
+
+const NO_REPLICA = -1;
+
+/** Undefined: a consumer asks. */
+export function fetchingReplica(request: FetchRequest): FetchingReplica | undefined {
+  const { replicaId, replicaEpoch } = request.replicaState;
+  const nodeId = Math.max(replicaId, request.replicaId);
+  return nodeId <= NO_REPLICA ? undefined : { nodeId, brokerEpoch: replicaEpoch };
+}
+
+export function mayFetchAs(replica: FetchingReplica, context: RequestContext): boolean {
+  return isBroker(context) && context.principal.name === String(replica.nodeId);
+}
+
+/** Notes how far the replica has come. In the result, what it may not ask for has an error instead of a partition. */
+export function noteProgress(
+  targets: readonly FetchTarget[],
+  replica: FetchingReplica,
+  services: Services,
+): FetchTarget[] {
+  const nowMs = services.ports.clock.monotonicMs();
+  const isFormerLife = replica.brokerEpoch < (services.image.brokers.get(replica.nodeId)?.epoch ?? -1);
+  return targets.map((target) => {
+    if (target.partition === undefined) return target;
+    const errorCode = isFormerLife ? Errors.STALE_BROKER_EPOCH : note(target, replica, nowMs);
+    return errorCode === Errors.NONE ? target : { ...target, partition: undefined, errorCode };
+  });
+}
+
+function note({ wanted, partition }: FetchTarget, replica: FetchingReplica, nowMs: number): ErrorCode {
+  // A replica always knows whom it follows: without an epoch its offset would count for any leader.
+  if (wanted.currentLeaderEpoch < 0) return Errors.FENCED_LEADER_EPOCH;
+  const errorCode = partition!.check(wanted.currentLeaderEpoch);
+  if (errorCode !== Errors.NONE) return errorCode;
+  const { fetchOffset, lastFetchedEpoch } = wanted;
+  // Until the logs agree, the offset is not of our log.
+  if (isOutOfRange(fetchOffset, partition!) || divergence(wanted, partition!) !== undefined)
+    return Errors.NONE;
+  // Without any epoch the replica's log is empty: so it agrees with ours only at the very start.
+  if (lastFetchedEpoch < 0 && fetchOffset > partition!.logStartOffset) return Errors.NONE;
+  return partition!.noteFetch({ ...replica, offset: fetchOffset, nowMs });
+}
