@@ -21,6 +21,8 @@ import { codec } from '../src/protocol/compile.ts';
 import type { AnyType } from '../src/protocol/schema.ts';
 import { Reader, Writer } from '../src/protocol/wire.ts';
 import { simulatedPorts, type SimulatedPorts } from '../src/runtime/simulated-ports.ts';
+import { Forwarding } from '../src/broker/forwarding.ts';
+import { PeerUnavailable, type Peers } from '../src/rpc/peers.ts';
 import { TransactionCoordinator } from '../src/transactions/transaction-coordinator.ts';
 import { Operations, Resources } from '../src/security/authorizer.ts';
 
@@ -95,6 +97,11 @@ export async function brokerBench(options: BrokerBenchOptions = {}): Promise<Bro
     },
   };
   const producerIds = new ProducerIds(() => controller.allocateProducerIds());
+  const peers: Peers = {
+    request: (id) => Promise.reject(new PeerUnavailable(id, 'it stands alone', { wasSent: false })),
+  };
+  const timeoutMsMax = () => settings().network.requestTimeoutMs;
+  const forwarding = new Forwarding({ image, controller, peers, ports, nodeId, handlers: [], timeoutMsMax });
   const services = {
     ports,
     nodeId,
@@ -103,6 +110,8 @@ export async function brokerBench(options: BrokerBenchOptions = {}): Promise<Bro
     image,
     controller,
     topicCreation,
+    peers,
+    forwarding,
     producerIds,
     logLevels: levels,
     // It leads nothing: requests for a transactional id find no coordinator here.
@@ -160,6 +169,7 @@ async function call(
     clientHost: '127.0.0.1',
     clientSoftware: UNKNOWN_SOFTWARE,
     connectionId: 'bench',
+    forwardedBy: undefined,
     onSent: undefined,
     connection: {
       listener: LISTENER,

@@ -1,6 +1,7 @@
 /** What AlterConfigs and IncrementalAlterConfigs have in common: each resource stands for itself, and occurs once. */
 import type { AlterConfigs } from '../metadata/controller/configs.ts';
 import { refusal, type Outcome } from '../metadata/outcome.ts';
+import { apiOf } from '../protocol/apis.ts';
 import { Errors, KafkaError } from '../protocol/errors.ts';
 import {
   configAuthorizationProblem,
@@ -32,14 +33,14 @@ export async function alterResources<R extends Requested>(
   request: { readonly resources: readonly R[]; readonly validateOnly: boolean },
   options: Options<R>,
 ): Promise<AlterAnswer> {
-  const { resources, validateOnly } = request;
+  const { resources } = request;
   const repeated = repeatedResources(resources);
   const prepared = resources.map((resource) => {
     if (!repeated.has(resource)) return prepareOne(resource, options);
     return refusal(Errors.INVALID_REQUEST, 'Each resource must appear at most once.');
   });
   const forController = prepared.filter((one): one is AlterConfigs => !('errorCode' in one));
-  const results = await options.services.controller.alterConfigs(forController, { validateOnly });
+  const results = await decide(forController, request, options, (index) => !('errorCode' in prepared[index]));
   let next = 0;
   const responses = prepared.map((one, n) => {
     const { resourceType, resourceName } = resources[n];
@@ -47,6 +48,27 @@ export async function alterResources<R extends Requested>(
     return { errorCode, errorMessage, resourceType, resourceName };
   });
   return { throttleTimeMs: 0, responses };
+}
+
+/** What the controller says to those that are for it; `isForController` tells which of the request's they are. */
+async function decide<R extends Requested>(
+  resources: readonly AlterConfigs[],
+  request: { readonly resources: readonly R[]; readonly validateOnly: boolean },
+  { context, services }: Options<R>,
+  isForController: (index: number) => boolean,
+): Promise<readonly Outcome[]> {
+  if (resources.length === 0) return [];
+  const { validateOnly } = request;
+  const forwarded = {
+    api: apiOf(context.apiKey)!,
+    apiVersion: context.apiVersion,
+    body: { ...request, resources: request.resources.filter((_, index) => isForController(index)) },
+    origin: context,
+  };
+  const answer = await services.forwarding.run(forwarded, async () => ({
+    responses: await services.controller.alterConfigs(resources, { validateOnly }),
+  }));
+  return (answer as { readonly responses: readonly Outcome[] }).responses;
 }
 
 function prepareOne<R extends Requested>(resource: R, options: Options<R>): AlterConfigs | Outcome {
@@ -58,7 +80,8 @@ function prepareOne<R extends Requested>(resource: R, options: Options<R>): Alte
     const denied = configAuthorizationProblem(services, context, 'ALTER_CONFIGS', { type, name });
     if (denied !== undefined) return denied;
   }
-  if (type === 'BROKER' && name !== '') {
+  // Whoever passed it on has seen that it is its own.
+  if (type === 'BROKER' && name !== '' && context.forwardedBy === undefined) {
     try {
       requireThisBroker(name, services.nodeId);
     } catch (error) {

@@ -28,11 +28,13 @@ import { Server, type ServerLimits } from '../rpc/server.ts';
 import { allowAll, type Authorizer } from '../security/authorizer.ts';
 import { TransactionCoordinator } from '../transactions/transaction-coordinator.ts';
 import { advertisedRanges, rangesForBrokers } from './api-versions.ts';
+import { ClusterDecisions } from './cluster-decisions.ts';
 import type { ConnectionState } from './context.ts';
 import { coordinate } from './coordinators.ts';
 import { CurrentSettings, readSettings } from './current-settings.ts';
 import { DelayedFetches } from './delayed-fetch.ts';
 import { Dispatcher } from './dispatch.ts';
+import { Forwarding } from './forwarding.ts';
 import { FetchSessions } from './fetch-session.ts';
 import { HANDLERS } from './handlers.ts';
 import { advertised, checkListeners, listen, serverLimits, type ListenerAddress } from './listening.ts';
@@ -164,7 +166,29 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
       image.topics.get(OFFSETS_TOPIC)?.partitions.length ?? current.value.offsets.topic.numPartitions,
   });
   undo.push(() => groups.shutdown());
-  const producerIds = new ProducerIds(() => controller.allocateProducerIds());
+  const listener = settings.listeners.interBrokerListenerName;
+  const peers = new BrokerPeers({ ports, image, nodeId, listener });
+  undo.push(() => peers.close());
+  const timeoutMs = (): number => current.value.network.requestTimeoutMs;
+  const forwarding = new Forwarding({
+    image,
+    controller,
+    peers,
+    ports,
+    nodeId,
+    handlers: HANDLERS,
+    timeoutMsMax: timeoutMs,
+  });
+  const decisions = new ClusterDecisions({
+    nodeId,
+    image,
+    controller,
+    peers,
+    forwarding,
+    listener,
+    timeoutMs,
+  });
+  const producerIds = new ProducerIds(() => decisions.allocateProducerIds());
   const markers = new LocalMarkers({ image, partitions, groups, clock });
   const transactions = new TransactionCoordinator({
     ports,
@@ -177,9 +201,6 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     markers,
   });
   undo.push(() => transactions.shutdown());
-  const listener = settings.listeners.interBrokerListenerName;
-  const peers = new BrokerPeers({ ports, image, nodeId, listener });
-  undo.push(() => peers.close());
   const apis = HANDLERS.map(({ api }) => api);
   const services: Services = {
     ports,
@@ -189,12 +210,13 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     image,
     controller,
     topicCreation: new TopicCreation({
-      controller,
+      controller: decisions,
       image,
       settings: () => current.value,
       brokerConfigs: configSources,
       logger,
     }),
+    forwarding,
     producerIds,
     logLevels: options.logLevels ?? logLevels('INFO', () => {}),
     groups,

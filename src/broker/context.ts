@@ -51,6 +51,8 @@ export interface RequestContext {
   readonly connectionId: string;
   /** For the handlers that change it. */
   readonly connection: ConnectionState;
+  /** The broker that passed the request on; undefined: it came from whoever asks. */
+  readonly forwardedBy: number | undefined;
   /** Set by a handler whose answer holds something that is used again once the answer has left. */
   onSent: (() => void) | undefined;
   /** Calls back when the connection has gone, at once if it has; returns a way to forget about it. */

@@ -56,9 +56,15 @@ export class Dispatcher implements RequestSink<ConnectionState> {
     }
     const { clientId, body } = decodeRequest(api, apiVersion, frame);
     const context = requestContext(prefix, clientId, peer);
+    const services = this.#services;
     let reply: unknown;
     try {
-      reply = handler.handle(body, context, this.#services);
+      reply =
+        handler.forwarding === 'whole'
+          ? services.forwarding.run({ api, apiVersion, body, origin: context }, () =>
+              handler.handle(body, context, services),
+            )
+          : handler.handle(body, context, services);
     } catch (error) {
       return this.#failed(api, context, body, error);
     }
@@ -118,6 +124,7 @@ function requestContext(
     clientSoftware: state.clientSoftware,
     connectionId: peer.id,
     connection: state,
+    forwardedBy: undefined,
     onSent: undefined,
     onDisconnect: (callback) => peer.onGone(callback),
   };

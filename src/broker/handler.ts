@@ -13,6 +13,11 @@ export type Reply<W> = W | NoResponse | Promise<W | NoResponse>;
 
 export interface Handler {
   readonly api: Api;
+  /**
+   * What the controller decides, wherever the request arrives: all of it, or a part that the handler passes on by itself.
+   * Undefined: it is handled here.
+   */
+  readonly forwarding?: 'whole' | 'part';
   handle(request: unknown, context: RequestContext, services: Services): Reply<unknown>;
 }
 

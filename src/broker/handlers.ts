@@ -39,13 +39,19 @@ import { listPartitionReassignments } from './handlers/46-list-partition-reassig
 import { offsetDelete } from './handlers/47-offset-delete.ts';
 import { describeQuorum } from './handlers/55-describe-quorum.ts';
 import { updateFeatures } from './handlers/57-update-features.ts';
+import { envelope } from './handlers/58-envelope.ts';
 import { describeCluster } from './handlers/60-describe-cluster.ts';
 import { describeProducers } from './handlers/61-describe-producers.ts';
 import { unregisterBroker } from './handlers/64-unregister-broker.ts';
 import { describeTransactions } from './handlers/65-describe-transactions.ts';
 import { listTransactions } from './handlers/66-list-transactions.ts';
+import { allocateProducerIds } from './handlers/67-allocate-producer-ids.ts';
 import { listConfigResources } from './handlers/74-list-config-resources.ts';
 import { describeTopicPartitions } from './handlers/75-describe-topic-partitions.ts';
+
+/** The controller decides, wherever the request arrives: on all of it, or on what the handler passes on. */
+const whole = (one: Handler): Handler => ({ ...one, forwarding: 'whole' });
+const part = (one: Handler): Handler => ({ ...one, forwarding: 'part' });
 
 export const HANDLERS: readonly Handler[] = [
   produce,
@@ -63,8 +69,8 @@ export const HANDLERS: readonly Handler[] = [
   listGroups,
   saslHandshake,
   apiVersions,
-  createTopics,
-  deleteTopics,
+  whole(createTopics),
+  whole(deleteTopics),
   deleteRecords,
   initProducerId,
   offsetForLeaderEpoch,
@@ -74,24 +80,26 @@ export const HANDLERS: readonly Handler[] = [
   writeTxnMarkers,
   txnOffsetCommit,
   describeConfigs,
-  alterConfigs,
+  part(alterConfigs),
   alterReplicaLogDirs,
   describeLogDirs,
   saslAuthenticate,
-  createPartitions,
+  whole(createPartitions),
   deleteGroups,
-  electLeaders,
-  incrementalAlterConfigs,
-  alterPartitionReassignments,
-  listPartitionReassignments,
+  whole(electLeaders),
+  part(incrementalAlterConfigs),
+  whole(alterPartitionReassignments),
+  whole(listPartitionReassignments),
   offsetDelete,
   describeQuorum,
-  updateFeatures,
+  whole(updateFeatures),
+  envelope,
   describeCluster,
   describeProducers,
-  unregisterBroker,
+  whole(unregisterBroker),
   describeTransactions,
   listTransactions,
+  allocateProducerIds,
   listConfigResources,
   describeTopicPartitions,
 ];

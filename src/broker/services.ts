@@ -18,6 +18,7 @@ import type { MarkerWriter } from '../transactions/marker-sender.ts';
 import type { ApiVersionRange } from './api-versions.ts';
 import type { DelayedFetches } from './delayed-fetch.ts';
 import type { FetchSessions } from './fetch-session.ts';
+import type { Forwarding } from './forwarding.ts';
 import type { LogLevels } from './log-levels.ts';
 import type { TopicCreation } from './topic-creation.ts';
 
@@ -31,6 +32,8 @@ export interface Services {
   readonly image: ClusterImage;
   readonly controller: Controller;
   readonly topicCreation: TopicCreation;
+  /** Takes what the controller decides to the controller. */
+  readonly forwarding: Forwarding;
   readonly producerIds: ProducerIds;
   readonly logLevels: LogLevels;
   readonly groups: GroupCoordinator;

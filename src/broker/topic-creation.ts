@@ -5,18 +5,18 @@
 import type { Logger } from '../base/ports.ts';
 import type { BrokerSettings } from '../metadata/configs/broker-settings.ts';
 import type { BrokerConfigSources } from '../metadata/configs/resolve.ts';
-import type { Controller } from '../metadata/controller.ts';
 import type { NewTopic } from '../metadata/controller/topics.ts';
 import type { ClusterImage } from '../metadata/image.ts';
 import { topicNameProblem } from '../metadata/topic-names.ts';
 import { Errors, KafkaError, type ErrorCode } from '../protocol/errors.ts';
+import type { ClusterDecisions } from './cluster-decisions.ts';
 import { internalTopic } from './internal-topics.ts';
 
 /** Topics that are being made on clients' behalf at the same time; for others the client has to ask again. */
 export const IN_FLIGHT_MAX = 1_000;
 
 export interface TopicCreationOptions {
-  readonly controller: Pick<Controller, 'createTopics'>;
+  readonly controller: Pick<ClusterDecisions, 'createTopics'>;
   readonly image: ClusterImage;
   readonly settings: () => BrokerSettings;
   readonly brokerConfigs: () => BrokerConfigSources;

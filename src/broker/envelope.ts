@@ -1,0 +1,69 @@
+/** What lies in the two opaque fields of an Envelope between brokers: who asked, and the controller's answer. */
+import { decodeRecord, encodeRecord } from '../metadata/records.ts';
+import { bytes, int64, message, string } from '../protocol/schema.ts';
+import type { ClientSoftware, Principal, RequestContext } from './context.ts';
+
+const LAYOUT = { versions: '0', flexible: '0+' } as const;
+
+const Asker = message('Asker', LAYOUT, {
+  principalType: string,
+  principalName: string,
+  listener: string,
+  softwareName: string,
+  softwareVersion: string,
+});
+
+const ControllerAnswer = message('ControllerAnswer', LAYOUT, {
+  /** Of the controller's image when it answered: whoever has it as well reads what was decided. */
+  revision: int64,
+  /** The response with its header. */
+  response: bytes,
+});
+
+/** For whom a request is made: it is judged as if it had come to the controller itself. */
+export type Origin = Pick<
+  RequestContext,
+  'clientId' | 'listener' | 'principal' | 'clientHost' | 'clientSoftware' | 'forwardedBy'
+>;
+
+export function encodeAsker({ principal, listener, clientSoftware }: Origin): Buffer {
+  return encodeRecord(Asker, {
+    principalType: principal.type,
+    principalName: principal.name,
+    listener,
+    softwareName: clientSoftware.name,
+    softwareVersion: clientSoftware.version,
+  });
+}
+
+/** Throws ProtocolError. */
+export function decodeAsker(value: Buffer): {
+  readonly principal: Principal;
+  readonly listener: string;
+  readonly clientSoftware: ClientSoftware;
+} {
+  const { principalType, principalName, listener, softwareName, softwareVersion } = decodeRecord(
+    Asker,
+    value,
+  );
+  return {
+    principal: { type: principalType, name: principalName },
+    listener,
+    clientSoftware: { name: softwareName, version: softwareVersion },
+  };
+}
+
+export function encodeControllerAnswer(answer: {
+  readonly revision: number;
+  readonly response: Buffer;
+}): Buffer {
+  return encodeRecord(ControllerAnswer, answer);
+}
+
+/** Throws ProtocolError. */
+export function decodeControllerAnswer(value: Buffer): {
+  readonly revision: number;
+  readonly response: Buffer;
+} {
+  return decodeRecord(ControllerAnswer, value);
+}
