@@ -294,7 +294,8 @@ export class Controller {
     for (const part of chunks(found, 1)) await this.run((image) => endEligibility(image, part));
   }
 
-  private async removeOrphans(): Promise<void> {
+  /** Keys of topics that are gone. */
+  async removeOrphans(): Promise<void> {
     while (await this.run((image) => deleteOrphans(image, OPERATIONS_PER_CHUNK)));
   }
 

@@ -33,6 +33,8 @@ export interface BrokerImage {
   readonly id: number;
   /** The create revision of the broker's live key; -1 while fenced. */
   readonly epoch: number;
+  /** Of the process that is alive; ZERO_UUID while fenced. */
+  readonly incarnationId: string;
   readonly rack: string | null;
   readonly endpoints: readonly Endpoint[];
   /** Registered, but not alive. */
@@ -118,6 +120,7 @@ interface Held {
 /** Revisions that a request may wait for at the same time. */
 export const WAITERS_MAX = 100_000;
 
+const NO_LIFE = { epoch: -1, incarnationId: ZERO_UUID, isStopping: false };
 const NO_CONFIGS: ReadonlyMap<string, string> = new Map();
 
 export class ClusterImage {
@@ -130,7 +133,7 @@ export class ClusterImage {
   private currentFeatures: Features = { metadataVersion: 0, finalized: new Map(), epoch: -1 };
   private readonly nodes = new Map<number, NodeRecord>();
   /** What the live keys say. */
-  private readonly lives = new Map<number, { readonly epoch: number; readonly isStopping: boolean }>();
+  private readonly lives = new Map<number, { readonly epoch: number } & BrokerRecord>();
   private readonly brokerMap = new Map<number, BrokerImage>();
   private readonly topicMap = new Map<string, MutableTopic>();
   private readonly topicsById = new Map<string, MutableTopic>();
@@ -304,8 +307,8 @@ export class ClusterImage {
       case 'broker':
         if (value === undefined) this.lives.delete(key.nodeId);
         else {
-          const { isStopping } = decodeRecord(BrokerRecord, value);
-          this.lives.set(key.nodeId, { epoch: event.createRevision, isStopping });
+          const life = decodeRecord(BrokerRecord, value);
+          this.lives.set(key.nodeId, { epoch: event.createRevision, ...life });
         }
         this.refreshBroker(key.nodeId, draft);
         return;
@@ -342,9 +345,8 @@ export class ClusterImage {
     }
     const { rack, endpoints, directories } = node;
     const life = this.lives.get(nodeId);
-    const { epoch, isStopping } = life ?? { epoch: -1, isStopping: false };
     const fenced = life === undefined;
-    this.brokerMap.set(nodeId, { id: nodeId, epoch, rack, endpoints, fenced, isStopping, directories });
+    this.brokerMap.set(nodeId, { id: nodeId, ...(life ?? NO_LIFE), rack, endpoints, fenced, directories });
   }
 
   private applyTopic(name: string, value: Buffer | undefined, draft: Draft): void {

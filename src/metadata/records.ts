@@ -50,6 +50,7 @@ export const BrokerRecord = message('BrokerRecord', LAYOUT, {
   /** The broker is about to stop: others are to lead what it leads (controlled shutdown). */
   isStopping: tagged(0, bool),
 });
+export type BrokerRecord = Read<typeof BrokerRecord>;
 
 /** A topic as it was created, with all its partitions, so that creating it is one put. See PartitionRecord. */
 export const TopicRecord = message('TopicRecord', LAYOUT, {

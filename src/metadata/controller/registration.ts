@@ -88,7 +88,17 @@ export function registerBroker(
 ): Decision<Outcome> {
   const { nodeId, incarnationId, rack, endpoints, directories } = registration;
   const live = brokerKey(nodeId);
-  if (image.keyRevisions(live).modRevision > 0) {
+  const standing = image.keyRevisions(live);
+  if (standing.modRevision > 0 && image.brokers.get(nodeId)?.incarnationId === incarnationId) {
+    // By an attempt of which nobody could tell whether it had succeeded.
+    const renewed = renewRegistration(
+      image,
+      { nodeId, incarnationId, epoch: standing.createRevision },
+      sessionId,
+    );
+    return { ...renewed, result: SUCCESS };
+  }
+  if (standing.modRevision > 0) {
     const message = `Another broker is registered with that broker id ${nodeId}.`;
     return answer(refusal(Errors.DUPLICATE_BROKER_REGISTRATION, message));
   }

@@ -1,0 +1,168 @@
+/**
+ * A broker's place in a cluster: its session with the metadata store and the registration that lives with it. When the
+ * session is lost (the store was out of reach for too long, or the process stood still) the others may have taken the broker
+ * for dead. It goes on serving what it leads, because epochs and in-sync sets, not time, keep it from doing harm; and it
+ * comes back by itself: with its old registration where that still stands, else with a new one, after it has left
+ * what the old one was in sync in.
+ */
+import type { Logger, MetadataStore, Session, Timers } from '../base/ports.ts';
+import { Errors, KafkaError } from '../protocol/errors.ts';
+import type { Controller } from './controller.ts';
+import type { Registration } from './controller/registration.ts';
+
+const RETRY_DELAY_MS = 500;
+/** How much longer than promised the store may keep a session whose process has gone (see the lease in etcd). */
+const SESSION_LATE_FACTOR = 2;
+
+export interface MembershipOptions {
+  readonly store: MetadataStore;
+  readonly controller: Pick<Controller, 'evict' | 'depart' | 'registerBroker' | 'renewRegistration'>;
+  readonly registration: () => Registration;
+  readonly sessionTtlMs: number;
+  /** Called with each new broker epoch, before anybody can count on the broker under it. */
+  readonly onRegistered: (epoch: number) => void;
+  /** Called when there is a session again. */
+  readonly onSession: () => void;
+  readonly ports: { readonly timers: Timers; readonly logger: Logger };
+}
+
+/** What is known of the broker's last life when it registers. */
+export interface LastLife {
+  /** Of a registration that is certainly over although it may still stand; -1: none is known. */
+  readonly epoch: number;
+  /** Whether records of this topic may be gone that others count on. */
+  readonly hasLost: (topic: string) => boolean;
+}
+
+export class Membership {
+  readonly #options: MembershipOptions;
+  #session: Session | undefined;
+  #epoch = -1;
+  #isStopping = false;
+  #isLeaving = false;
+  #rejoining: Promise<void> | undefined;
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+  }
+
+  /** Undefined while it is lost. */
+  get session(): Session | undefined {
+    return this.#session;
+  }
+  /** Of the last registration; -1 before the first. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /**
+   * Registers. Another registration under the same node id is waited for as long as one of a process that has died could
+   * stand; then rejects with DUPLICATE_BROKER_REGISTRATION.
+   */
+  async join(lastLife: LastLife): Promise<void> {
+    const { store, sessionTtlMs, ports } = this.#options;
+    const attempts = Math.ceil((sessionTtlMs * SESSION_LATE_FACTOR) / RETRY_DELAY_MS);
+    for (let attempt = 1; ; attempt++) {
+      const session = this.#hold(await store.session(sessionTtlMs));
+      try {
+        await this.#register(session, lastLife);
+        return;
+      } catch (error) {
+        this.#session = undefined;
+        await session.close().catch(() => {});
+        if (!isDuplicate(error) || attempt >= attempts) throw error;
+        if (attempt === 1) ports.logger.warn({}, 'another registration under this node id is waited for');
+        await this.#pause();
+      }
+    }
+  }
+
+  /** Tells the others that this broker is about to stop; false: it is not registered at the moment. */
+  async announceStop(): Promise<boolean> {
+    this.#isStopping = true;
+    const session = this.#session;
+    return session !== undefined && (await this.#renew(session));
+  }
+
+  /** Ends the session, and the registration with it. */
+  async leave(): Promise<void> {
+    this.#isLeaving = true;
+    const session = this.#session;
+    this.#session = undefined;
+    await session?.close();
+  }
+
+  #hold(session: Session): Session {
+    this.#session = session;
+    session.onLost = () => this.#onLost(session);
+    return session;
+  }
+
+  async #register(session: Session, { epoch, hasLost }: LastLife): Promise<void> {
+    const { controller, registration, onRegistered } = this.#options;
+    const own = registration();
+    if (epoch >= 0) await controller.evict(own.nodeId, epoch);
+    await controller.depart(own.nodeId, hasLost);
+    const registered = await controller.registerBroker(own, session, false);
+    // It came to its end before it was heard of.
+    if (registered < 0) throw new KafkaError(Errors.BROKER_ID_NOT_REGISTERED);
+    this.#epoch = registered;
+    onRegistered(registered);
+  }
+
+  #renew(session: Session): Promise<boolean> {
+    const { controller, registration } = this.#options;
+    const { nodeId, incarnationId } = registration();
+    const standing = { nodeId, incarnationId, epoch: this.#epoch, isStopping: this.#isStopping };
+    return controller.renewRegistration(standing, session);
+  }
+
+  #onLost(session: Session): void {
+    if (this.#session !== session || this.#isLeaving) return;
+    this.#session = undefined;
+    this.#options.ports.logger.warn(
+      { epoch: this.#epoch },
+      "this broker's session is lost: it registers again",
+    );
+    this.#rejoining ??= this.#rejoin().finally(() => {
+      this.#rejoining = undefined;
+    });
+  }
+
+  /** Until it succeeds, or the broker leaves. The process has lived on, and so nothing that it wrote is lost. */
+  async #rejoin(): Promise<void> {
+    const { store, sessionTtlMs, ports } = this.#options;
+    while (!this.#isLeaving) {
+      let session: Session | undefined;
+      try {
+        session = await store.session(sessionTtlMs);
+        if (this.#isLeaving) return void (await session.close());
+        this.#hold(session);
+        if (!(await this.#renew(session))) {
+          await this.#register(session, { epoch: this.#epoch, hasLost: () => false });
+        }
+        if (this.#session === session) {
+          ports.logger.info({ epoch: this.#epoch }, 'this broker is registered again');
+          this.#options.onSession();
+          return;
+        }
+      } catch (error) {
+        const message = isDuplicate(error)
+          ? 'another broker is registered under this node id'
+          : 'this broker could not register again';
+        ports.logger.warn({ error: String(error) }, message);
+        if (this.#session === session) this.#session = undefined;
+        await session?.close().catch(() => {});
+        await this.#pause();
+      }
+    }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => this.#options.ports.timers.after(RETRY_DELAY_MS, resolve));
+  }
+}
+
+function isDuplicate(error: unknown): boolean {
+  return error instanceof KafkaError && error.code === Errors.DUPLICATE_BROKER_REGISTRATION;
+}
