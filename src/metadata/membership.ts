@@ -136,7 +136,10 @@ export class Membership {
       let session: Session | undefined;
       try {
         session = await store.session(sessionTtlMs);
-        if (this.#isLeaving) return void (await session.close());
+        if (this.#isLeaving) {
+          await session.close();
+          return;
+        }
         this.#hold(session);
         if (!(await this.#renew(session))) {
           await this.#register(session, { epoch: this.#epoch, hasLost: () => false });
