@@ -140,6 +140,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     checkpointIntervalMs: settings.log.flushOffsetCheckpointIntervalMs,
     retentionIntervalMs: settings.log.retentionCheckIntervalMs,
     producerIdExpirationMs: settings.log.producerIdExpirationMs,
+    producerIdExpirationCheckIntervalMs: settings.log.producerIdExpirationCheckIntervalMs,
     topicIdOf: (topic) => image.topics.get(topic)?.id,
     highWatermarkOf: (log) => partitions.get(log.topic, log.partition)?.highWatermark ?? log.durableEndOffset,
     cleaner: {

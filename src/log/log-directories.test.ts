@@ -457,3 +457,20 @@ test('of a topic made again while a directory was away the new log stays, howeve
     await p.time.settle(third.shutdown());
   }
 });
+
+test('producers that are silent for too long are forgotten as often as is said', async () => {
+  const p = ports();
+  const directories = await open(p, {
+    producerIdExpirationMs: 60_000,
+    producerIdExpirationCheckIntervalMs: 5_000,
+  });
+  const log = directories.create({ topic: 't', partition: 0, topicId: ID, settings });
+  const nowMs = p.clock.nowMs();
+  const records = [{ key: null, value: Buffer.from('v'), timestamp: nowMs }];
+  const batch = buildBatch({ records, producerId: 7, producerEpoch: 0, baseSequence: 0 });
+  assert.equal(log.appendAsLeader(batch, { leaderEpoch: 0, origin: 'client', nowMs }).errorCode, 0);
+  await p.time.advance(59_000);
+  assert.equal(log.activeProducers().length, 1);
+  await p.time.advance(6_000);
+  assert.equal(log.activeProducers().length, 0);
+});

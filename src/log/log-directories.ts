@@ -30,7 +30,6 @@ export { StorageError } from './storage-error.ts';
 const CHECKPOINT_INTERVAL_MS = 60_000;
 /** log.retention.check.interval.ms */
 const RETENTION_INTERVAL_MS = 300_000;
-/** producer.id.expiration.check.interval.ms */
 const PRODUCER_EXPIRY_INTERVAL_MS = 600_000;
 
 export interface LogDirectoriesOptions extends LogLimits {
@@ -44,6 +43,8 @@ export interface LogDirectoriesOptions extends LogLimits {
   readonly holder?: string;
   readonly checkpointIntervalMs?: number;
   readonly retentionIntervalMs?: number;
+  /** producer.id.expiration.check.interval.ms */
+  readonly producerIdExpirationCheckIntervalMs?: number;
   /** The id of the topic that has this name now, where the caller knows. */
   readonly topicIdOf?: (topic: string) => string | undefined;
   /** Of a log, for retention; without it what is durable. */
@@ -136,7 +137,8 @@ export class LogDirectories {
     }
     this.#every(this.#options.checkpointIntervalMs ?? CHECKPOINT_INTERVAL_MS, () => this.checkpoint());
     this.#every(this.#options.retentionIntervalMs ?? RETENTION_INTERVAL_MS, () => this.deleteOldSegments());
-    this.#every(PRODUCER_EXPIRY_INTERVAL_MS, () => this.#removeExpiredProducers());
+    const expiryMs = this.#options.producerIdExpirationCheckIntervalMs ?? PRODUCER_EXPIRY_INTERVAL_MS;
+    this.#every(expiryMs, () => this.#removeExpiredProducers());
     this.cleaner.start();
   }
 
