@@ -1,4 +1,5 @@
 // Installs every foreign client that the interop suites use, ahead of them: `node scripts/peer-install.ts`.
+import { installEtcd } from './peer-etcd.ts';
 import { installGo } from './peer-go.ts';
 import {
   installKafkaClients,
@@ -21,6 +22,7 @@ const PEERS: Record<string, () => Promise<string>> = {
   sarama: () => installGo('sarama'),
   'kafka-go': () => installGo('kafka-go'),
   'franz-go': () => installGo('franz-go'),
+  etcd: installEtcd,
 };
 
 for (const [name, install] of Object.entries(PEERS)) {

@@ -1,0 +1,200 @@
+// etcd for tests: one from PATH or `HEADRACE_ETCD` when it is new enough, else built once through the Go module proxy, by a
+// module of our own around its server (its own module has replace directives, with which `go install` refuses to work).
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { cached, PeerMissing, run } from './peer-cache.ts';
+
+export const ETCD_VERSION = '3.6.16';
+const OLDEST = [3, 5] as const;
+const START_MS_MAX = 30_000;
+const STOP_MS_MAX = 10_000;
+
+const GO_MODULE = `module etcdwrap
+
+go 1.26.0
+
+require go.etcd.io/etcd/server/v3 v${ETCD_VERSION}
+`;
+const GO_PROGRAM = `package main
+
+import (
+	"os"
+
+	"go.etcd.io/etcd/server/v3/etcdmain"
+)
+
+func main() { etcdmain.Main(os.Args) }
+`;
+
+/** The path of an etcd of 3.5 or newer. Errors: PeerMissing. */
+export async function installEtcd(): Promise<string> {
+  const named = process.env['HEADRACE_ETCD'];
+  if (named !== undefined) {
+    if (!(await isNewEnough(named)))
+      throw new PeerMissing('etcd', `HEADRACE_ETCD names ${named}, which is no etcd 3.5 or newer`);
+    return named;
+  }
+  if (await isNewEnough('etcd')) return 'etcd';
+  const folder = await cached('etcd', [GO_MODULE, GO_PROGRAM], async (into) => {
+    const source = mkdtempSync(join(tmpdir(), 'headrace-etcd-build-'));
+    try {
+      writeFileSync(join(source, 'go.mod'), GO_MODULE);
+      writeFileSync(join(source, 'main.go'), GO_PROGRAM);
+      const options = { cwd: source, env: { CGO_ENABLED: '0' } };
+      await run('go', ['mod', 'tidy'], options);
+      await run('go', ['build', '-trimpath', '-o', join(into, 'etcd'), '.'], options);
+    } finally {
+      rmSync(source, { recursive: true, force: true });
+    }
+  });
+  return join(folder, 'etcd');
+}
+
+async function isNewEnough(program: string): Promise<boolean> {
+  let output: string;
+  try {
+    output = await run(program, ['--version']);
+  } catch {
+    return false;
+  }
+  const match = /etcd Version: (\d+)\.(\d+)/.exec(output);
+  if (match === null) return false;
+  const [major, minor] = [Number(match[1]), Number(match[2])];
+  return major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1]);
+}
+
+export interface EtcdOptions {
+  /** Serves clients by TLS with a certificate that it makes for itself. */
+  readonly isTls?: boolean;
+  /** More arguments, such as `--quota-backend-bytes=...`. */
+  readonly args?: readonly string[];
+}
+
+/** A cluster of one node in a temporary folder, on free ports of the loopback interface. */
+export interface Etcd {
+  readonly port: number;
+  readonly pid: number;
+  /** PEM: who vouches for its certificate. */
+  certificate(): string;
+  /** Its own output so far. */
+  log(): string;
+  /** SIGSTOP: connections stay, nothing is answered any more. */
+  pause(): void;
+  /** SIGCONT */
+  resume(): void;
+  /** SIGTERM, and waits for the end; the data stays. */
+  stop(): Promise<void>;
+  /** SIGKILL, and waits for the end; the data stays. */
+  kill(): Promise<void>;
+  /** On the same data and ports. */
+  start(): Promise<void>;
+  /** Ends it and removes the data. */
+  discard(): Promise<void>;
+}
+
+/** Resolves when it serves clients. Writes are not synced: nobody pulls the plug in these tests. */
+export async function startEtcd(program: string, options: EtcdOptions = {}): Promise<Etcd> {
+  const folder = mkdtempSync(join(tmpdir(), 'headrace-etcd-'));
+  const [port, peerPort, healthPort] = await freePorts(3);
+  const url = `${options.isTls === true ? 'https' : 'http'}://127.0.0.1:${port}`;
+  const args = [
+    '--name=one',
+    `--data-dir=${folder}/data`,
+    `--listen-client-urls=${url}`,
+    `--advertise-client-urls=${url}`,
+    `--listen-peer-urls=http://127.0.0.1:${peerPort}`,
+    `--initial-advertise-peer-urls=http://127.0.0.1:${peerPort}`,
+    `--initial-cluster=one=http://127.0.0.1:${peerPort}`,
+    `--listen-metrics-urls=http://127.0.0.1:${healthPort}`,
+    // Leases of one second are possible, and a restart takes less than that.
+    '--heartbeat-interval=50',
+    '--election-timeout=500',
+    '--unsafe-no-fsync',
+    '--log-level=warn',
+    ...(options.isTls === true ? ['--auto-tls'] : []),
+    ...(options.args ?? []),
+  ];
+  let child: ChildProcess | undefined;
+  let output = '';
+
+  async function start(): Promise<void> {
+    const started = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    child = started;
+    for (const stream of [started.stdout, started.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+    await healthy(started, healthPort!, () => output);
+  }
+
+  async function end(signal: NodeJS.Signals): Promise<void> {
+    const running = child;
+    child = undefined;
+    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+    const exited = once(running, 'exit');
+    running.kill(signal);
+    // One that was paused hears SIGTERM only when it goes on.
+    running.kill('SIGCONT');
+    const limit = setTimeout(() => running.kill('SIGKILL'), STOP_MS_MAX);
+    await exited;
+    clearTimeout(limit);
+  }
+
+  await start();
+  return {
+    port: port!,
+    get pid() {
+      return child!.pid!;
+    },
+    certificate: () => readFileSync(join(folder, 'data', 'fixtures', 'client', 'cert.pem'), 'utf8'),
+    log: () => output,
+    pause: () => void child!.kill('SIGSTOP'),
+    resume: () => void child!.kill('SIGCONT'),
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+    start,
+    async discard() {
+      await end('SIGKILL');
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function healthy(child: ChildProcess, port: number, output: () => string): Promise<void> {
+  const endMs = performance.now() + START_MS_MAX;
+  while (performance.now() < endMs) {
+    if (child.exitCode !== null) throw new Error(`etcd has ended: ${output().slice(-4000)}`);
+    try {
+      const answer = await fetch(`http://127.0.0.1:${port}/health`);
+      if (answer.ok && ((await answer.json()) as { health: string }).health === 'true') return;
+    } catch {
+      // Not listening yet.
+    }
+    await delay(20);
+  }
+  child.kill('SIGKILL');
+  throw new Error(`etcd is not healthy after ${START_MS_MAX} ms: ${output().slice(-4000)}`);
+}
+
+/** Ports that nobody listens on now; all held until the last is there, so that they differ. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(
+    servers.map(async (server) => {
+      server.close();
+      await once(server, 'close');
+    }),
+  );
+  return ports;
+}
