@@ -29,6 +29,7 @@ import { allowAll, type Authorizer } from '../security/authorizer.ts';
 import { TransactionCoordinator } from '../transactions/transaction-coordinator.ts';
 import { advertisedRanges, rangesForBrokers } from './api-versions.ts';
 import { ClusterDecisions } from './cluster-decisions.ts';
+import { ClusterMarkers } from './cluster-markers.ts';
 import type { ConnectionState } from './context.ts';
 import { coordinate } from './coordinators.ts';
 import { CurrentSettings, readSettings } from './current-settings.ts';
@@ -45,6 +46,7 @@ import { StartGate } from './start-gate.ts';
 import { ConfigurationError, startProblem } from './start-problem.ts';
 import type { Services } from './services.ts';
 import { TopicCreation } from './topic-creation.ts';
+import { TransactionVerifier } from './transaction-verifier.ts';
 
 export { ConfigurationError } from './start-problem.ts';
 export type { ListenerAddress } from './listening.ts';
@@ -199,7 +201,14 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
       current.value.transactions.topic.numPartitions,
     transactionVersion: () => image.features.finalized.get(TRANSACTION_VERSION) ?? 0,
     producerIds,
-    markers,
+    markers: new ClusterMarkers({
+      nodeId,
+      image,
+      peers,
+      timers: ports.timers,
+      local: markers,
+      requestTimeoutMs: timeoutMs,
+    }),
   });
   undo.push(() => transactions.shutdown());
   const apis = HANDLERS.map(({ api }) => api);
@@ -222,6 +231,14 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     logLevels: options.logLevels ?? logLevels('INFO', () => {}),
     groups,
     transactions,
+    transactionVerifier: new TransactionVerifier({
+      nodeId,
+      image,
+      peers,
+      ports,
+      transactions,
+      settings: () => ({ requestTimeoutMs: timeoutMs(), ...current.value.transactions }),
+    }),
     markers,
     logDirectories,
     partitions,

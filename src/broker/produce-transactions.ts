@@ -106,7 +106,7 @@ export class ProduceTransaction {
     asked: readonly Partition[],
     producer: { readonly producerId: number; readonly producerEpoch: number },
   ): Promise<void> {
-    const errorCodes = await this.#services.transactions.ensureAll({
+    const errorCodes = await this.#services.transactionVerifier.ensureAll({
       transactionalId: this.#transactionalId,
       ...producer,
       partitions: asked.map(({ topic, partition }) => ({ topic, partition })),

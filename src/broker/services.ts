@@ -20,6 +20,7 @@ import type { DelayedFetches } from './delayed-fetch.ts';
 import type { FetchSessions } from './fetch-session.ts';
 import type { Forwarding } from './forwarding.ts';
 import type { LogLevels } from './log-levels.ts';
+import type { TransactionVerifier } from './transaction-verifier.ts';
 import type { TopicCreation } from './topic-creation.ts';
 
 export interface Services {
@@ -38,6 +39,8 @@ export interface Services {
   readonly logLevels: LogLevels;
   readonly groups: GroupCoordinator;
   readonly transactions: TransactionCoordinator;
+  /** Asks the coordinators of transactions, here and elsewhere, on behalf of the partitions that this broker leads. */
+  readonly transactionVerifier: TransactionVerifier;
   /** Writes transaction markers into the partitions that this broker leads. */
   readonly markers: MarkerWriter;
   readonly logDirectories: LogDirectories;

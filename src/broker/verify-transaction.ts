@@ -44,13 +44,15 @@ export async function verifyTransaction(
   }
   const { topic } = partition;
   const of = { transactionalId, producerId, producerEpoch, topic, partition: partition.partition, canAdd };
-  const errorCode = await services.transactions.ensure(of);
+  const errorCode = await services.transactionVerifier.ensure(of);
   return { errorCode: understood(errorCode, write), verification };
 }
 
 /** Producers expect to be told of fencing as of a stale epoch, and old ones know nothing of TRANSACTION_ABORTABLE. */
 function understood(errorCode: ErrorCode, { knowsAbortable }: TransactionalWrite): ErrorCode {
   if (errorCode === Errors.PRODUCER_FENCED) return Errors.INVALID_PRODUCER_EPOCH;
+  // What old clients repeat without looking for another coordinator.
+  if (errorCode === Errors.NETWORK_EXCEPTION) return Errors.COORDINATOR_LOAD_IN_PROGRESS;
   const isForeign = errorCode === Errors.TRANSACTION_ABORTABLE && !knowsAbortable;
   return isForeign ? Errors.INVALID_TXN_STATE : errorCode;
 }

@@ -14,10 +14,10 @@ import {
 } from '../../protocol/messages/28-txn-offset-commit.ts';
 import { Operations, Resources, type Authorizer } from '../../security/authorizer.ts';
 import { testWorld, TestWorld, type TestClient } from '../test-client.ts';
-import type { TransactionCoordinator } from '../../transactions/transaction-coordinator.ts';
+import type { TransactionVerifier } from '../transaction-verifier.ts';
 
 const PRODUCER = { producerId: 40, producerEpoch: 0 };
-type Question = Parameters<TransactionCoordinator['ensure']>[0];
+type Question = Parameters<TransactionVerifier['ensure']>[0];
 
 class Scene {
   readonly world: TestWorld;
@@ -47,7 +47,7 @@ class Scene {
       this.questions.push(question);
       return Promise.resolve(this.verdict(question));
     };
-    Object.assign(this.world.broker.services, { transactions: { ensure } });
+    Object.assign(this.world.broker.services, { transactionVerifier: { ensure } });
   }
 
   async restart(options: { kill: boolean }): Promise<void> {
