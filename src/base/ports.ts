@@ -257,4 +257,6 @@ export interface Ports {
   readonly disk: Disk;
   readonly network: Network;
   readonly logger: Logger;
+  /** Of the running system; undefined where it has none: then a restart of it cannot be told from one of the process. */
+  readonly bootId?: string | undefined;
 }

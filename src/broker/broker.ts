@@ -30,6 +30,7 @@ import { TransactionCoordinator } from '../transactions/transaction-coordinator.
 import { advertisedRanges, rangesForBrokers } from './api-versions.ts';
 import { ClusterDecisions } from './cluster-decisions.ts';
 import { ClusterMarkers } from './cluster-markers.ts';
+import { placeAlone, placeAmongOthers } from './cluster-place.ts';
 import type { ConnectionState } from './context.ts';
 import { coordinate } from './coordinators.ts';
 import { CurrentSettings, readSettings } from './current-settings.ts';
@@ -55,7 +56,10 @@ export interface BrokerOptions {
   readonly ports: Ports;
   /** The static configuration, by Kafka's names. */
   readonly configs?: ReadonlyMap<string, string>;
-  /** Without it, the embedded store in the first log directory. The broker closes either when it stops. */
+  /**
+   * The store that the brokers of a cluster share. Without it this broker is alone, with the embedded store in its first
+   * log directory. The broker closes either when it stops.
+   */
   readonly store?: MetadataStore;
   readonly limits?: Partial<ServerLimits>;
   /** What the machine, or the container, has; a part of it is the limit for requests and answers together. */
@@ -85,7 +89,6 @@ const STORE_FILE = 'headrace.metadata';
 const RECENT_PART_OF_MEMORY = 1 / 8;
 /** Buffers for frames and reads that wait for their next use. */
 const SLAB_BYTES_KEPT_MAX = 32 * 1024 * 1024;
-const SESSION_TTL_MS = 9_000;
 const STOP_GRACE_MS = 5_000;
 /** Rejects with ConfigurationError where the problem is one that a setting mends. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
@@ -267,8 +270,18 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
   });
   undo.push(() => server.stop(0));
   const addresses = await listen(server, listeners, settings);
-  const session = await store.session(SESSION_TTL_MS);
-  undo.push(() => session.close());
+  const takePlace = options.store === undefined ? placeAlone : placeAmongOthers;
+  const place = takePlace({
+    nodeId,
+    store,
+    image,
+    controller,
+    logDirectories,
+    settings: () => current.value,
+    durabilityOf: (topic) => settingsOf(topic).durability,
+    ports,
+  });
+  undo.push(() => place.leave());
   const registration = {
     nodeId,
     incarnationId: randomUuid(random),
@@ -276,11 +289,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     endpoints: advertised(addresses, settings),
     directories: logDirectories.directories().map(({ id }) => id),
   };
-  await controller.registerBroker(registration, session, true);
-  if (await controller.claim(session)) {
-    if (!logDirectories.wasCleanShutdown) await controller.renewTerms(nodeId);
-    await controller.reelect();
-  }
+  await place.join(registration);
   partitions.start();
   coordinate(services);
   gate.open(new Dispatcher(services, HANDLERS));
@@ -291,6 +300,9 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
 
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
+    await place.handOver().catch((error: unknown) => {
+      logger.warn({ error }, 'others could not take over before the stop');
+    });
     const served = server.stop(STOP_GRACE_MS);
     // Whoever waits for data or for a group would only hold up the end.
     services.delayedFetches.stop();
@@ -301,9 +313,9 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
       () => served,
       () => partitions.stop(),
       () => deadlines.stop(),
-      () => session.close(),
+      () => place.leave(),
       () => follower.stop(),
-      () => logDirectories.shutdown(),
+      () => logDirectories.shutdown({ brokerEpoch: place.epoch() }),
       () => store.close(),
     ]);
     logger.info({ nodeId }, 'broker stopped');

@@ -3,6 +3,7 @@ import { MemoryStoreServer } from '../metadata/memory-store.ts';
 import type { MetadataStore } from '../base/ports.ts';
 import { SimulatedTime } from '../runtime/simulated-clock.ts';
 import { SimulatedNetwork } from '../runtime/simulated-network.ts';
+import type { Unsynced } from '../runtime/simulated-disk.ts';
 import { simulatedPorts, type SimulatedPorts } from '../runtime/simulated-ports.ts';
 import type { Authorizer } from '../security/authorizer.ts';
 import { startBroker, type Broker } from './broker.ts';
@@ -39,10 +40,21 @@ export class TestCluster {
   }
 
   /** Starts a broker on a host of its own, and lets its registration reach the others. */
-  async start(nodeId: number): Promise<Member> {
+  start(nodeId: number): Promise<Member> {
     const { time, network } = this;
-    const host = `host${nodeId}`;
-    const ports = simulatedPorts({ seed: SEED + nodeId, host, time, network });
+    return this.#start(nodeId, simulatedPorts({ seed: SEED + nodeId, host: `host${nodeId}`, time, network }));
+  }
+
+  /** Kills a broker, if it has not stopped, and starts it again on its disk: 'keep' when only its process has died. */
+  restart(nodeId: number, unsynced: Unsynced): Promise<Member> {
+    const { ports, store } = this.member(nodeId);
+    const next = ports.restart(unsynced);
+    void store.close();
+    return this.#start(nodeId, next);
+  }
+
+  async #start(nodeId: number, ports: SimulatedPorts): Promise<Member> {
+    const { host } = ports;
     const { configs, authorizer } = this.#options;
     const given = {
       'node.id': String(nodeId),

@@ -77,7 +77,7 @@ export class ControllerDuty {
       if (isVacant) this.#claimAfter(ports.random.float() * CLAIM_DELAY_MS_MAX);
     }
     if (!controller.isActive) return;
-    if (change.brokersChanged || change.configsChanged.length > 0) this.#settle();
+    if (change.brokersChanged || change.configsChanged.length > 0) void this.#settle();
     else if (change.topicsCreated.length > 0 || change.partitionsChanged.length > 0) this.#settleLater();
   }
 

@@ -125,8 +125,6 @@ export class Controller {
     if (!claimed) return false;
     this.epoch = image.controllerEpoch;
     logger.info({ epoch: this.epoch }, 'this broker is the controller');
-    // What a predecessor did not get to.
-    await this.removeOrphans();
     return true;
   }
 

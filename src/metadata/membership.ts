@@ -10,6 +10,7 @@ import { Errors, KafkaError } from '../protocol/errors.ts';
 import type { Controller } from './controller.ts';
 import type { Registration } from './controller/registration.ts';
 
+const LOST = 'the session was over before the registration was';
 const RETRY_DELAY_MS = 500;
 /** How much longer than promised the store may keep a session whose process has gone (see the lease in etcd). */
 const SESSION_LATE_FACTOR = 2;
@@ -40,7 +41,8 @@ export class Membership {
   #epoch = -1;
   #isStopping = false;
   #isLeaving = false;
-  #rejoining: Promise<void> | undefined;
+  #isJoined = false;
+  #isRejoining = false;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -66,6 +68,8 @@ export class Membership {
       const session = this.#hold(await store.session(sessionTtlMs));
       try {
         await this.#register(session, lastLife);
+        if (this.#session !== session) throw new KafkaError(Errors.DUPLICATE_BROKER_REGISTRATION, LOST);
+        this.#isJoined = true;
         return;
       } catch (error) {
         this.#session = undefined;
@@ -124,21 +128,20 @@ export class Membership {
       { epoch: this.#epoch },
       "this broker's session is lost: it registers again",
     );
-    this.#rejoining ??= this.#rejoin().finally(() => {
-      this.#rejoining = undefined;
-    });
+    if (this.#isJoined && !this.#isRejoining) void this.#rejoin();
   }
 
   /** Until it succeeds, or the broker leaves. The process has lived on, and so nothing that it wrote is lost. */
   async #rejoin(): Promise<void> {
     const { store, sessionTtlMs, ports } = this.#options;
-    while (!this.#isLeaving) {
+    this.#isRejoining = true;
+    while (!this.#isLeaving && this.#session === undefined) {
       let session: Session | undefined;
       try {
         session = await store.session(sessionTtlMs);
         if (this.#isLeaving) {
           await session.close();
-          return;
+          break;
         }
         this.#hold(session);
         if (!(await this.#renew(session))) {
@@ -147,7 +150,6 @@ export class Membership {
         if (this.#session === session) {
           ports.logger.info({ epoch: this.#epoch }, 'this broker is registered again');
           this.#options.onSession();
-          return;
         }
       } catch (error) {
         const message = isDuplicate(error)
@@ -159,6 +161,7 @@ export class Membership {
         await this.#pause();
       }
     }
+    this.#isRejoining = false;
   }
 
   #pause(): Promise<void> {

@@ -1,5 +1,6 @@
 /** The real ports, put together. */
 import type { Logger, Ports } from '../base/ports.ts';
+import { readBootId } from './boot-id.ts';
 import { realClock } from './clock.ts';
 import { realDisk } from './disk.ts';
 import { createLogger } from './logger.ts';
@@ -16,5 +17,6 @@ export function realPorts(options: { readonly logger?: Logger } = {}): Ports {
     disk: realDisk(),
     network: realNetwork({ logger }),
     logger,
+    bootId: readBootId(),
   };
 }

@@ -37,7 +37,7 @@ export interface SimulatedPorts extends Ports {
    * up to `restart`, which should not keep what was not synced.
    */
   kill(options?: { readonly powerCut?: boolean }): void;
-  /** The ports of the next process on this host, after `kill`. */
+  /** The ports of the next process on this host, after `kill`. With 'keep' only the process died, else the system. */
   restart(unsynced: Unsynced, disk?: Partial<SimulatedDiskOptions>): SimulatedPorts;
 }
 
@@ -46,7 +46,7 @@ export function simulatedPorts(options: SimulatedPortsOptions): SimulatedPorts {
   const wires = options.network ?? new SimulatedNetwork({ time, seed: options.seed });
   const host = options.host ?? 'localhost';
   const random = new SimulatedRandom(`${options.seed} ${host}`);
-  const world = { time, wires, host, random, logger: options.logger ?? silentLogger() };
+  const world = { time, wires, host, random, logger: options.logger ?? silentLogger(), boot: 1 };
   return start(world, (process) => {
     return new SimulatedDisk({
       seed: `${options.seed} ${host}`,
@@ -64,6 +64,8 @@ interface World {
   readonly host: string;
   readonly random: SimulatedRandom;
   readonly logger: Logger;
+  /** Counts the starts of the host's system. */
+  readonly boot: number;
 }
 
 function start(world: World, makeDisk: (process: SimulatedProcess) => SimulatedDisk): SimulatedPorts {
@@ -77,6 +79,7 @@ function start(world: World, makeDisk: (process: SimulatedProcess) => SimulatedD
     random,
     disk,
     logger,
+    bootId: `${host} ${world.boot}`,
     time,
     process,
     wires,
@@ -88,9 +91,8 @@ function start(world: World, makeDisk: (process: SimulatedProcess) => SimulatedD
     },
     restart(unsynced, changes = {}) {
       this.kill({ powerCut: false });
-      return start(world, (next) =>
-        disk.restart(unsynced, { clock: next.clock, timers: next.timers, ...changes }),
-      );
+      const next = { ...world, boot: world.boot + (unsynced === 'keep' ? 0 : 1) };
+      return start(next, ({ clock, timers }) => disk.restart(unsynced, { clock, timers, ...changes }));
     },
   };
 }

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isAlive } from '../metadata/controller/partition-change.ts';
+import type { PartitionImage } from '../metadata/image.ts';
+import { Errors } from '../protocol/errors.ts';
+import { testCluster, type TestCluster } from './test-cluster.ts';
+
+const CONFIGS = { 'broker.session.timeout.ms': '6000', 'offsets.topic.num.partitions': '1' };
+
+async function withTopic(partitionCount: number, configs: Record<string, string> = {}): Promise<TestCluster> {
+  const cluster = await testCluster(3, { configs: CONFIGS });
+  const topic = {
+    name: 't',
+    numPartitions: partitionCount,
+    replicationFactor: 3,
+    assignments: [],
+    configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
+  };
+  const { controller } = cluster.member(1).broker.services;
+  const [{ errorCode }] = await cluster.settle(controller.createTopics([topic]));
+  assert.equal(errorCode, Errors.NONE);
+  return cluster;
+}
+
+/** As the given broker sees them. */
+function partitions(cluster: TestCluster, nodeId: number): readonly PartitionImage[] {
+  return cluster.member(nodeId).broker.services.image.topics.get('t')!.partitions;
+}
+
+test('R12: a broker that is stopped leads nothing when it closes its connections, nor is it in sync', async () => {
+  const cluster = await withTopic(30);
+  const { image, partitions: held } = cluster.member(1).broker.services;
+  assert.equal(image.controllerId, 1);
+  const beganMs = cluster.time.nowMs();
+  await cluster.settle(cluster.member(1).broker.stop());
+  assert.equal([...held.all()].filter(({ isLeader }) => isLeader).length, 0);
+  assert.ok(cluster.time.nowMs() - beganMs < 5_000);
+  cluster.members.delete(1);
+  await cluster.pass(1_000);
+  const { image: others } = cluster.member(2).broker.services;
+  assert.ok(others.controllerId > 1, 'another broker decides at once');
+  for (const { leader, isr } of partitions(cluster, 2)) assert.ok(leader > 1 && !isr.includes(1));
+  await cluster.stop();
+});
+
+/** What the cluster does with broker 3 when it dies in this way and is back before its session is over. */
+async function afterDeath(unsynced: 'keep' | 'lose', durability: string) {
+  const cluster = await withTopic(6, { durability, 'min.insync.replicas': '3' });
+  const { epoch } = cluster.member(3).broker.services.image.brokers.get(3)!;
+  const { image } = cluster.member(1).broker.services;
+  let atRegistration: readonly PartitionImage[] | undefined;
+  image.onChange(() => {
+    if (image.brokers.get(3)!.epoch > epoch) atRegistration ??= [...partitions(cluster, 1)];
+  });
+  const beganMs = cluster.time.nowMs();
+  await cluster.restart(3, unsynced);
+  const tookMs = cluster.time.nowMs() - beganMs;
+  await cluster.stop();
+  const isEligible = atRegistration!.every(({ elr }) => elr.includes(3));
+  const isNowhere = atRegistration!.every(({ leader, isr, elr }) => ![leader, ...isr, ...elr].includes(3));
+  return { tookMs, isEligible, isNowhere };
+}
+
+test('R09: when only its process died a broker is eligible still, and need not wait for its last session', async () => {
+  const { tookMs, isEligible } = await afterDeath('keep', 'relaxed');
+  assert.ok(tookMs < 3_000, `${tookMs} ms`);
+  assert.equal(isEligible, true);
+});
+
+test('R08: after a power cut it is not, except in topics of which nothing unsynced counted', async () => {
+  assert.equal((await afterDeath('lose', 'relaxed')).isNowhere, true);
+  assert.equal((await afterDeath('lose', 'fsync')).isEligible, true);
+});
+
+test('the controller is gone for longer than its session: another decides, and leaders change', async () => {
+  const cluster = await withTopic(9);
+  cluster.member(1).ports.kill();
+  cluster.members.delete(1);
+  await cluster.pass(8_000);
+  const { image } = cluster.member(2).broker.services;
+  assert.ok(image.controllerId > 1);
+  assert.ok(partitions(cluster, 2).every(({ leader }) => isAlive(image, leader)));
+  await cluster.stop();
+});

@@ -1,0 +1,145 @@
+/**
+ * How a broker takes its place in the cluster and gives it up. Alone, with a store of its own, it keeps what it leads over a
+ * restart. Among others its registration says what its last life has left: where that is not everything the others count
+ * on, it begins as a follower; and before it stops it has others lead in its stead.
+ */
+import type { MetadataStore, Ports, Session } from '../base/ports.ts';
+import { keptOf } from '../log/former-life.ts';
+import type { LogDirectories } from '../log/log-directories.ts';
+import type { BrokerSettings } from '../metadata/configs/broker-settings.ts';
+import { ControllerDuty } from '../metadata/controller-duty.ts';
+import type { Controller } from '../metadata/controller.ts';
+import { ledBy } from '../metadata/controller/elections.ts';
+import { isAlive } from '../metadata/controller/partition-change.ts';
+import { lastRegistration, type Registration } from '../metadata/controller/registration.ts';
+import type { ClusterImage } from '../metadata/image.ts';
+import { Membership, type LastLife } from '../metadata/membership.ts';
+
+/** A store in a file has nobody who would wait for the session's end. */
+const SESSION_TTL_ALONE_MS = 9_000;
+/** A broker that still leads something after this long stops all the same. */
+const HAND_OVER_MS_MAX = 20_000;
+
+export interface ClusterPlace {
+  /** Registers; from then on requests may come. */
+  join(registration: Registration): Promise<void>;
+  /** Resolves when others lead what this broker led, as far as they can. */
+  handOver(): Promise<void>;
+  /** Ends the registration. */
+  leave(): Promise<void>;
+  /** Of the last registration. */
+  epoch(): number;
+}
+
+export interface ClusterPlaceOptions {
+  readonly nodeId: number;
+  readonly store: MetadataStore;
+  readonly image: ClusterImage;
+  readonly controller: Controller;
+  readonly logDirectories: LogDirectories;
+  readonly settings: () => BrokerSettings;
+  readonly durabilityOf: (topic: string) => 'fsync' | 'relaxed';
+  readonly ports: Ports;
+}
+
+export function placeAlone(options: ClusterPlaceOptions): ClusterPlace {
+  const { nodeId, store, controller, logDirectories } = options;
+  let session: Session | undefined;
+  let epoch = -1;
+  return {
+    async join(registration) {
+      session = await store.session(SESSION_TTL_ALONE_MS);
+      epoch = await controller.registerBroker(registration, session, true);
+      await controller.claim(session);
+      await controller.removeOrphans();
+      if (!logDirectories.wasCleanShutdown) await controller.renewTerms(nodeId);
+      await controller.reelect();
+    },
+    handOver: () => Promise.resolve(),
+    leave: () => session?.close() ?? Promise.resolve(),
+    epoch: () => epoch,
+  };
+}
+
+export function placeAmongOthers(options: ClusterPlaceOptions): ClusterPlace {
+  const { nodeId, store, image, controller, logDirectories, settings, ports } = options;
+  let registration: Registration | undefined;
+  const membership = new Membership({
+    store,
+    controller,
+    registration: () => registration!,
+    sessionTtlMs: settings().replication.brokerSessionTimeoutMs,
+    onRegistered: (epoch) => logDirectories.beginLife({ brokerEpoch: epoch, bootId: ports.bootId }),
+    onSession: () => duty.sessionChanged(),
+    ports,
+  });
+  const duty = new ControllerDuty({
+    controller,
+    image,
+    nodeId,
+    session: () => membership.session,
+    rebalance: () => {
+      const { autoLeaderRebalanceEnable, leaderImbalanceCheckIntervalMs } = settings().replication;
+      return { isEnabled: autoLeaderRebalanceEnable, intervalMs: leaderImbalanceCheckIntervalMs };
+    },
+    ports,
+  });
+  return {
+    async join(own) {
+      registration = own;
+      await membership.join(lastLife(options));
+      await duty.start();
+    },
+    async handOver() {
+      await handOver(options, membership);
+      await duty.stop();
+    },
+    leave: () => membership.leave(),
+    epoch: () => membership.epoch,
+  };
+}
+
+/** What this broker's log directories say about its last life, and what the cluster knows of it. */
+function lastLife(options: ClusterPlaceOptions): LastLife {
+  const { nodeId, image, logDirectories, durabilityOf, ports } = options;
+  const lives = logDirectories.formerLives();
+  const kept = keptOf(lives, lastRegistration(image, nodeId), ports.bootId);
+  const standing = image.brokers.get(nodeId)?.epoch ?? -1;
+  // The lock on its log directories is ours: whoever was registered with them has ended.
+  const isOver = standing >= 0 && lives.some(({ brokerEpoch }) => brokerEpoch === standing);
+  ports.logger.info({ nodeId, kept }, 'what the last life of this broker has left');
+  return {
+    epoch: isOver ? standing : -1,
+    hasLost: (topic) => kept === 'unknown' || (kept === 'durable' && durabilityOf(topic) !== 'fsync'),
+  };
+}
+
+async function handOver(
+  { nodeId, image, settings, ports }: ClusterPlaceOptions,
+  membership: Membership,
+): Promise<void> {
+  const isNeeded = (): boolean => ledBy(image, nodeId).length > 0;
+  const hasOthers = [...image.brokers.keys()].some((id) => id !== nodeId && isAlive(image, id));
+  if (!settings().replication.controlledShutdownEnable || !hasOthers) return;
+  try {
+    if (!(await membership.announceStop())) return;
+  } catch (error) {
+    ports.logger.warn({ error: String(error) }, 'the others could not be told that this broker stops');
+    return;
+  }
+  if (!isNeeded()) return;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      limit.cancel();
+      unsubscribe();
+      resolve();
+    };
+    const limit = ports.timers.after(HAND_OVER_MS_MAX, () => {
+      ports.logger.warn({ partitions: ledBy(image, nodeId).length }, 'not everything is led by others yet');
+      done();
+    });
+    const unsubscribe = image.onChange(() => {
+      if (!isNeeded()) done();
+    });
+  });
+}
