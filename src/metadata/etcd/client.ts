@@ -5,7 +5,7 @@
  */
 import { GrpcCode } from '../../base/grpc.ts';
 import type { GrpcCall, GrpcStatus, GrpcTls, GrpcTransport } from '../../base/grpc.ts';
-import type { Clock, Random, Timers } from '../../base/ports.ts';
+import type { Clock, Logger, Random, Timers } from '../../base/ports.ts';
 import { EtcdFailure, failureOf } from './failure.ts';
 import { Line } from './line.ts';
 import type { EtcdEndpoint } from './location.ts';
@@ -21,6 +21,8 @@ const BACKOFF_MS_MIN = 50;
 const BACKOFF_MS_MAX = 1_000;
 /** A token that is refused right after it was given is no matter of its age. */
 const TOKEN_RENEWALS_MAX = 2;
+/** Unary calls under way, waiting ones counted. */
+const CALLS_MAX = 4096;
 
 export interface EtcdCredentials {
   readonly user: string;
@@ -40,6 +42,8 @@ export interface EtcdPorts {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
+  /** Hears of connections that are made and given up. */
+  readonly logger?: Logger;
 }
 
 export interface UnaryCall<Request extends Fields, Response extends Fields> {
@@ -75,6 +79,9 @@ export class EtcdClient {
   #endpoint = 0;
   /** Told when the client is closed. */
   readonly #closing = new Set<() => void>();
+  #calls = 0;
+  /** Since the last connection was made. */
+  #isToldUnreachable = false;
   #isClosed = false;
 
   constructor(access: EtcdAccess, ports: EtcdPorts) {
@@ -87,8 +94,20 @@ export class EtcdClient {
     call: UnaryCall<Request, Response>,
     request: ValueOf<Request>,
   ): Promise<Decoded<Message<Response>>> {
+    if (this.#calls >= CALLS_MAX) throw new EtcdFailure('unsent', TOO_MANY);
+    this.#calls += 1;
+    try {
+      return await this.#unary(call, encode(call.request, request));
+    } finally {
+      this.#calls -= 1;
+    }
+  }
+
+  async #unary<Request extends Fields, Response extends Fields>(
+    call: UnaryCall<Request, Response>,
+    bytes: Buffer,
+  ): Promise<Decoded<Message<Response>>> {
     const { clock } = this.#ports;
-    const bytes = encode(call.request, request);
     const endMs = clock.monotonicMs() + call.limitMs;
     let tokenRenewals = 0;
     let before: EtcdFailure | undefined;
@@ -121,7 +140,8 @@ export class EtcdClient {
       isOver = true;
       this.#closing.delete(onClosing);
       if (failure.kind === 'token') this.#token = undefined;
-      else if (failure.status.code === GrpcCode.unavailable && line !== undefined) this.#leave(line);
+      else if (failure.status.code === GrpcCode.unavailable && line !== undefined)
+        this.#leave(line, failure.message);
       handlers.onEnd(failure);
     };
     const onClosing = (): void => {
@@ -161,7 +181,7 @@ export class EtcdClient {
       cancel,
       suspect: () => {
         cancel();
-        if (line !== undefined) this.#abandon(line);
+        if (line !== undefined) this.#abandon(line, 'the server does not answer');
       },
     };
   }
@@ -242,8 +262,8 @@ export class EtcdClient {
     } catch (error) {
       grpc.cancel();
       const failure = asFailure(error);
-      if (failure.status.code === GrpcCode.deadlineExceeded) this.#abandon(line);
-      else if (failure.status.code === GrpcCode.unavailable) this.#leave(line);
+      if (failure.status.code === GrpcCode.deadlineExceeded) this.#abandon(line, failure.message);
+      else if (failure.status.code === GrpcCode.unavailable) this.#leave(line, failure.message);
       throw failure;
     } finally {
       limit.cancel();
@@ -278,6 +298,8 @@ export class EtcdClient {
       }
     }
     const message = `no etcd endpoint can be reached (${failures.join('; ')})`;
+    if (!this.#isToldUnreachable) this.#ports.logger?.warn({ endpoints: failures }, 'etcd cannot be reached');
+    this.#isToldUnreachable = true;
     throw new EtcdFailure('unsent', { code: GrpcCode.unavailable, message, isUnprocessed: true });
   }
 
@@ -294,8 +316,15 @@ export class EtcdClient {
     try {
       const connection = await Promise.race([connecting, ended]);
       if (this.#isClosed) throw new EtcdFailure('closed', CLOSED);
-      const line: Line = new Line({ connection, timers, address, onGone: () => this.#leave(line) });
+      const line: Line = new Line({
+        connection,
+        timers,
+        address,
+        onGone: (reason) => this.#leave(line, reason),
+      });
       this.#lineNow = line;
+      this.#isToldUnreachable = false;
+      this.#ports.logger?.info({ endpoint: address }, 'connected to etcd');
       return line;
     } catch (error) {
       abort.abort();
@@ -311,16 +340,17 @@ export class EtcdClient {
   }
 
   /** The next call goes elsewhere; those on the line go on. */
-  #leave(line: Line): void {
+  #leave(line: Line, reason: string): void {
     if (this.#lineNow !== line) return;
+    this.#ports.logger?.warn({ endpoint: line.address, reason }, 'the connection to etcd is given up');
     this.#lineNow = undefined;
     this.#line = undefined;
     this.#endpoint += 1;
     line.retire('the connection was given up');
   }
 
-  #abandon(line: Line): void {
-    this.#leave(line);
+  #abandon(line: Line, reason: string): void {
+    this.#leave(line, reason);
     line.drop();
   }
 
@@ -377,6 +407,7 @@ export class EtcdClient {
 
 const CLOSED: GrpcStatus = { code: GrpcCode.cancelled, message: 'the client was closed' };
 const NO_ANSWER: GrpcStatus = { code: GrpcCode.internal, message: 'the call ended without an answer' };
+const TOO_MANY: GrpcStatus = { code: GrpcCode.resourceExhausted, message: 'too many calls wait for it' };
 const NO_LINE: GrpcStatus = { code: GrpcCode.unavailable, message: 'no endpoint answered in time' };
 
 function tooLate(address: string): GrpcStatus {

@@ -146,7 +146,8 @@ class EtcdStore implements MetadataStore {
     try {
       const { succeeded, header } = await this.#ask(TXN, request);
       const revision = header?.revision ?? 0;
-      this.#catchUp.want(revision);
+      // A put is an event of our own, which every watch sees; without one the revision may be somebody else's.
+      if (!succeeded || !operations.some(({ type }) => type === 'put')) this.#catchUp.want(revision);
       return { succeeded, revision };
     } catch (error) {
       throw storeErrorOf(error);
