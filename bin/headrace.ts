@@ -14,6 +14,8 @@ interface StartFlags {
   readonly port?: number;
   readonly data?: string;
   readonly config?: string;
+  readonly cluster?: string;
+  readonly nodeId?: number;
   readonly set: readonly string[];
 }
 
@@ -37,6 +39,8 @@ program
   .description('Starts a broker and runs until SIGTERM or SIGINT; a second signal ends it at once.')
   .option('--port <port>', 'listen on this port of 127.0.0.1; 0 takes a free one (default: 9092)', portNumber)
   .option('--data <directory>', 'keep data here (default: data)')
+  .option('--cluster <location>', 'one broker of several, around etcd://host:port[,host:port...][/prefix]')
+  .option('--node-id <number>', 'the number of this broker in its cluster', nodeNumber)
   .option('--config <file>', 'read settings from a .properties file')
   .option('--set <name=value>', "a setting by Kafka's name; may be repeated", gather, [])
   .action(start);
@@ -46,6 +50,14 @@ function portNumber(text: string): number {
   const port = Number(text);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new InvalidArgumentError('0 to 65535');
   return port;
+}
+
+function nodeNumber(text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 0 || number > 2_147_483_647) {
+    throw new InvalidArgumentError('a number from 0 on');
+  }
+  return number;
 }
 
 function gather(one: string, before: readonly string[]): string[] {
@@ -79,10 +91,16 @@ async function start(flags: StartFlags): Promise<void> {
     load.loadSettingsFlags(flags.set),
   );
   if (loaded.errors.length > 0) fail(loaded.errors);
+  const ports = realPorts({ logger });
+  const isClustered = loaded.settings.has('metadata.store.connect');
   try {
+    const store = isClustered
+      ? await (await import('./cluster-store.ts')).openClusterStore(loaded.settings, ports)
+      : undefined;
     const broker = await startBroker({
-      ports: realPorts({ logger }),
+      ports,
       configs: loaded.settings,
+      ...(store === undefined ? {} : { store }),
       memoryBytes: machineMemoryBytes(),
       startCleanerThread: () => startThread(new URL('./cleaner-thread.ts', import.meta.url)),
       logLevels: logLevels('INFO', (level) => logger.setLevel(LEVELS[level])),
@@ -107,11 +125,13 @@ Three things to try:
 `;
 }
 
-/** --port and --data are other words for two settings. */
-function shorthands({ port, data }: StartFlags): string[] {
+/** Flags that are other words for settings. */
+function shorthands({ port, data, cluster, nodeId }: StartFlags): string[] {
   const settings: string[] = [];
   if (port !== undefined) settings.push(`listeners=PLAINTEXT://127.0.0.1:${port}`);
   if (data !== undefined) settings.push(`log.dirs=${data}`);
+  if (cluster !== undefined) settings.push(`metadata.store.connect=${cluster}`);
+  if (nodeId !== undefined) settings.push(`node.id=${nodeId}`);
   return settings;
 }
 

@@ -44,11 +44,12 @@ export function configuration(): string {
   const inert = inertCount(BROKER_CONFIGS) + inertCount(TOPIC_CONFIGS) + inertCount(GROUP_CONFIGS);
   return `# Configuration
 
-Names, units and defaults are Kafka's. A broker reads its settings, later ones first: \`--set name=value\`, \`--port\` and
-\`--data\`, environment variables (\`HEADRACE_LOG_RETENTION_HOURS=24\` is \`log.retention.hours\`), the file of \`--config\` in
-Kafka's .properties form, the defaults. An unknown name is a warning with the nearest known one; a wrong value stops the
-start with the setting's name and what to write instead. Settings of topics and groups, and of brokers where the table
-says so, change at run time with any Kafka admin client.
+Names, units and defaults are Kafka's. A broker reads its settings, later ones first: \`--set name=value\`, \`--port\`,
+\`--data\`, \`--cluster\` (\`metadata.store.connect\`) and \`--node-id\`, environment variables
+(\`HEADRACE_LOG_RETENTION_HOURS=24\` is \`log.retention.hours\`), the file of \`--config\` in Kafka's .properties form, the
+defaults. An unknown name is a warning with the nearest known one; a wrong value stops the start with the setting's name and
+what to write instead. Settings of topics and groups, and of brokers where the table says so, change at run time with any
+Kafka admin client.
 
 ${inert} more settings of Kafka's are accepted, stored and described, so that files and tools made for Kafka work, and have no
 effect here; DescribeConfigs says so in their documentation. Settings of parts that are still being built (authentication, ACLs,

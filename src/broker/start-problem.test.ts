@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { MetadataStoreError } from '../metadata/store-error.ts';
+import { Errors, KafkaError } from '../protocol/errors.ts';
 import { Headrace } from '../testing/headrace.ts';
 import { ConfigurationError } from './broker.ts';
 import { startProblem } from './start-problem.ts';
@@ -40,6 +42,14 @@ test('a data folder of another broker, or one that cannot be made, is told with 
     );
   } finally {
     rmSync(directory, { recursive: true, force: true });
+  }
+});
+
+test('a node id that is taken, and a store that cannot be used, are told with what to do', () => {
+  const taken = new KafkaError(Errors.DUPLICATE_BROKER_REGISTRATION);
+  assert.match(startProblem(taken)!, /^node\.id: .*--node-id/);
+  for (const code of ['unavailable', 'refused'] as const) {
+    assert.equal(startProblem(new MetadataStoreError(code, 'why')), 'metadata.store.connect: why');
   }
 });
 

@@ -1,6 +1,7 @@
 /** What stops a start for reasons outside the program, in words: which setting it comes from, and what to do. */
 import { DiskError } from '../base/ports.ts';
 import { LogDirectoryError } from '../log/log-directory.ts';
+import { Errors, KafkaError } from '../protocol/errors.ts';
 import { MetadataStoreError } from '../metadata/store-error.ts';
 
 /** A configuration that a broker cannot start with; each problem names the setting and what to write instead. */
@@ -28,6 +29,12 @@ export function startProblem(error: unknown): string | undefined {
   if (error instanceof LogDirectoryError) return `log.dirs: ${error.message}; ${OTHER_FOLDER}`;
   if (error instanceof MetadataStoreError && error.code === 'inUse') {
     return `log.dirs: ${error.message}; ${OTHER_FOLDER}`;
+  }
+  if (error instanceof KafkaError && error.code === Errors.DUPLICATE_BROKER_REGISTRATION) {
+    return 'node.id: another broker of the cluster is alive under this number; choose another (--node-id, node.id)';
+  }
+  if (error instanceof MetadataStoreError && (error.code === 'unavailable' || error.code === 'refused')) {
+    return `metadata.store.connect: ${error.message}`;
   }
   if (!(error instanceof Error)) return undefined;
   const { code, address, port } = error as Error & { code?: string; address?: string; port?: number };

@@ -29,7 +29,18 @@ const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 const ONLY_OURS: Readonly<Record<string, readonly string[]>> = {
   topic: ['durability'],
   group: [],
-  broker: ['allow.everyone.if.no.acl.found', 'allow.insecure.listeners', 'durability', 'super.users'],
+  broker: [
+    'allow.everyone.if.no.acl.found',
+    'allow.insecure.listeners',
+    'durability',
+    'metadata.store.ca.file',
+    'metadata.store.certificate.file',
+    'metadata.store.connect',
+    'metadata.store.key.file',
+    'metadata.store.password',
+    'metadata.store.user',
+    'super.users',
+  ],
   'client-metrics': [],
 };
 /**

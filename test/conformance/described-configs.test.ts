@@ -24,6 +24,12 @@ const SET = 0;
 const EXCEPTIONS: Readonly<Record<string, string>> = {
   durability: 'ours alone',
   'allow.insecure.listeners': 'ours alone',
+  'metadata.store.ca.file': 'ours alone',
+  'metadata.store.certificate.file': 'ours alone',
+  'metadata.store.connect': 'ours alone',
+  'metadata.store.key.file': 'ours alone',
+  'metadata.store.password': 'ours alone',
+  'metadata.store.user': 'ours alone',
   'allow.everyone.if.no.acl.found': "of Kafka's authorizer, which reads it past the broker's configurations",
   'super.users': "of Kafka's authorizer, which reads it past the broker's configurations",
   'follower.replication.throttled.rate': 'shown by Kafka only once it is set',

@@ -1,11 +1,12 @@
 /**
  * All broker configurations: Kafka's 379, the three that Kafka knows as dynamic configurations only, the two
- * its authorizer reads, and Headrace's own `durability`.
+ * its authorizer reads, and Headrace's own: `durability`, listeners without authentication, the metadata store.
  */
 import { LOG_CONFIGS } from './broker-log-configs.ts';
 import { NETWORK_CONFIGS } from './broker-network-configs.ts';
 import { GROUP_COORDINATOR_CONFIGS } from './broker-group-configs.ts';
 import { SHARE_CONFIGS } from './broker-share-configs.ts';
+import { STORE_CONFIGS } from './broker-store-configs.ts';
 import { STREAMS_CONFIGS } from './broker-streams-configs.ts';
 import { TRANSACTION_CONFIGS } from './broker-transaction-configs.ts';
 import { REPLICATION_CONFIGS } from './broker-replication-configs.ts';
@@ -26,6 +27,7 @@ export const BROKER_CONFIGS: Catalogue = catalogue(
   SECURITY_CONFIGS,
   TLS_CONFIGS,
   UNSUPPORTED_CONFIGS,
+  STORE_CONFIGS,
 );
 
 /**
