@@ -308,6 +308,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     services.delayedFetches.stop();
     groups.shutdown();
     transactions.shutdown();
+    forwarding.stop();
     peers.close();
     await allOf([
       () => served,

@@ -150,6 +150,21 @@ test('a controller that cannot be reached is waited for, as long as the request 
   await cluster.stop();
 });
 
+test('a request that waits for a controller does not hold up the stop of its broker', async () => {
+  const cluster = await testCluster(2);
+  const client = await cluster.connect(2);
+  cluster.network.block('host2', 'host1');
+  const waiting = create(client, topicOn('t', [2], { timeoutMs: 30_000 }));
+  await cluster.pass(12_000);
+  const before = cluster.time.nowMs();
+  await cluster.settle(cluster.member(2).broker.stop());
+  assert.equal(await waiting, Errors.REQUEST_TIMED_OUT);
+  const tookMs = cluster.time.nowMs() - before;
+  assert.ok(tookMs < 2_000, `${tookMs} ms`);
+  cluster.network.heal();
+  await cluster.settle(cluster.member(1).broker.stop());
+});
+
 test('while nobody decides a request waits, and the next controller answers it', async () => {
   const cluster = await testCluster(2);
   const client = await cluster.connect(2);

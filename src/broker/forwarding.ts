@@ -66,6 +66,7 @@ interface Opened {
 export class Forwarding {
   readonly #options: ForwardingOptions;
   readonly #handlers: ReadonlyMap<number, Handler>;
+  #isStopped = false;
 
   constructor(options: ForwardingOptions) {
     this.#options = options;
@@ -92,9 +93,15 @@ export class Forwarding {
           : NOBODY;
       if (reply !== NOBODY) return reply;
       const leftMs = untilMs - clock.monotonicMs();
-      if (leftMs <= 0) throw new KafkaError(Errors.REQUEST_TIMED_OUT, 'no controller could be asked in time');
+      if (leftMs <= 0 || this.#isStopped)
+        throw new KafkaError(Errors.REQUEST_TIMED_OUT, 'no controller could be asked in time');
       await this.#controllerChange(controllerEpoch, Math.min(leftMs, RETRY_BACKOFF_MS));
     }
+  }
+
+  /** Requests that no controller could be asked about so far are given up. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   /** The controller's side: carries out what is in an envelope of another broker. */

@@ -1,6 +1,7 @@
 /** Who leads a partition and where that broker is, for answers that say so with their error (KIP-951). */
 import type { RequestContext } from './context.ts';
 import type { Services } from './services.ts';
+import { brokerNode } from './topic-description.ts';
 
 export interface CurrentLeader {
   readonly leaderId: number;
@@ -14,7 +15,7 @@ export interface NodeEndpoint {
   readonly rack: string | null;
 }
 
-/** Collects the leaders that one answer names, and their endpoints on the listener of the request. */
+/** Collects the leaders that one answer names, and where those that are alive are, on the listener of the request. */
 export class LeaderEndpoints {
   readonly #services: Pick<Services, 'image'>;
   readonly #listener: string;
@@ -29,11 +30,10 @@ export class LeaderEndpoints {
   leaderOf(topic: string, partition: number): CurrentLeader {
     const state = this.#services.image.topics.get(topic)?.partitions[partition];
     if (state === undefined) return { leaderId: -1, leaderEpoch: -1 };
-    const broker = this.#services.image.brokers.get(state.leader);
-    const endpoint = broker?.endpoints.find(({ listener }) => listener === this.#listener);
-    if (broker !== undefined && endpoint !== undefined) {
-      const { host, port } = endpoint;
-      this.#endpoints.set(broker.id, { nodeId: broker.id, host, port, rack: broker.rack });
+    const node = brokerNode(this.#services.image, state.leader, this.#listener);
+    if (node?.isFenced === false) {
+      const { nodeId, host, port, rack } = node;
+      this.#endpoints.set(nodeId, { nodeId, host, port, rack });
     }
     return { leaderId: state.leader, leaderEpoch: state.leaderEpoch };
   }

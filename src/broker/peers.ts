@@ -49,6 +49,8 @@ export class BrokerPeers implements Peers {
   readonly #options: BrokerPeersOptions;
   /** By broker and lane. */
   readonly #links = new Map<string, Link>();
+  /** Requests that wait for a connection. */
+  readonly #waiting = new Set<(why: string) => void>();
   readonly #forgetImage: () => void;
   #isClosed = false;
 
@@ -86,6 +88,7 @@ export class BrokerPeers implements Peers {
     this.#forgetImage();
     for (const link of this.#links.values()) close(link);
     this.#links.clear();
+    for (const giveUp of this.#waiting) giveUp('this broker stops');
   }
 
   #link(nodeId: number, lane: string): Link {
@@ -173,10 +176,16 @@ export class BrokerPeers implements Peers {
   /** A request does not wait for an attempt longer than it may; the attempt goes on for others. */
   #within(attempt: Promise<PeerConnection>, nodeId: number, timeoutMs: number): Promise<PeerConnection> {
     return new Promise((resolve, reject) => {
+      const giveUp = (why: string): void => reject(new PeerUnavailable(nodeId, why, { wasSent: false }));
       const limit = this.#options.ports.timers.after(timeoutMs, () =>
-        reject(new PeerUnavailable(nodeId, `no connection within ${timeoutMs} ms`, { wasSent: false })),
+        giveUp(`no connection within ${timeoutMs} ms`),
       );
-      attempt.finally(() => limit.cancel()).then(resolve, reject);
+      this.#waiting.add(giveUp);
+      const done = (): void => {
+        limit.cancel();
+        this.#waiting.delete(giveUp);
+      };
+      attempt.finally(done).then(resolve, reject);
     });
   }
 

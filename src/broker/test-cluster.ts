@@ -22,6 +22,8 @@ export interface Member {
 
 export interface TestClusterOptions {
   readonly configs?: Readonly<Record<string, string>>;
+  /** Without it, one listener. */
+  readonly listeners?: (host: string) => string;
   readonly authorizer?: Authorizer;
 }
 
@@ -55,10 +57,10 @@ export class TestCluster {
 
   async #start(nodeId: number, ports: SimulatedPorts): Promise<Member> {
     const { host } = ports;
-    const { configs, authorizer } = this.#options;
+    const { configs, authorizer, listeners } = this.#options;
     const given = {
       'node.id': String(nodeId),
-      listeners: `PLAINTEXT://${host}:${BROKER_PORT}`,
+      listeners: listeners?.(host) ?? `PLAINTEXT://${host}:${BROKER_PORT}`,
       'allow.insecure.listeners': 'true',
       ...configs,
     };
@@ -81,11 +83,13 @@ export class TestCluster {
     return this.members.get(nodeId)!;
   }
 
-  async connect(nodeId: number): Promise<TestClient> {
+  /** A client of the broker's first listener, or of this one. */
+  async connect(nodeId: number, listener?: string): Promise<TestClient> {
     this.#clients += 1;
     const network = this.network.port(`client${this.#clients}`, this.ports.process);
     const { host, broker } = this.member(nodeId);
-    return new TestClient(await this.settle(network.connect(host, broker.address.port)), this);
+    const { port } = broker.addresses.find((one) => one.listener === listener) ?? broker.address;
+    return new TestClient(await this.settle(network.connect(host, port)), this);
   }
 
   settle<T>(promise: Promise<T>, limitMs = SETTLE_MS): Promise<T> {
