@@ -75,7 +75,7 @@ export interface EtcdOptions {
   readonly args?: readonly string[];
 }
 
-/** A cluster of one node in a temporary folder, on free ports of the loopback interface. */
+/** A member of a cluster, its data in a temporary folder, on free ports of the loopback interface. */
 export interface Etcd {
   readonly port: number;
   readonly pid: number;
@@ -97,19 +97,50 @@ export interface Etcd {
   discard(): Promise<void>;
 }
 
-/** Resolves when it serves clients. Writes are not synced: nobody pulls the plug in these tests. */
+/** A cluster of one. Resolves when it serves clients. Writes are not synced: nobody pulls the plug in these tests. */
 export async function startEtcd(program: string, options: EtcdOptions = {}): Promise<Etcd> {
+  const [only] = await startEtcdCluster(program, 1, options);
+  return only!;
+}
+
+/** As startEtcd, with `count` members. */
+export async function startEtcdCluster(
+  program: string,
+  count: number,
+  options: EtcdOptions = {},
+): Promise<Etcd[]> {
+  const ports = await freePorts(3 * count);
+  const members = Array.from({ length: count }, (_, index) => ({
+    name: `member-${index}`,
+    port: ports[3 * index]!,
+    peerUrl: `http://127.0.0.1:${ports[3 * index + 1]}`,
+    healthPort: ports[3 * index + 2]!,
+  }));
+  const cluster = members.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join(',');
+  return Promise.all(members.map((member) => startMember(program, { ...options, ...member, cluster })));
+}
+
+interface Member extends EtcdOptions {
+  readonly name: string;
+  readonly port: number;
+  readonly peerUrl: string;
+  readonly healthPort: number;
+  /** Every member's name and peer URL. */
+  readonly cluster: string;
+}
+
+async function startMember(program: string, options: Member): Promise<Etcd> {
+  const { port, peerUrl, healthPort } = options;
   const folder = mkdtempSync(join(tmpdir(), 'headrace-etcd-'));
-  const [port, peerPort, healthPort] = await freePorts(3);
   const url = `${options.isTls === true ? 'https' : 'http'}://127.0.0.1:${port}`;
   const args = [
-    '--name=one',
+    `--name=${options.name}`,
     `--data-dir=${folder}/data`,
     `--listen-client-urls=${url}`,
     `--advertise-client-urls=${url}`,
-    `--listen-peer-urls=http://127.0.0.1:${peerPort}`,
-    `--initial-advertise-peer-urls=http://127.0.0.1:${peerPort}`,
-    `--initial-cluster=one=http://127.0.0.1:${peerPort}`,
+    `--listen-peer-urls=${peerUrl}`,
+    `--initial-advertise-peer-urls=${peerUrl}`,
+    `--initial-cluster=${options.cluster}`,
     `--listen-metrics-urls=http://127.0.0.1:${healthPort}`,
     // Leases of one second are possible, and a restart takes less than that.
     '--heartbeat-interval=50',
@@ -127,7 +158,7 @@ export async function startEtcd(program: string, options: EtcdOptions = {}): Pro
     child = started;
     for (const stream of [started.stdout, started.stderr])
       stream.setEncoding('utf8').on('data', (text: string) => (output += text));
-    await healthy(started, healthPort!, () => output);
+    await healthy(started, healthPort, () => output);
   }
 
   async function end(signal: NodeJS.Signals): Promise<void> {
@@ -145,7 +176,7 @@ export async function startEtcd(program: string, options: EtcdOptions = {}): Pro
 
   await start();
   return {
-    port: port!,
+    port,
     get pid() {
       return child!.pid!;
     },

@@ -13,7 +13,13 @@ import { realGrpcTransport } from '../../src/runtime/grpc.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { realPorts } from '../../src/runtime/ports.ts';
 import { startThread } from '../../src/runtime/threads.ts';
-import { type Etcd, installEtcd, startEtcd } from '../../scripts/peer-etcd.ts';
+import {
+  type Etcd,
+  type EtcdOptions,
+  installEtcd,
+  startEtcd,
+  startEtcdCluster,
+} from '../../scripts/peer-etcd.ts';
 import { obtain } from './peer.ts';
 import { type Gate, openGate, silentServer } from './gate.ts';
 import { until as untilNamed } from './until.ts';
@@ -24,6 +30,8 @@ const { installed: program, skip } = await obtain(installEtcd);
 
 /** Closed after each test. */
 const opened: MetadataStore[] = [];
+/** Ended after all tests, however they went. */
+const running: Etcd[] = [];
 /** How many there were. */
 let stores = 0;
 const until = (look: () => boolean | Promise<boolean>): Promise<true> =>
@@ -121,12 +129,17 @@ async function putSurely(store: MetadataStore, key: string): Promise<void> {
   }
 }
 
+async function startOne(program: string, options: EtcdOptions = {}): Promise<Etcd> {
+  const etcd = await startEtcd(program, options);
+  running.push(etcd);
+  return etcd;
+}
+
 function checkRealEtcd(program: string): void {
   let etcd: Etcd;
   before(async () => {
-    etcd = await startEtcd(program);
+    etcd = await startOne(program);
   });
-  after(() => etcd.discard());
   afterEach(async () => {
     etcd.resume();
     for (const store of opened.splice(0)) await store.close();
@@ -338,7 +351,7 @@ function block(ms: number): void {
 
 function checkOtherSettings(program: string): void {
   test('etcd: with passwords and TLS, tokens that expire or are forgotten are renewed', async () => {
-    const etcd = await startEtcd(program, { isTls: true, args: ['--auth-token-ttl=1'] });
+    const etcd = await startOne(program, { isTls: true, args: ['--auth-token-ttl=1'] });
     const tls = { ca: etcd.certificate() };
     await administer(
       etcd,
@@ -378,11 +391,39 @@ function checkOtherSettings(program: string): void {
     );
     await session.close();
     await store.close();
-    await etcd.discard();
+  });
+
+  test('etcd: while one member of three stands still, the store goes on with another, and its session with it', async () => {
+    const members = await startEtcdCluster(program, 3);
+    running.push(...members);
+    const hosts = members.map(({ port }) => `127.0.0.1:${port}`).join(',');
+    const store = await open(hosts, { startLeaseThread, requestLimitMs: 1000 });
+    const session = await store.session(5000);
+    session.onLost = () => assert.fail('lost');
+    const heard: string[] = [];
+    store.watch('', 1, {
+      onEvents: (_, events) => void heard.push(...events.map(({ key }) => key).filter((key) => key !== '')),
+      onLost: assert.fail,
+    });
+    await store.txn([], [put('alive', '', session.id)]);
+    // The one that all connections lead to, for longer than the session lives by itself.
+    members[0]!.pause();
+    const stoppedMs = performance.now();
+    const keys: string[] = [];
+    while (performance.now() - stoppedMs < 7000) {
+      keys.push(`k${keys.length}`);
+      await putSurely(store, keys.at(-1)!);
+      await pause(50);
+    }
+    members[0]!.resume();
+    await until(() => heard.length > keys.length);
+    assert.deepEqual(heard, ['alive', ...keys]);
+    assert.equal((await store.range('alive')).entries.length, 1);
+    await store.close();
   });
 
   test('etcd: without space it refuses changes with a message that helps, and answers reads', async () => {
-    const etcd = await startEtcd(program, { args: [`--quota-backend-bytes=${16 * 1024 * 1024}`] });
+    const etcd = await startOne(program, { args: [`--quota-backend-bytes=${16 * 1024 * 1024}`] });
     const store = await open(etcd.port);
     const value = 'x'.repeat(1_000_000);
     await assert.rejects(
@@ -393,13 +434,15 @@ function checkOtherSettings(program: string): void {
     );
     assert.equal((await store.range('')).entries.length, 1);
     await store.close();
-    await etcd.discard();
   });
 }
 
 if (program === undefined) {
   test('the metadata store on a real etcd', { skip: skip ?? 'SKIP etcd' }, () => {});
 } else {
+  after(async () => {
+    for (const etcd of running) await etcd.discard();
+  });
   checkRealEtcd(program);
   checkOtherSettings(program);
 }
