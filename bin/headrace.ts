@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { Command, InvalidArgumentError } from 'commander';
+import type { DevClusterFlags } from './dev-cluster.ts';
 
 // Without it V8 collects the whole heap each time some 15 MB of network buffers have come and gone, which doubled the
 // processor time per byte produced (3 x 0.3 GB: 1.3 s against 0.6 s a round).
@@ -44,7 +45,33 @@ program
   .option('--config <file>', 'read settings from a .properties file')
   .option('--set <name=value>', "a setting by Kafka's name; may be repeated", gather, [])
   .action(start);
+program
+  .command('dev-cluster')
+  .description('Starts etcd and several brokers on this machine, for trying a cluster; Ctrl-C ends them.')
+  .option('--brokers <count>', 'how many', brokerCount, 3)
+  .option('--port <port>', 'the port of the first broker; the others take the next ones', portNumber, 9092)
+  .option('--data <directory>', 'keep data and logs here', 'dev-cluster')
+  .option('--pid-dir <directory>', 'write broker-<id>.pid here')
+  .option('--restart', 'bring a broker that has been killed back')
+  .option('--etcd <path>', 'an etcd program; else that of PATH, else one that is built once')
+  .option('--set <name=value>', "a setting of all brokers by Kafka's name; may be repeated", gather, [])
+  .action(devCluster);
 await program.parseAsync();
+
+async function devCluster(flags: DevClusterFlags): Promise<void> {
+  const { startDevCluster } = await import('./dev-cluster.ts');
+  try {
+    await startDevCluster(flags);
+  } catch (error) {
+    fail([error instanceof Error ? error.message : String(error)]);
+  }
+}
+
+function brokerCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > 9) throw new InvalidArgumentError('1 to 9');
+  return count;
+}
 
 function portNumber(text: string): number {
   const port = Number(text);

@@ -1,14 +1,7 @@
-// Where foreign clients ("peers") live once installed: one folder per peer and content hash, outside the tree. A folder is
-// built by one process at a time and carries a marker once whole, so suites may start together and a warm start costs a stat.
-import { createHash } from 'node:crypto';
-import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+// Where foreign clients ("peers") live once installed: the cache of bin/built-programs.ts.
+import { built, run } from '../bin/built-programs.ts';
 
-const INSTALL_WAIT_MS_MAX = 10 * 60_000;
-const COMMAND_OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
+export { cacheFolder, run } from '../bin/built-programs.ts';
 
 /** Thrown when a peer cannot be had on this machine; the message says why. */
 export class PeerMissing extends Error {
@@ -25,59 +18,17 @@ export class PeerMissing extends Error {
 /** Thrown when our own program does not compile: a fault to mend, never a reason to skip. */
 export class BuildFault extends Error {}
 
-export function cacheFolder(): string {
-  return process.env['HEADRACE_CACHE'] ?? join(homedir(), '.cache', 'headrace');
-}
-
-/**
- * Returns the folder of `peer` built from `inputs` (versions, sources: whatever decides its content), building it first when
- * it is not there. Concurrent callers, also in other processes, wait for the one that builds. Errors: PeerMissing,
- * and BuildFault when `build` throws it.
- */
+/** As `built`. Errors: PeerMissing, and BuildFault when `build` throws it. */
 export async function cached(
   peer: string,
   inputs: string[],
   build: (folder: string) => Promise<void>,
 ): Promise<string> {
-  const digest = createHash('sha256').update(JSON.stringify(inputs)).digest('hex').slice(0, 12);
-  const folder = join(cacheFolder(), `${peer}-${digest}`);
-  const marker = join(folder, '.ready');
-  if (existsSync(marker)) return folder;
-  const unlock = await lock(`${folder}.lock`);
   try {
-    if (existsSync(marker)) return folder;
-    rmSync(folder, { recursive: true, force: true });
-    mkdirSync(folder, { recursive: true });
-    await build(folder);
-    writeFileSync(marker, '');
-    return folder;
+    return await built(peer, inputs, build);
   } catch (error) {
     throw error instanceof BuildFault ? error : new PeerMissing(peer, error);
-  } finally {
-    unlock();
   }
-}
-
-/** Runs a command to its end; returns what it printed on stdout. Throws with the end of stderr when it fails. */
-export function run(
-  command: string,
-  args: string[],
-  options: { cwd?: string; env?: Record<string, string> } = {},
-): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const settings = {
-      maxBuffer: COMMAND_OUTPUT_BYTES_MAX,
-      env: { ...process.env, ...options.env },
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    };
-    execFile(command, args, settings, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout);
-      else
-        reject(
-          new Error(`${command} ${args.slice(0, 3).join(' ')}: ${(stderr || error.message).slice(-4000)}`),
-        );
-    });
-  });
 }
 
 /** As run, for a compiler at work on our own sources. Errors: BuildFault. */
@@ -86,38 +37,5 @@ export async function compile(...command: Parameters<typeof run>): Promise<void>
     await run(...command);
   } catch (error) {
     throw new BuildFault(error instanceof Error ? error.message : String(error));
-  }
-}
-
-/** A lock is a folder that holds its owner's process id; the lock of a dead owner is taken over. */
-async function lock(path: string): Promise<() => void> {
-  mkdirSync(cacheFolder(), { recursive: true });
-  for (let waitedMs = 0; waitedMs < INSTALL_WAIT_MS_MAX; waitedMs += 200) {
-    try {
-      mkdirSync(path);
-      writeFileSync(join(path, 'pid'), String(process.pid));
-      return () => rmSync(path, { recursive: true, force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-    if (!ownerLives(path)) rmSync(path, { recursive: true, force: true });
-    await delay(200);
-  }
-  throw new Error(`${path} has been locked for ${INSTALL_WAIT_MS_MAX} ms`);
-}
-
-function ownerLives(path: string): boolean {
-  let owner: number;
-  try {
-    owner = Number(readFileSync(join(path, 'pid'), 'utf8'));
-  } catch {
-    return true;
-  }
-  if (owner === 0) return true;
-  try {
-    process.kill(owner, 0);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -1,71 +1,24 @@
-// etcd for tests: one from PATH or `HEADRACE_ETCD` when it is new enough, else built once through the Go module proxy, by a
-// module of our own around its server (its own module has replace directives, with which `go install` refuses to work).
+// etcd for tests: one from PATH or `HEADRACE_ETCD` when it is new enough, else built once (bin/etcd-program.ts).
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { cached, PeerMissing, run } from './peer-cache.ts';
+import { etcdProgram } from '../bin/etcd-program.ts';
+import { PeerMissing } from './peer-cache.ts';
 
-export const ETCD_VERSION = '3.6.16';
-const OLDEST = [3, 5] as const;
 const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 10_000;
 
-const GO_MODULE = `module etcdwrap
-
-go 1.26.0
-
-require go.etcd.io/etcd/server/v3 v${ETCD_VERSION}
-`;
-const GO_PROGRAM = `package main
-
-import (
-	"os"
-
-	"go.etcd.io/etcd/server/v3/etcdmain"
-)
-
-func main() { etcdmain.Main(os.Args) }
-`;
-
 /** The path of an etcd of 3.5 or newer. Errors: PeerMissing. */
 export async function installEtcd(): Promise<string> {
-  const named = process.env['HEADRACE_ETCD'];
-  if (named !== undefined) {
-    if (!(await isNewEnough(named)))
-      throw new PeerMissing('etcd', `HEADRACE_ETCD names ${named}, which is no etcd 3.5 or newer`);
-    return named;
-  }
-  if (await isNewEnough('etcd')) return 'etcd';
-  const folder = await cached('etcd', [GO_MODULE, GO_PROGRAM], async (into) => {
-    const source = mkdtempSync(join(tmpdir(), 'headrace-etcd-build-'));
-    try {
-      writeFileSync(join(source, 'go.mod'), GO_MODULE);
-      writeFileSync(join(source, 'main.go'), GO_PROGRAM);
-      const options = { cwd: source, env: { CGO_ENABLED: '0' } };
-      await run('go', ['mod', 'tidy'], options);
-      await run('go', ['build', '-trimpath', '-o', join(into, 'etcd'), '.'], options);
-    } finally {
-      rmSync(source, { recursive: true, force: true });
-    }
-  });
-  return join(folder, 'etcd');
-}
-
-async function isNewEnough(program: string): Promise<boolean> {
-  let output: string;
   try {
-    output = await run(program, ['--version']);
-  } catch {
-    return false;
+    return await etcdProgram({ named: process.env['HEADRACE_ETCD'] });
+  } catch (error) {
+    throw new PeerMissing('etcd', error);
   }
-  const match = /etcd Version: (\d+)\.(\d+)/.exec(output);
-  if (match === null) return false;
-  const [major, minor] = [Number(match[1]), Number(match[2])];
-  return major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1]);
 }
 
 export interface EtcdOptions {
