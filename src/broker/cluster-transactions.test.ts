@@ -16,8 +16,13 @@ import {
   TxnOffsetCommitResponse,
 } from '../protocol/messages/28-txn-offset-commit.ts';
 import { OffsetFetchRequest, OffsetFetchResponse } from '../protocol/messages/09-offset-fetch.ts';
+import {
+  WriteTxnMarkersRequest,
+  WriteTxnMarkersResponse,
+} from '../protocol/messages/27-write-txn-markers.ts';
+import { Operations, type Authorizer } from '../security/authorizer.ts';
 import type { TestClient } from './test-client.ts';
-import { testCluster, type TestCluster } from './test-cluster.ts';
+import { testCluster, type TestCluster, type TestClusterOptions } from './test-cluster.ts';
 import { readValues, transactionalBatch, transactionalBody } from './test-producer.ts';
 
 const COMMITTED = { isolationLevel: 1 };
@@ -41,8 +46,8 @@ class World {
     this.clients = clients;
   }
 
-  static async begin(): Promise<World> {
-    const cluster = await testCluster(2, { configs: CONFIGS });
+  static async begin(options: Pick<TestClusterOptions, 'authorizer'> = {}): Promise<World> {
+    const cluster = await testCluster(2, { configs: CONFIGS, ...options });
     const world = new World(cluster, [await cluster.connect(1), await cluster.connect(2)]);
     const { topics } = await world.client(1).request(CreateTopicsRequest, CreateTopicsResponse, 7, {
       topics: [
@@ -175,6 +180,38 @@ for (const isV2 of [true, false]) {
     });
   }
 }
+
+test('brokers may ask each other whatever the authorizer says, and clients may not ask as they do', async () => {
+  const refused: string[] = [];
+  const authorizer: Authorizer = {
+    authorize: ({ name }, _host, operation) => {
+      const isForBrokers = operation === Operations.CLUSTER_ACTION || operation === Operations.ALTER;
+      if (isForBrokers) refused.push(name);
+      return !isForBrokers;
+    },
+  };
+  const world = await World.begin({ authorizer });
+  const producer = await Producer.begin(world, 1, true);
+  assert.equal(await producer.send(1, 'a'), 'NONE');
+  await producer.end(true);
+  assert.deepEqual(await world.committed(), [[], ['a']]);
+  assert.deepEqual(refused, []);
+  const markers = await world.client(2).request(WriteTxnMarkersRequest, WriteTxnMarkersResponse, 1, {
+    markers: [
+      {
+        producerId: producer.producerId,
+        producerEpoch: 9,
+        transactionResult: false,
+        topics: [{ name: 't', partitionIndexes: [1] }],
+        coordinatorEpoch: 9,
+      },
+    ],
+  });
+  const [marker] = markers.markers;
+  assert.equal(marker!.topics[0]!.partitions[0]!.errorCode, Errors.CLUSTER_AUTHORIZATION_FAILED);
+  assert.deepEqual(new Set(refused), new Set(['ANONYMOUS']));
+  await world.cluster.stop();
+});
 
 test('a partition that a v1 producer did not add is refused, whoever coordinates', async () => {
   const world = await World.begin();

@@ -69,10 +69,11 @@ test('item 20: verifying adds nothing, and tells of each partition whether it is
 test('item 20: a leader that asks is told what producers understand, and waits a little for the transaction before', async () => {
   const scene = await Scene.begin();
   const producer = await scene.producer();
-  const ensure = (of: typeof producer, canAdd: boolean) =>
-    scene.time.settle(
-      scene.coordinator.ensure({ transactionalId: 'tx', ...of, topic: 't', partition: 0, canAdd }),
-    );
+  const ensure = async (of: typeof producer, canAdd: boolean) => {
+    const partitions = [{ topic: 't', partition: 0 }];
+    const asked = scene.coordinator.ensureAll({ transactionalId: 'tx', ...of, partitions, canAdd });
+    return (await scene.time.settle(asked))[0];
+  };
   assert.equal(await ensure(producer, false), Errors.TRANSACTION_ABORTABLE);
   assert.equal(await ensure(producer, true), Errors.NONE);
   assert.equal(await ensure(producer, false), Errors.NONE);

@@ -171,20 +171,6 @@ export class TransactionCoordinator {
     }
   }
 
-  /** `ensureAll` for one partition. */
-  async ensure(request: {
-    readonly transactionalId: string;
-    readonly producerId: number;
-    readonly producerEpoch: number;
-    readonly topic: string;
-    readonly partition: number;
-    readonly canAdd: boolean;
-  }): Promise<ErrorCode> {
-    const { topic, partition, ...rest } = request;
-    const [errorCode] = await this.ensureAll({ ...rest, partitions: [{ topic, partition }] });
-    return errorCode;
-  }
-
   async #ensureOnce(
     request: PartitionsOfProducer & { readonly canAdd: boolean },
   ): Promise<readonly ErrorCode[]> {

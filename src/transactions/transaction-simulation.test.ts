@@ -163,15 +163,16 @@ class SimulatedProducer implements Producer {
     const leader = this.#world.partitions[partition];
     const sequence = this.#sequences[partition] ?? 0;
     const batch = { producerId, producerEpoch, sequence, value };
-    const ensure = (): Promise<ErrorCode> =>
-      this.#world.scene.coordinator.ensure({
+    const ensure = async (): Promise<ErrorCode> => {
+      const [said] = await this.#world.scene.coordinator.ensureAll({
         transactionalId: this.#id,
         producerId,
         producerEpoch,
-        topic: leader.topic,
-        partition,
+        partitions: [{ topic: leader.topic, partition }],
         canAdd: true,
       });
+      return said;
+    };
     const errorCode = await this.#retry(
       () => leader.produce(batch, ensure),
       (code) => code,
