@@ -51,12 +51,17 @@ export class LogReader {
   cut(endOffset: number): void {
     this.#cuts += 1;
     this.#recent.cut(endOffset);
-    this.#places.length = 0;
+    this.#forgetPlaces();
   }
 
   clear(): void {
     this.#recent.clear();
+    this.#forgetPlaces();
+  }
+
+  #forgetPlaces(): void {
     this.#places.length = 0;
+    this.#oldestPlace = 0;
   }
 
   /** The offset is one that the log holds. */

@@ -94,3 +94,16 @@ test('readers that go on where they stopped, at once and later, in any order, ge
     assert.equal(read.sizeBytes > 500, true);
   }
 });
+
+test('a log that was cut is read on from many places', async () => {
+  const on = await testLog({ durability: 'relaxed' });
+  for (let n = 0; n < 10; n++) on.append();
+  // Each read remembers where the next would go on.
+  for (let offset = 0; offset < 5; offset++) await on.read(offset, { maxBytes: 1 });
+  on.log.truncateTo(6);
+  for (let n = 0; n < 4; n++) on.append();
+  for (let offset = 0; offset < 10; offset++) {
+    assert.deepEqual(await on.read(offset, { maxBytes: 1 }), [offset]);
+    assert.deepEqual(await on.read(offset, { maxBytes: 1 }), [offset]);
+  }
+});
