@@ -139,12 +139,13 @@ test('who comes back in sync is not eligible besides, and others stay so below t
   assert.deepEqual([partition.isr, partition.elr], [[1, 3], [2]]);
 });
 
-test('the last known ones are forgotten when they are in sync, eligible, or the set is large enough', () => {
-  const partition = { replicas: [1, 2, 3, 4], isr: [1], elr: [2], lastKnownElr: [3, 4] };
-  assert.deepEqual(eligibleAfter(partition, [1, 3], 3), { elr: [2], lastKnownElr: [4] });
-  assert.deepEqual(eligibleAfter(partition, [1, 2, 3], 3), { elr: [], lastKnownElr: [] });
+test('eligible is who was so since the set became too small; what is left from before means nothing', () => {
+  const partition = { replicas: [1, 2, 3, 4], isr: [1], elr: [2] };
+  assert.deepEqual(eligibleAfter(partition, [1, 3], 3), [2]);
+  assert.deepEqual(eligibleAfter(partition, [1, 2, 3], 3), []);
   // More than there are replicas nobody can ask for.
-  assert.deepEqual(eligibleAfter(partition, [1, 2, 3, 4], 9), { elr: [], lastKnownElr: [] });
+  assert.deepEqual(eligibleAfter(partition, [1, 2, 3, 4], 9), []);
+  assert.deepEqual(eligibleAfter({ ...partition, isr: [1, 3], elr: [2] }, [1], 2), [3]);
 });
 
 test('a change by the leader ends its recovery after an unclean election', () => {

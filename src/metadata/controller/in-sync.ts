@@ -9,7 +9,7 @@
 import type { ClusterImage, PartitionImage } from '../image.ts';
 import { brokerKey, configsKey, topicKey } from '../keys.ts';
 import { answer, Change, type Decision } from '../outcome.ts';
-import { putPartition, type PartitionUpdate } from './partition-change.ts';
+import { isAlive, putPartition, type PartitionUpdate } from './partition-change.ts';
 import { finishedReassignment, isReassigning } from './reassignments.ts';
 
 export interface InSyncChange {
@@ -41,8 +41,8 @@ export function changeInSync(
   if (!isValid(partition, isr, change.leader)) return answer('refused');
   const asked = change.isr.filter(({ nodeId }) => mustBeAlive(partition, nodeId));
   for (const { nodeId, brokerEpoch } of asked) {
-    const broker = image.brokers.get(nodeId);
-    if (broker === undefined || broker.fenced || broker.epoch !== brokerEpoch) return answer('refused');
+    const isThere = isAlive(image, nodeId) && image.brokers.get(nodeId)?.epoch === brokerEpoch;
+    if (!isThere) return answer('refused');
   }
   const decided = new Change();
   // A topic that is made again has another id, one that is gone must not get keys any more.
@@ -90,32 +90,30 @@ function inSyncUpdate(
   minInsyncReplicas: number,
 ): PartitionUpdate {
   // A leader that changes the set has long begun to serve (KIP-704).
-  const update = { isr, ...eligibleAfter(partition, isr, minInsyncReplicas), isLeaderRecovering: false };
+  const elr = eligibleAfter(partition, isr, minInsyncReplicas);
+  const update = { isr, elr, lastKnownElr: [], isLeaderRecovering: false };
   const finished = isReassigning(partition)
     ? finishedReassignment(image, { ...partition, ...update })
     : undefined;
   if (finished === undefined) return update;
   const { replicas = partition.replicas } = finished;
-  const lastKnownElr = update.lastKnownElr.filter((id) => replicas.includes(id));
   const directories = replicas.map((id) => partition.directories[partition.replicas.indexOf(id)]!);
-  return { ...update, ...finished, lastKnownElr, directories };
+  return { ...update, ...finished, directories };
 }
 
 /**
  * Who is eligible besides the in-sync replicas once these are `isr`. With as many as the minimum the leader commits
- * without the others, so nobody is. Below it whoever was in sync or eligible before still has all that is committed;
- * `lastKnownElr` remembers who was so in this time, for the case that nobody eligible is left.
+ * without the others, so nobody is. Below it whoever was in sync, or eligible since then, still has all that is committed.
  */
 export function eligibleAfter(
-  partition: Pick<PartitionImage, 'replicas' | 'isr' | 'elr' | 'lastKnownElr'>,
+  partition: Pick<PartitionImage, 'replicas' | 'isr' | 'elr'>,
   isr: readonly number[],
   minInsyncReplicas: number,
-): { readonly elr: readonly number[]; readonly lastKnownElr: readonly number[] } {
-  const { replicas } = partition;
-  if (isr.length >= Math.min(minInsyncReplicas, replicas.length)) return { elr: [], lastKnownElr: [] };
-  const elr = replicas.filter(
-    (id) => !isr.includes(id) && (partition.isr.includes(id) || partition.elr.includes(id)),
+): readonly number[] {
+  const minimum = Math.min(minInsyncReplicas, partition.replicas.length);
+  if (isr.length >= minimum) return [];
+  const before = partition.isr.length >= minimum ? [] : partition.elr;
+  return partition.replicas.filter(
+    (id) => !isr.includes(id) && (partition.isr.includes(id) || before.includes(id)),
   );
-  const lastKnownElr = partition.lastKnownElr.filter((id) => !isr.includes(id) && !elr.includes(id));
-  return { elr, lastKnownElr };
 }
