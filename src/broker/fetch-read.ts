@@ -226,12 +226,11 @@ function readTarget(
   if (diverging === 'out of range') return failed(Errors.OFFSET_OUT_OF_RANGE);
   const before = empty(partition, limits.isolation);
   if (diverging !== undefined) return { ...before, divergingEpoch: diverging };
-  if (isOutOfRange(wanted.fetchOffset, partition)) {
-    // A follower begins anew from where the log does.
-    return limits.isolation === 'log end'
-      ? { ...before, errorCode: Errors.OFFSET_OUT_OF_RANGE }
-      : failed(Errors.OFFSET_OUT_OF_RANGE);
+  // A follower begins anew from where the log does.
+  if (limits.isolation === 'log end' && mustBeginAnew(wanted, partition)) {
+    return { ...before, errorCode: Errors.OFFSET_OUT_OF_RANGE };
   }
+  if (isOutOfRange(wanted.fetchOffset, partition)) return failed(Errors.OFFSET_OUT_OF_RANGE);
   const upTo = partition.endOffset(limits.isolation);
   if (wanted.fetchOffset >= upTo || (limits.maxBytes <= 0 && !limits.minOneMessage)) return before;
   const finish = (read: LogRead): PartitionRead => {
@@ -264,7 +263,22 @@ function readFailure(error: unknown): PartitionRead {
   throw error;
 }
 
-export function isOutOfRange(offset: number, partition: Partition): boolean {
+/**
+ * A follower's log ends before ours begins; or just there, in an epoch of which nothing is left here, so that nobody can
+ * tell whether its records ever were the ones that were deleted.
+ */
+export function mustBeginAnew(
+  { fetchOffset, lastFetchedEpoch }: Pick<FetchPartition, 'fetchOffset' | 'lastFetchedEpoch'>,
+  partition: Partition,
+): boolean {
+  if (isOutOfRange(fetchOffset, partition)) return true;
+  const { logStartOffset } = partition;
+  if (logStartOffset === 0 || lastFetchedEpoch < 0) return false;
+  const earliest = partition.log!.epochAt(logStartOffset);
+  return earliest !== undefined && lastFetchedEpoch < earliest;
+}
+
+function isOutOfRange(offset: number, partition: Partition): boolean {
   return offset < partition.logStartOffset || offset > partition.logEndOffset;
 }
 

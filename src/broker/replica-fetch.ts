@@ -6,7 +6,7 @@
 import type { FetchRequest } from '../protocol/messages/01-fetch.ts';
 import { Errors, type ErrorCode } from '../protocol/errors.ts';
 import { isBroker, type RequestContext } from './context.ts';
-import { divergence, isOutOfRange, type FetchTarget } from './fetch-read.ts';
+import { divergence, mustBeginAnew, type FetchTarget } from './fetch-read.ts';
 import type { Services } from './services.ts';
 
 /** The broker that a request says it is from. */
@@ -50,8 +50,7 @@ function note({ wanted, partition }: FetchTarget, replica: FetchingReplica, nowM
   if (errorCode !== Errors.NONE) return errorCode;
   const { fetchOffset, lastFetchedEpoch } = wanted;
   // Until the logs agree, the offset is not of our log.
-  if (isOutOfRange(fetchOffset, partition!) || divergence(wanted, partition!) !== undefined)
-    return Errors.NONE;
+  if (divergence(wanted, partition!) !== undefined || mustBeginAnew(wanted, partition!)) return Errors.NONE;
   // Without any epoch the replica's log is empty: so it agrees with ours only at the very start.
   if (lastFetchedEpoch < 0 && fetchOffset > partition!.logStartOffset) return Errors.NONE;
   return partition!.noteFetch({ ...replica, offset: fetchOffset, nowMs });
