@@ -43,6 +43,7 @@ import { advertised, checkListeners, listen, serverLimits, type ListenerAddress 
 import { logLevels, type LogLevels } from './log-levels.ts';
 import { LocalMarkers } from './marker-writer.ts';
 import { BrokerPeers } from './peers.ts';
+import { replicate } from './replication.ts';
 import { StartGate } from './start-gate.ts';
 import { ConfigurationError, startProblem } from './start-problem.ts';
 import type { Services } from './services.ts';
@@ -291,6 +292,9 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
   };
   await place.join(registration);
   partitions.start();
+  // Alone, there is nobody to follow.
+  const replication = options.store === undefined ? undefined : replicate(services, { store, settingsOf });
+  undo.push(() => replication?.stop());
   coordinate(services);
   gate.open(new Dispatcher(services, HANDLERS));
   logger.info(
@@ -309,6 +313,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     groups.shutdown();
     transactions.shutdown();
     forwarding.stop();
+    replication?.stop();
     peers.close();
     await allOf([
       () => served,
