@@ -145,6 +145,19 @@ test('a broker that leaves the cluster is let go, and the one that comes back is
   await cluster.stop();
 });
 
+test('who waits for a connection to a broker that leaves the cluster is told at once', async () => {
+  const cluster = await testCluster(2);
+  cluster.network.block('host1', 'host2');
+  const waiting = failureOf(cluster, 2, 60_000);
+  await cluster.pass(100);
+  await cluster.settle(cluster.member(2).broker.stop());
+  const before = cluster.time.nowMs();
+  assert.match((await waiting).message, /left the cluster/);
+  assert.ok(cluster.time.nowMs() - before < 1_000);
+  cluster.network.heal();
+  await cluster.settle(cluster.member(1).broker.stop());
+});
+
 test('a broker whose secret is another is not believed', async () => {
   const cluster = await testCluster(2);
   Object.defineProperty(cluster.member(2).broker.services.image, 'interBrokerSecret', {

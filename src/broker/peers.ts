@@ -40,6 +40,8 @@ interface Link {
   current: Promise<PeerConnection> | undefined;
   /** The connection once it can be used. */
   ready: PeerConnection | undefined;
+  /** Requests that wait for the connection. */
+  readonly waiting: Set<(why: string) => void>;
   backoffMs: number;
   /** Monotonic; no attempt before. */
   retryAtMs: number;
@@ -49,8 +51,6 @@ export class BrokerPeers implements Peers {
   readonly #options: BrokerPeersOptions;
   /** By broker and lane. */
   readonly #links = new Map<string, Link>();
-  /** Requests that wait for a connection. */
-  readonly #waiting = new Set<(why: string) => void>();
   readonly #forgetImage: () => void;
   #isClosed = false;
 
@@ -68,7 +68,7 @@ export class BrokerPeers implements Peers {
     let { ready } = link;
     let timeoutMs = wanted.timeoutMs;
     if (ready === undefined) {
-      ready = await this.#within(this.#connect(link), nodeId, timeoutMs);
+      ready = await this.#within(link, timeoutMs);
       timeoutMs = Math.max(0, untilMs - clock.monotonicMs());
     }
     const { request, response, body } = wanted;
@@ -86,9 +86,8 @@ export class BrokerPeers implements Peers {
   close(): void {
     this.#isClosed = true;
     this.#forgetImage();
-    for (const link of this.#links.values()) close(link);
+    for (const link of this.#links.values()) close(link, 'this broker stops');
     this.#links.clear();
-    for (const giveUp of this.#waiting) giveUp('this broker stops');
   }
 
   #link(nodeId: number, lane: string): Link {
@@ -104,6 +103,7 @@ export class BrokerPeers implements Peers {
       address,
       current: undefined,
       ready: undefined,
+      waiting: new Set(),
       backoffMs: RECONNECT_BACKOFF_MS,
       retryAtMs: 0,
     };
@@ -174,18 +174,19 @@ export class BrokerPeers implements Peers {
   }
 
   /** A request does not wait for an attempt longer than it may; the attempt goes on for others. */
-  #within(attempt: Promise<PeerConnection>, nodeId: number, timeoutMs: number): Promise<PeerConnection> {
+  #within(link: Link, timeoutMs: number): Promise<PeerConnection> {
+    const { nodeId, waiting } = link;
     return new Promise((resolve, reject) => {
       const giveUp = (why: string): void => reject(new PeerUnavailable(nodeId, why, { wasSent: false }));
       const limit = this.#options.ports.timers.after(timeoutMs, () =>
         giveUp(`no connection within ${timeoutMs} ms`),
       );
-      this.#waiting.add(giveUp);
+      waiting.add(giveUp);
       const done = (): void => {
         limit.cancel();
-        this.#waiting.delete(giveUp);
+        waiting.delete(giveUp);
       };
-      attempt.finally(done).then(resolve, reject);
+      this.#connect(link).finally(done).then(resolve, reject);
     });
   }
 
@@ -199,13 +200,14 @@ export class BrokerPeers implements Peers {
     for (const [key, link] of this.#links) {
       if (this.#isCurrent(link)) continue;
       this.#links.delete(key);
-      close(link);
+      close(link, 'it left the cluster, or began anew');
     }
   }
 }
 
-function close(link: Link): void {
+function close(link: Link, why: string): void {
   link.ready?.connection.destroy();
+  for (const giveUp of link.waiting) giveUp(why);
 }
 
 /** The newest version that both know, or the one that is wanted, if both know it. */
