@@ -3,6 +3,8 @@
  * server's settings have arrived: a process that stands still has its connections accepted by the kernel all the same.
  */
 import * as http2 from 'node:http2';
+import * as net from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { GrpcCode } from '../base/grpc.ts';
 import type {
   GrpcCall,
@@ -35,7 +37,8 @@ export function realGrpcTransport(): GrpcTransport {
   return { connect };
 }
 
-function connect(target: GrpcTarget, signal: AbortSignal): Promise<GrpcConnection> {
+/** Also what Node throws at once, such as for a key that is none, rejects. */
+async function connect(target: GrpcTarget, signal: AbortSignal): Promise<GrpcConnection> {
   const { promise, resolve, reject } = Promise.withResolvers<GrpcConnection>();
   const session = open(target);
   let failure: Error | undefined;
@@ -57,13 +60,33 @@ function connect(target: GrpcTarget, signal: AbortSignal): Promise<GrpcConnectio
   return promise;
 }
 
-function open({ host, port, tls }: GrpcTarget): http2.ClientHttp2Session {
+function open(target: GrpcTarget): http2.ClientHttp2Session {
+  const { host, port, tls } = target;
+  const socket = openSocket(target).setNoDelay(true);
   const authority = `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
-  return http2.connect(authority, {
+  const session = http2.connect(authority, {
     settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
-    ...(tls?.ca === undefined ? {} : { ca: tls.ca }),
-    ...(tls?.certificate === undefined ? {} : { cert: tls.certificate }),
-    ...(tls?.key === undefined ? {} : { key: tls.key }),
+    createConnection: () => socket,
+  });
+  // After a TLS alert that follows the handshake, by which a server refuses a certificate, Node's session waits for ever
+  // for the end of a socket that nobody ends.
+  socket.on('error', (error) => {
+    session.emit('error', error);
+    socket.destroy();
+  });
+  return session;
+}
+
+function openSocket({ host, port, tls }: GrpcTarget): net.Socket {
+  if (tls === undefined) return net.connect({ host, port });
+  return connectTls({
+    host,
+    port,
+    ALPNProtocols: ['h2'],
+    ...(net.isIP(host) === 0 ? { servername: host } : {}),
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+    ...(tls.certificate === undefined ? {} : { cert: tls.certificate }),
+    ...(tls.key === undefined ? {} : { key: tls.key }),
   });
 }
 
