@@ -163,6 +163,21 @@ async function healthy(child: ChildProcess, port: number, output: () => string):
   throw new Error(`etcd is not healthy after ${START_MS_MAX} ms: ${output().slice(-4000)}`);
 }
 
+/** A certificate for 127.0.0.1, which vouches for itself, as server and as client. Errors: PeerMissing. */
+export async function makeCertificate(folder: string): Promise<{ certificate: string; key: string }> {
+  const [certificate, key] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')];
+  const purposes = ['subjectAltName=IP:127.0.0.1', 'extendedKeyUsage=serverAuth,clientAuth'];
+  const args = ['req', '-x509', '-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
+  args.push('-subj', '/CN=headrace', '-days', '2', '-keyout', key, '-out', certificate);
+  for (const purpose of purposes) args.push('-addext', purpose);
+  try {
+    await run('openssl', args);
+  } catch (error) {
+    throw new PeerMissing('openssl', error);
+  }
+  return { certificate, key };
+}
+
 /** Ports that nobody listens on now; all held until the last is there, so that they differ. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(

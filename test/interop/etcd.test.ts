@@ -1,5 +1,8 @@
 // The metadata store of a cluster against a real etcd: the contract of all stores, and what only a real one can do to us.
 import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import type { GrpcTls } from '../../src/base/grpc.ts';
 import type { MetadataStore, Watch, Watcher } from '../../src/base/ports.ts';
@@ -17,6 +20,7 @@ import {
   type Etcd,
   type EtcdOptions,
   installEtcd,
+  makeCertificate,
   startEtcd,
   startEtcdCluster,
 } from '../../scripts/peer-etcd.ts';
@@ -27,6 +31,9 @@ import { until as untilNamed } from './until.ts';
 const ports = { ...realPorts({ logger: silentLogger() }), transport: realGrpcTransport() };
 const startLeaseThread = () => startThread(new URL('../../bin/lease-thread.ts', import.meta.url));
 const { installed: program, skip } = await obtain(installEtcd);
+const certificates = mkdtempSync(join(tmpdir(), 'headrace-etcd-tls-'));
+after(() => rmSync(certificates, { recursive: true, force: true }));
+const { installed: pems, skip: skipCertificates } = await obtain(() => makeCertificate(certificates));
 
 /** Closed after each test. */
 const opened: MetadataStore[] = [];
@@ -392,6 +399,37 @@ function checkOtherSettings(program: string): void {
     await session.close();
     await store.close();
   });
+
+  test(
+    'etcd: a client proves itself by a certificate, and is told when it does not',
+    { skip: skipCertificates ?? false },
+    async () => {
+      const etcd = await startOne(program, {
+        isTls: true,
+        args: [
+          `--cert-file=${pems!.certificate}`,
+          `--key-file=${pems!.key}`,
+          `--trusted-ca-file=${pems!.certificate}`,
+          '--client-cert-auth',
+        ],
+      });
+      const certificate = readFileSync(pems!.certificate, 'utf8');
+      const key = readFileSync(pems!.key, 'utf8');
+      const store = await open(etcd.port, { tls: { ca: certificate, certificate, key }, startLeaseThread });
+      const session = await store.session(2000);
+      await store.txn([], [put('a', '1', session.id)]);
+      await session.close();
+      const refused: readonly (readonly [GrpcTls, RegExp])[] = [
+        [{ ca: certificate }, /certificate required/],
+        [{ ca: certificate, certificate, key: 'none' }, /127\.0\.0\.1:\d+: .*DECODER/],
+      ];
+      for (const [tls, message] of refused) {
+        const opening = open(etcd.port, { tls, requestLimitMs: 500 });
+        await assert.rejects(opening, { code: 'unavailable', message });
+      }
+      await store.close();
+    },
+  );
 
   test('etcd: while one member of three stands still, the store goes on with another, and its session with it', async () => {
     const members = await startEtcdCluster(program, 3);
