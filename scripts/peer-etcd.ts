@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { etcdProgram } from '../bin/etcd-program.ts';
-import { PeerMissing } from './peer-cache.ts';
+import { PeerMissing, run } from './peer-cache.ts';
 
 const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 10_000;
