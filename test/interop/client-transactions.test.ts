@@ -195,7 +195,7 @@ async function loops({
   const peers: ProcessPeer[] = [];
   const told = (seen: string): string =>
     [
-      `${seen} of ${sent.map((each) => each.length)}`,
+      `${seen} of ${sent.map((each) => each.length).join()}`,
       ...peers.map((peer) => peer.errors().slice(-ERROR_CHARACTERS_MAX)),
     ].join('\n--- ');
   const delivered = async (): Promise<void> => {

@@ -303,7 +303,11 @@ test('cleanup.policy=compact,delete: old segments go as a whole, and the rest ha
     // Of what is there, each round's own key stays, and of the others the last.
     for (const offset of written.keys()) {
       const isLatest = offset % 3 === 2 || offset >= log.log.logEndOffset - 3;
-      assert.equal(offsets.includes(offset), isLatest && offset >= logStartOffset, `${offset} in ${offsets}`);
+      assert.equal(
+        offsets.includes(offset),
+        isLatest && offset >= logStartOffset,
+        `${offset} in ${offsets.join()}`,
+      );
     }
   }
   assert.ok(log.log.logStartOffset > 0 && log.log.cleanedTo === log.log.logEndOffset);
