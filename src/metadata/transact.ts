@@ -8,6 +8,7 @@ import { assert } from '../base/assert.ts';
 import { Errors, KafkaError } from '../protocol/errors.ts';
 import type { ClusterImage } from './image.ts';
 import type { Decision } from './outcome.ts';
+import { MetadataStoreError } from './store-error.ts';
 
 /** Operations, and compares, that etcd allows in one transaction. */
 export const TXN_OPERATIONS_MAX = 128;
@@ -38,6 +39,7 @@ export async function transact<T>(
     try {
       outcome = await store.txn(all, operations);
     } catch (error) {
+      mustBeUnknown(error);
       if (await wasApplied(store, image, operations, error)) return result;
       continue;
     }
@@ -45,6 +47,14 @@ export async function transact<T>(
     if (outcome.succeeded) return result;
   }
   throw new KafkaError(Errors.REQUEST_TIMED_OUT, 'the metadata kept changing');
+}
+
+/** Where it is certain that nothing was changed, and trying again at once helps nobody, the caller is told why. */
+function mustBeUnknown(error: unknown): void {
+  if (!(error instanceof MetadataStoreError)) return;
+  const { code, message } = error;
+  if (code === 'refused') throw new KafkaError(Errors.KAFKA_STORAGE_ERROR, message, { cause: error });
+  if (code === 'unavailable') throw new KafkaError(Errors.REQUEST_TIMED_OUT, message, { cause: error });
 }
 
 /**
