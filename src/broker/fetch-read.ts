@@ -20,6 +20,8 @@ export interface FetchTarget {
   /** Undefined: not held here, with the reason in `errorCode`. */
   readonly partition: Partition | undefined;
   readonly errorCode: ErrorCode;
+  /** The replica that the consumer should read from instead. */
+  readonly preferred?: number;
 }
 
 export interface FetchLimits {
@@ -222,15 +224,18 @@ function readTarget(
   const errorCode = partition.check(wanted.currentLeaderEpoch, limits);
   if (errorCode !== Errors.NONE) return failed(errorCode);
   const log = partition.log!;
+  if (target.preferred !== undefined) return empty(partition, limits.isolation);
   const diverging = divergence(wanted, partition);
-  if (diverging === 'out of range') return failed(Errors.OFFSET_OUT_OF_RANGE);
+  if (diverging === 'out of range') return failed(beyond(partition));
   const before = empty(partition, limits.isolation);
   if (diverging !== undefined) return { ...before, divergingEpoch: diverging };
   // A follower begins anew from where the log does.
   if (limits.isolation === 'log end' && mustBeginAnew(wanted, partition)) {
     return { ...before, errorCode: Errors.OFFSET_OUT_OF_RANGE };
   }
-  if (isOutOfRange(wanted.fetchOffset, partition)) return failed(Errors.OFFSET_OUT_OF_RANGE);
+  if (isOutOfRange(wanted.fetchOffset, partition)) {
+    return failed(wanted.fetchOffset > log.logEndOffset ? beyond(partition) : Errors.OFFSET_OUT_OF_RANGE);
+  }
   const upTo = partition.endOffset(limits.isolation);
   if (wanted.fetchOffset >= upTo || (limits.maxBytes <= 0 && !limits.minOneMessage)) return before;
   const finish = (read: LogRead): PartitionRead => {
@@ -254,6 +259,11 @@ function readTarget(
   } catch (error) {
     return readFailure(error);
   }
+}
+
+/** What the leader gave a consumer may not have come to this follower yet: that is no reason to begin anew. */
+function beyond({ isLeader }: Partition): ErrorCode {
+  return isLeader ? Errors.OFFSET_OUT_OF_RANGE : Errors.OFFSET_NOT_AVAILABLE;
 }
 
 /** Retention may have moved the start, or the disk may have failed, between the check and the read. */

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Errors } from '../protocol/errors.ts';
+import { FetchRequest, FetchResponse } from '../protocol/messages/01-fetch.ts';
 import type { Partition } from '../replication/partition.ts';
-import { batchOf } from './test-client.ts';
+import { batchOf, fetchBody } from './test-client.ts';
 import { testCluster, type TestCluster } from './test-cluster.ts';
 
 const CONFIGS = {
@@ -159,5 +160,49 @@ test('many partitions of several leaders are followed at the same time', async (
     for (const { logEndOffset, highWatermark } of all)
       assert.deepEqual([logEndOffset, highWatermark], [1, 1]);
   }
+  await cluster.stop();
+});
+
+test('a consumer is sent to the in-sync replica in its rack, which serves what is committed (KIP-392)', async () => {
+  const cluster = await testCluster(3, {
+    configs: {
+      ...CONFIGS,
+      'replica.selector.class': 'org.apache.kafka.common.replica.RackAwareReplicaSelector',
+    },
+    configsOf: (nodeId) => ({ 'broker.rack': `rack${nodeId}` }),
+  });
+  const assignments = [{ partitionIndex: 0, brokerIds: [1, 2] }];
+  const topic = { name: 't', numPartitions: -1, replicationFactor: -1, assignments, configs: [] };
+  await cluster.settle(cluster.member(1).broker.services.controller.createTopics([topic]));
+  await cluster.pass(1_000);
+  const leader = await cluster.connect(1);
+  for (let n = 0; n < 3; n++) await leader.produce('t', batchOf([`v${n}`]));
+  await cluster.pass(100);
+  const ask = async (client: typeof leader, rackId: string, offset: number, maxWaitMs = 0) => {
+    const body = { ...fetchBody('t', offset, { maxWaitMs }), rackId };
+    const { responses } = await client.request(FetchRequest, FetchResponse, 12, body);
+    const [{ errorCode, preferredReadReplica, records, highWatermark }] = responses[0]!.partitions;
+    const bytes = (records ?? []).reduce((size, { length }) => size + length, 0);
+    return { errorCode, preferredReadReplica, hasRecords: bytes > 0, highWatermark };
+  };
+  const fine = { errorCode: Errors.NONE, preferredReadReplica: -1, highWatermark: 3 };
+  assert.deepEqual(await ask(leader, '', 0), { ...fine, hasRecords: true });
+  assert.deepEqual(await ask(leader, 'rack1', 0), { ...fine, hasRecords: true });
+  assert.deepEqual(await ask(leader, 'rack3', 0), { ...fine, hasRecords: true }, 'no replica is there');
+  // At once, however long it would wait.
+  assert.deepEqual(await ask(leader, 'rack2', 0, 60_000), {
+    ...fine,
+    preferredReadReplica: 2,
+    hasRecords: false,
+  });
+  const follower = await cluster.connect(2);
+  assert.deepEqual(await ask(follower, 'rack2', 0), { ...fine, hasRecords: true });
+  // What has not come here yet is not out of range, and who did not say where it is belongs to the leader.
+  assert.equal((await ask(follower, 'rack2', 9)).errorCode, Errors.OFFSET_NOT_AVAILABLE);
+  assert.equal((await ask(follower, '', 0)).errorCode, Errors.NOT_LEADER_OR_FOLLOWER);
+  // It waits there for what is committed.
+  const waiting = ask(follower, 'rack2', 3, 60_000);
+  await leader.produce('t', batchOf(['v3']));
+  assert.deepEqual(await waiting, { ...fine, highWatermark: 4, hasRecords: true });
   await cluster.stop();
 });

@@ -22,6 +22,8 @@ export interface Member {
 
 export interface TestClusterOptions {
   readonly configs?: Readonly<Record<string, string>>;
+  /** Of one broker, besides. */
+  readonly configsOf?: (nodeId: number) => Readonly<Record<string, string>>;
   /** Without it, one listener. */
   readonly listeners?: (host: string) => string;
   readonly authorizer?: Authorizer;
@@ -57,12 +59,13 @@ export class TestCluster {
 
   async #start(nodeId: number, ports: SimulatedPorts): Promise<Member> {
     const { host } = ports;
-    const { configs, authorizer, listeners } = this.#options;
+    const { configs, configsOf, authorizer, listeners } = this.#options;
     const given = {
       'node.id': String(nodeId),
       listeners: listeners?.(host) ?? `PLAINTEXT://${host}:${BROKER_PORT}`,
       'allow.insecure.listeners': 'true',
       ...configs,
+      ...configsOf?.(nodeId),
     };
     const store = this.store.connect(ports);
     const broker = await this.settle(

@@ -25,6 +25,7 @@ import {
 import { waitForData } from '../fetch-wait.ts';
 import { handler, type Reply } from '../handler.ts';
 import { LeaderEndpoints } from '../leader-endpoints.ts';
+import { withPreferred } from '../preferred-replica.ts';
 import { fetchingReplica, mayFetchAs, noteProgress, type FetchingReplica } from '../replica-fetch.ts';
 import type { Services } from '../services.ts';
 
@@ -42,6 +43,7 @@ const TOPIC_ID_VERSION_MIN = 13;
 const STORAGE_ERROR_VERSION_MIN = 6;
 const LEADER_VERSION_MIN = 16;
 const READ_COMMITTED = 1;
+const NO_REPLICA = -1;
 
 export const fetch = handler(FetchRequest, FetchResponse, (request, context, services) => {
   const session = services.fetchSessions.open({
@@ -77,7 +79,10 @@ function serve(
 ): Reply<Response> {
   const usesTopicIds = context.apiVersion >= TOPIC_ID_VERSION_MIN;
   const found = findTargets(session.partitions, usesTopicIds, context, services);
-  const targets = replica === undefined ? found : noteProgress(found, replica, services);
+  const targets =
+    replica === undefined
+      ? withPreferred(found, request.rackId, context, services)
+      : noteProgress(found, replica, services);
   const bytesMax = replica === undefined ? services.settings().fetch.maxBytes : Infinity;
   const maxBytes = Math.max(0, Math.min(request.maxBytes, bytesMax));
   const minBytes = Math.min(request.minBytes, maxBytes);
@@ -88,7 +93,8 @@ function serve(
     isolation: isolationOf(request, replica),
     maxBytes: isCut ? ANSWER_BYTES_MAX : maxBytes,
     slackBytes: isCut ? ANSWER_BYTES_MAX / 8 : 0,
-    leaderOnly: true,
+    // A consumer that said where it is may have been sent here by the leader.
+    leaderOnly: replica !== undefined || request.rackId === '',
     // A session remembers whose turn it is.
     ...(isCut && session.kind !== 'incremental'
       ? { first: context.connection.fetchTurns++ % targets.length }
@@ -155,6 +161,7 @@ function mustAnswer(
     bytes += read.sizeBytes;
     if (targets[index]!.partition === undefined) continue;
     if (read.errorCode !== Errors.NONE || read.divergingEpoch !== undefined) return true;
+    if (targets[index]!.preferred !== undefined) return true;
     if (isWatermarkNews(targets[index]!, isolation)) return true;
     waitsFor += 1;
   }
@@ -185,7 +192,7 @@ function answer(
     const target = targets[index]!;
     const read = reads[index]!;
     const { wanted } = target;
-    if (granted !== undefined && !isNews(granted, session.kind === 'full', wanted, read)) continue;
+    if (granted !== undefined && !isNews(granted, session.kind === 'full', target, read)) continue;
     if (group === undefined || group.topicId !== wanted.topicId || group.topic !== wanted.topic) {
       group = { topic: wanted.topic, topicId: wanted.topicId, partitions: [] };
       responses.push(group);
@@ -205,7 +212,7 @@ function answer(
 function isNews(
   granted: FetchSession,
   isFirst: boolean,
-  wanted: FetchPartition,
+  { wanted, preferred }: FetchTarget,
   read: PartitionRead,
 ): boolean {
   const isChanged = mustTell(granted, wanted, {
@@ -213,7 +220,7 @@ function isNews(
     highWatermark: read.highWatermark,
     logStartOffset: read.logStartOffset,
     hasRecords: read.sizeBytes > 0,
-    mustTell: read.divergingEpoch !== undefined,
+    mustTell: read.divergingEpoch !== undefined || preferred !== undefined,
   });
   return isFirst || isChanged;
 }
@@ -236,6 +243,7 @@ function partitionResponse(
     lastStableOffset: read.lastStableOffset,
     logStartOffset: read.logStartOffset,
     abortedTransactions: read.abortedTransactions,
+    preferredReadReplica: target.preferred ?? NO_REPLICA,
     records: read.buffers,
     ...(read.divergingEpoch === undefined ? undefined : { divergingEpoch: read.divergingEpoch }),
     ...(isElsewhere && version >= LEADER_VERSION_MIN && target.topic !== undefined
