@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { errorName } from '../protocol/errors.ts';
+import * as header from '../protocol/record-batch.ts';
 import { buildBatch } from '../protocol/records.ts';
 import type { SimulatedDiskOptions } from '../runtime/simulated-disk.ts';
 import { simulatedPorts, type SimulatedPorts } from '../runtime/simulated-ports.ts';
@@ -473,4 +474,37 @@ test('producers that are silent for too long are forgotten as often as is said',
   assert.equal(log.activeProducers().length, 1);
   await p.time.advance(6_000);
   assert.equal(log.activeProducers().length, 0);
+});
+
+test('a log that is cut and goes on with other records while it is copied arrives as it is', async () => {
+  for (const cutTo of [20, 3, 0]) {
+    const p = ports({ syncLatencyMs: 20 });
+    const directories = await open(p);
+    const log = directories.create({ topic: 't', partition: 0, topicId: ID, settings, directory: '/a' });
+    append(log, 30, p.clock.nowMs());
+    directories.moveTo({ topic: 't', partition: 0 }, '/b');
+    // The copy has everything and waits for its disk.
+    await p.time.advance(5);
+    assert.equal(log.directory, '/a');
+    if (cutTo === 0) log.truncateFullyAndStartAt(25);
+    else log.truncateTo(cutTo);
+    const from = log.logEndOffset;
+    for (let n = 0; n < 40; n++) {
+      const records = [{ key: null, value: Buffer.alloc(50, 'x'), timestamp: 0 }];
+      const options = { leaderEpoch: 7, origin: 'client', nowMs: p.clock.nowMs() } as const;
+      assert.equal(log.appendAsLeader(buildBatch({ records }), options).errorCode, 0);
+    }
+    await p.time.advance(1_000);
+    assert.deepEqual([log.directory, log.logEndOffset], ['/b', from + 40]);
+    const epochs: number[] = [];
+    for (let offset = log.logStartOffset; offset < log.logEndOffset; offset++) {
+      const read = await p.time.settle(
+        Promise.resolve(log.read({ offset, maxBytes: 1, upTo: offset + 1, minOneMessage: true })),
+      );
+      epochs.push(header.partitionLeaderEpoch(read.buffers[0]!));
+    }
+    const before = cutTo === 0 ? 0 : cutTo;
+    assert.deepEqual(epochs, [...Array<number>(before).fill(0), ...Array<number>(40).fill(7)]);
+    directories.release();
+  }
 });

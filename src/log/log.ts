@@ -45,6 +45,8 @@ export class Log {
   topicId: string;
   /** Called when `durableEndOffset` has advanced, never within an append. */
   onDurable: (endOffset: number) => void = () => {};
+  /** Called after the log was cut at its end: what a copy has of it may be wrong now. */
+  onCut: () => void = () => {};
   /** Called once when the log can no longer be used. */
   onFailure: (error: Error) => void = () => {};
   readonly cleaning: LogCleaning;
@@ -417,12 +419,15 @@ export class Log {
    * before. Throws StorageError.
    */
   truncateTo(offset: number): boolean {
-    return this.#shrinker.truncateTo(offset);
+    const isCut = this.#shrinker.truncateTo(offset);
+    if (isCut) this.onCut();
+    return isCut;
   }
 
   /** Empties the log; the next record gets `offset`. Throws StorageError. */
   truncateFullyAndStartAt(offset: number): void {
     this.#shrinker.truncateFullyAndStartAt(offset);
+    this.onCut();
   }
 
   // --- The folder

@@ -21,13 +21,31 @@ export interface ReplicaMoveOptions {
 export class ReplicaMove {
   readonly #options: ReplicaMoveOptions;
   #isCancelled = false;
+  /** Counts the cuts of the original: what was read before one is not copied after it. */
+  #cuts = 0;
+  #fault: unknown;
 
   constructor(options: ReplicaMoveOptions) {
     this.#options = options;
+    options.log.onCut = () => this.#followCut();
   }
 
   cancel(): void {
     this.#isCancelled = true;
+    this.#options.log.onCut = () => {};
+  }
+
+  /** A follower's log may be cut, and go on with other records at the same offsets. */
+  #followCut(): void {
+    const { log, future } = this.#options;
+    this.#cuts += 1;
+    try {
+      if (log.logStartOffset === log.logEndOffset) this.#beginAt(log.logEndOffset);
+      else future.truncateTo(log.logEndOffset);
+    } catch (error) {
+      // It is the copy's fault, not that of whoever cut the log.
+      this.#fault ??= error;
+    }
   }
 
   async run(): Promise<void> {
@@ -35,6 +53,7 @@ export class ReplicaMove {
     future.inheritProducers(log);
     let isDurable = false;
     while (!this.#isCancelled) {
+      if (this.#fault !== undefined) throw this.#fault;
       if (future.logEndOffset < log.logEndOffset) {
         await this.#copySlice();
         continue;
@@ -50,6 +69,7 @@ export class ReplicaMove {
         continue;
       }
       future.deleteRecordsBefore(log.logStartOffset);
+      log.onCut = () => {};
       this.#options.onCaughtUp();
       return;
     }
@@ -57,6 +77,7 @@ export class ReplicaMove {
 
   async #copySlice(): Promise<void> {
     const { log, future, clock } = this.#options;
+    const cuts = this.#cuts;
     try {
       const read = await log.read({
         offset: future.logEndOffset,
@@ -64,7 +85,7 @@ export class ReplicaMove {
         upTo: log.logEndOffset,
         minOneMessage: true,
       });
-      if (this.#isCancelled) return;
+      if (this.#isCancelled || cuts !== this.#cuts) return;
       // The log begins within its first batch.
       if (read.firstOffset < future.logEndOffset) this.#beginAt(read.firstOffset);
       for (const buffer of read.buffers) {
