@@ -34,6 +34,8 @@ async function startCluster(program: string) {
   const settings = ['--set=broker.session.timeout.ms=4000', '--set=offsets.topic.num.partitions=1'];
   const child = spawn(process.execPath, [HEADRACE, ...args, `--etcd=${program}`, ...settings], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    // It would be taken for a setting of the brokers.
+    env: { ...process.env, HEADRACE_ETCD: undefined },
   });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
@@ -122,6 +124,12 @@ async function startFlow(topic: string) {
           `${acknowledged.length} ${failures.slice(-3).join()} ${cluster.output()} ${cluster.logs()}`,
       });
     },
+    /** Ends the flow, however far it is. */
+    abandon: async () => {
+      isOver = true;
+      await producer.disconnect();
+      await admin.disconnect();
+    },
     /** Ends the flow and reads everything back. */
     finish: async () => {
       isOver = true;
@@ -141,8 +149,6 @@ async function startFlow(topic: string) {
         seen: () => `lost ${lost().length} of ${acknowledged.length}: ${lost().slice(0, 5).join()}`,
       });
       await consumer.disconnect();
-      await producer.disconnect();
-      await admin.disconnect();
       return { acknowledged: acknowledged.length, read: read.length };
     },
   };
@@ -188,13 +194,17 @@ async function withFlow(topic: string, act: (flow: Awaited<ReturnType<typeof sta
   await create(admin, topic);
   await admin.disconnect();
   const flow = await startFlow(topic);
-  await flow.more();
-  await act(flow);
-  await flow.more();
-  await whole(flow.admin, topic);
-  const failures = [...flow.failures];
-  const { acknowledged } = await flow.finish();
-  return { failures, acknowledged, longestMs: flow.longestMs() };
+  try {
+    await flow.more();
+    await act(flow);
+    await flow.more();
+    await whole(flow.admin, topic);
+    const failures = [...flow.failures];
+    const { acknowledged } = await flow.finish();
+    return { failures, acknowledged, longestMs: flow.longestMs() };
+  } finally {
+    await flow.abandon();
+  }
 }
 
 test(
