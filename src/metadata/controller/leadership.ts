@@ -7,6 +7,7 @@
  * All of it follows from the image alone, so it may be decided again at any time, by any controller.
  */
 import type { ClusterImage, PartitionImage } from '../image.ts';
+import { eligibleAfter } from './in-sync.ts';
 import type { LeadershipRules } from './leadership-rules.ts';
 import { isAlive, type PartitionUpdate } from './partition-change.ts';
 
@@ -43,7 +44,9 @@ export function reelected(
   const is = (id: number): boolean => isThere(image, id, circumstances);
   const { replicas, leader: former } = partition;
   const isr = partition.isr.filter(is);
-  const elr = eligible(partition, isr, circumstances);
+  const elr = eligibleAfter(partition, isr, rules.minInsyncReplicas(topic)).filter(
+    (id) => id !== circumstances.lostBroker,
+  );
   const inSync = isr.includes(former) ? former : replicas.find((id) => isr.includes(id));
   if (inSync !== undefined) return { leader: inSync, isr, elr, lastKnownElr: [] };
   const candidate = replicas.find((id) => elr.includes(id) && is(id));
@@ -79,24 +82,6 @@ function lastLeader({ lastKnownElr, replicas }: PartitionImage, elr: readonly nu
 /** Whether `update` makes somebody leader who may lack committed records. */
 export function isUnclean(partition: PartitionImage, { leader = -1 }: PartitionUpdate): boolean {
   return leader >= 0 && !partition.isr.includes(leader) && !partition.elr.includes(leader);
-}
-
-/** Who is eligible besides the in-sync replicas when these are `isr`. */
-function eligible(
-  partition: PartitionImage,
-  isr: readonly number[],
-  circumstances: Circumstances,
-): readonly number[] {
-  const minimum = minInsync(partition, circumstances);
-  if (isr.length >= minimum) return [];
-  // An entry from before the minimum was lowered stands for nothing: since then the leader commits without it.
-  const before = partition.isr.length >= minimum ? [] : partition.elr;
-  return partition.replicas.filter(
-    (id) =>
-      id !== circumstances.lostBroker &&
-      !isr.includes(id) &&
-      (partition.isr.includes(id) || before.includes(id)),
-  );
 }
 
 /** A topic can have no more replicas in sync than it has. */
