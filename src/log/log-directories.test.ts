@@ -508,3 +508,16 @@ test('a log that is cut and goes on with other records while it is copied arrive
     directories.release();
   }
 });
+
+test('a log that was emptied knows no epoch any more, also after a power cut', async () => {
+  const p = ports();
+  const directories = await open(p);
+  const log = directories.create({ topic: 't', partition: 0, topicId: ID, settings, directory: '/a' });
+  append(log, 30, p.clock.nowMs());
+  await p.time.settle(log.flush());
+  log.truncateFullyAndStartAt(50);
+  await p.time.settle(log.flush());
+  const after = p.restart('lose');
+  const again = (await open(after)).get({ topic: 't', partition: 0 })!;
+  assert.deepEqual([again.logStartOffset, again.logEndOffset, again.latestEpoch], [50, 50, -1]);
+});

@@ -168,7 +168,8 @@ export class LogShrinker {
       active.file();
       this.#log.segments.add(active);
       this.#log.epochs.clear();
-      this.#durability.namesChanged();
+      // With the new name, the file of the epochs becomes that of an empty log.
+      this.#durability.rolled();
       this.#log.logStartOffset = offset;
       this.#log.durableStartOffset = Math.min(this.#log.durableStartOffset, offset);
       this.#log.snapshots.removeIf(() => true);
