@@ -48,10 +48,7 @@ function note({ wanted, partition }: FetchTarget, replica: FetchingReplica, nowM
   if (wanted.currentLeaderEpoch < 0) return Errors.FENCED_LEADER_EPOCH;
   const errorCode = partition!.check(wanted.currentLeaderEpoch);
   if (errorCode !== Errors.NONE) return errorCode;
-  const { fetchOffset, lastFetchedEpoch } = wanted;
-  // Until the logs agree, the offset is not of our log.
+  // Until the logs agree, the offset is not of our log. An empty one, that knows no epoch, agrees with any.
   if (divergence(wanted, partition!) !== undefined || mustBeginAnew(wanted, partition!)) return Errors.NONE;
-  // Without any epoch the replica's log is empty: so it agrees with ours only at the very start.
-  if (lastFetchedEpoch < 0 && fetchOffset > partition!.logStartOffset) return Errors.NONE;
-  return partition!.noteFetch({ ...replica, offset: fetchOffset, nowMs });
+  return partition!.noteFetch({ ...replica, offset: wanted.fetchOffset, nowMs });
 }

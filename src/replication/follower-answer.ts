@@ -58,6 +58,7 @@ export function takeAnswer(
 function append(partition: Partition, answer: PartitionAnswer, options: AnswerOptions): AnswerOutcome {
   const { asked } = options;
   const { records } = answer;
+  const { highWatermark, logStartOffset } = partition;
   const sizeBytes = records?.reduce((size, { length }) => size + length, 0) ?? 0;
   if (sizeBytes > 0) {
     const bytes = records!.length === 1 ? records![0]! : Buffer.concat(records!);
@@ -71,7 +72,11 @@ function append(partition: Partition, answer: PartitionAnswer, options: AnswerOp
       return 'later';
     }
   }
-  partition.learn(answer);
+  // What was known before the log began with an earlier batch is still so.
+  partition.learn({
+    highWatermark: Math.max(answer.highWatermark, highWatermark),
+    logStartOffset: Math.max(answer.logStartOffset, logStartOffset),
+  });
   return 'fine';
 }
 

@@ -11,7 +11,7 @@ import { simulateReplication, type Result } from './world.ts';
 const OLD_SEEDS = 200;
 const NEW_SEEDS = 40;
 /** Seeds that have found something. */
-const TELLING = [3, 15, 17, 33, 37, 81, 301, 398];
+const TELLING = [3, 15, 17, 33, 37, 81, 301, 398, 100_085, 100_494];
 /** Of a weakened protocol: in fewer worlds than this there is one that shows it. */
 const WEAK_SEEDS = 100;
 
