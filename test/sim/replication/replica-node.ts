@@ -3,6 +3,7 @@
  * of what it leads, the fetches of what it follows, and the handler that serves other brokers' fetches. All of it is the
  * broker's own; what is missing is the network, whose place `Wires` takes, and the clients.
  */
+import type { Session } from '../../../src/base/ports.ts';
 import { SlabPool } from '../../../src/base/slab-pool.ts';
 import { randomUuid } from '../../../src/base/uuid.ts';
 import type { RequestContext } from '../../../src/broker/context.ts';
@@ -193,8 +194,9 @@ export class ReplicaNode {
   async #register(isFormerLifeOver: boolean): Promise<void> {
     const { image, nodeId, store, ports } = this;
     for (let isFirst = isFormerLifeOver; !this.isDead; isFirst = false) {
+      let session: Session | undefined;
       try {
-        const session = await store.session(SESSION_TTL_MS);
+        session = await store.session(SESSION_TTL_MS);
         let [isRegistered, isLost] = [false, false];
         session.onLost = () => {
           isLost = true;
@@ -209,14 +211,14 @@ export class ReplicaNode {
           endpoints: [],
           directories: [],
         };
-        const { errorCode } = await transact(store, image, () =>
-          registerBroker(image, registration, session.id),
-        );
+        const { id } = session;
+        const { errorCode } = await transact(store, image, () => registerBroker(image, registration, id));
         isRegistered = errorCode === 0 && !isLost;
         if (isRegistered) return;
         await session.close();
       } catch {
-        // The store does not answer, or the session is over already.
+        // The store does not answer. What it may have registered must not stay alive.
+        session?.close().catch(() => {});
       }
       await new Promise<void>((resolve) => ports.timers.after(RETRY_MS, resolve));
     }
