@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isAlive } from '../metadata/controller/partition-change.ts';
 import type { PartitionImage } from '../metadata/image.ts';
+import type { MemoryStoreClient } from '../metadata/memory-store.ts';
 import { Errors } from '../protocol/errors.ts';
 import { testCluster, type TestCluster } from './test-cluster.ts';
 
@@ -80,5 +81,32 @@ test('the controller is gone for longer than its session: another decides, and l
   const { image } = cluster.member(2).broker.services;
   assert.ok(image.controllerId > 1);
   assert.ok(partitions(cluster, 2).every(({ leader }) => isAlive(image, leader)));
+  await cluster.stop();
+});
+
+test('a broker whose store does not answer stops all the same, within its time', async () => {
+  const cluster = await withTopic(6);
+  const { store, broker } = cluster.member(3);
+  (store as MemoryStoreClient).setReachable(false);
+  const beganMs = cluster.time.nowMs();
+  await cluster.settle(broker.stop().catch(() => {}));
+  assert.ok(cluster.time.nowMs() - beganMs < 20_000, `${cluster.time.nowMs() - beganMs} ms`);
+  cluster.members.delete(3);
+  await cluster.stop();
+});
+
+test('a leader that cannot be replaced does not keep its broker from stopping', async () => {
+  const cluster = await testCluster(2, { configs: CONFIGS });
+  const assignments = [{ partitionIndex: 0, brokerIds: [2] }];
+  const topic = { name: 't', numPartitions: -1, replicationFactor: -1, assignments, configs: [] };
+  await cluster.settle(cluster.member(1).broker.services.controller.createTopics([topic]));
+  await cluster.pass(100);
+  const beganMs = cluster.time.nowMs();
+  await cluster.settle(cluster.member(2).broker.stop());
+  assert.ok(cluster.time.nowMs() - beganMs < 8_000, `${cluster.time.nowMs() - beganMs} ms`);
+  await cluster.restart(2, 'keep');
+  await cluster.pass(1_000);
+  const [{ leader, isr }] = partitions(cluster, 1);
+  assert.deepEqual({ leader, isr }, { leader: 2, isr: [2] });
   await cluster.stop();
 });

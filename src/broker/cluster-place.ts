@@ -3,7 +3,7 @@
  * restart. Among others its registration says what its last life has left: where that is not everything the others count
  * on, it begins as a follower; and before it stops it has others lead in its stead.
  */
-import type { MetadataStore, Ports, Session } from '../base/ports.ts';
+import type { MetadataStore, Ports, Session, Timers } from '../base/ports.ts';
 import { keptOf } from '../log/former-life.ts';
 import type { LogDirectories } from '../log/log-directories.ts';
 import type { BrokerSettings } from '../metadata/configs/broker-settings.ts';
@@ -19,6 +19,9 @@ import { Membership, type LastLife } from '../metadata/membership.ts';
 const SESSION_TTL_ALONE_MS = 9_000;
 /** A broker that still leads something after this long stops all the same. */
 const HAND_OVER_MS_MAX = 20_000;
+/** One that cannot tell the others so in this time stops without. */
+const ANNOUNCE_MS_MAX = 3_000;
+const RESIGN_MS_MAX = 3_000;
 
 export interface ClusterPlace {
   /** Registers; from then on requests may come. */
@@ -91,8 +94,9 @@ export function placeAmongOthers(options: ClusterPlaceOptions): ClusterPlace {
       await duty.start();
     },
     async handOver() {
-      await handOver(options, membership);
-      await duty.stop();
+      // A store that does not answer must not hold up the stop: then the others find out by the session's end.
+      await within(ports.timers, HAND_OVER_MS_MAX, handOver(options, membership));
+      await within(ports.timers, RESIGN_MS_MAX, duty.stop());
     },
     leave: () => membership.leave(),
     epoch: () => membership.epoch,
@@ -122,24 +126,30 @@ async function handOver(
   const hasOthers = [...image.brokers.keys()].some((id) => id !== nodeId && isAlive(image, id));
   if (!settings().replication.controlledShutdownEnable || !hasOthers) return;
   try {
-    if (!(await membership.announceStop())) return;
+    const hasAnnounced = await within(ports.timers, ANNOUNCE_MS_MAX, membership.announceStop());
+    if (hasAnnounced !== true) return;
   } catch (error) {
     ports.logger.warn({ error: String(error) }, 'the others could not be told that this broker stops');
     return;
   }
-  if (!isNeeded()) return;
   await new Promise<void>((resolve) => {
-    const done = (): void => {
-      limit.cancel();
+    const look = (): void => {
+      if (isNeeded()) return;
       unsubscribe();
       resolve();
     };
-    const limit = ports.timers.after(HAND_OVER_MS_MAX, () => {
-      ports.logger.warn({ partitions: ledBy(image, nodeId).length }, 'not everything is led by others yet');
-      done();
-    });
-    const unsubscribe = image.onChange(() => {
-      if (!isNeeded()) done();
-    });
+    const unsubscribe = image.onChange(look);
+    look();
   });
+}
+
+/** What the promise resolves with, or undefined after so long; it goes on by itself then. */
+async function within<T>(timers: Timers, limitMs: number, promise: Promise<T>): Promise<T | undefined> {
+  const { promise: over, resolve } = Promise.withResolvers<undefined>();
+  const limit = timers.after(limitMs, () => resolve(undefined));
+  try {
+    return await Promise.race([promise, over]);
+  } finally {
+    limit.cancel();
+  }
 }
