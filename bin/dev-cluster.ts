@@ -14,6 +14,7 @@ const HEADRACE = join(import.meta.dirname, 'headrace.ts');
 const READY_MS_MAX = 60_000;
 /** A broker hands over what it leads before it ends. */
 const STOP_MS_MAX = 40_000;
+const SAME_SIGNAL_MS = 1_000;
 const RESTART_DELAY_MS = 1_000;
 const PROGRESS_MS = 5_000;
 const REPLICAS = 3;
@@ -32,7 +33,7 @@ export interface DevClusterFlags {
 /** Resolves when all of it runs; it ends with this process. Rejects when a part does not come up. */
 export async function startDevCluster(flags: DevClusterFlags): Promise<void> {
   const cluster = new DevCluster(flags);
-  stopOnSignal(() => cluster.stop());
+  stopOnSignal(cluster);
   try {
     await cluster.start();
   } catch (error) {
@@ -72,6 +73,12 @@ class DevCluster {
     this.#isStopping = true;
     await Promise.all([...this.#brokers.values()].map((child) => end(child)));
     if (this.#etcd !== undefined) await end(this.#etcd);
+  }
+
+  /** At once; nothing is left behind. */
+  kill(): void {
+    this.#isStopping = true;
+    for (const child of [...this.#brokers.values(), this.#etcd]) child?.kill('SIGKILL');
   }
 
   async #startEtcd(): Promise<void> {
@@ -232,14 +239,19 @@ async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** The first signal stops cleanly; a second one leaves the rest to itself. */
-function stopOnSignal(stop: () => Promise<void>): void {
-  let isStopping = false;
+/** The first signal stops cleanly, a later one at once. Some senders signal a process and its group: that is one. */
+function stopOnSignal(cluster: DevCluster): void {
+  let firstMs: number | undefined;
   const onSignal = (): void => {
-    if (isStopping) process.exit(130);
-    isStopping = true;
-    say('stopping...');
-    void stop().then(() => process.exit(0));
+    const nowMs = performance.now();
+    if (firstMs === undefined) {
+      firstMs = nowMs;
+      say('stopping...');
+      void cluster.stop().then(() => process.exit(0));
+    } else if (nowMs - firstMs > SAME_SIGNAL_MS) {
+      cluster.kill();
+      process.exit(130);
+    }
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
