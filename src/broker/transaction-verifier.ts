@@ -123,7 +123,7 @@ export class TransactionVerifier {
       lane: LANE,
     });
     return questions.map(({ partitions }, index) => {
-      const { topicResults = [] } = answer.resultsByTransaction[index] ?? {};
+      const topicResults = answer.resultsByTransaction.at(index)?.topicResults ?? [];
       const topics = new Map(topicResults.map((topic) => [topic.name, topic.resultsByPartition]));
       return partitions.map(({ topic, partition }) => {
         if (answer.errorCode !== Errors.NONE) return answer.errorCode as ErrorCode;
