@@ -26,12 +26,12 @@ export const RangeResponse = message({
   more: field(3, 'bool'),
 });
 
-export const PutRequest = message({
+const PutRequest = message({
   key: field(1, 'bytes'),
   value: field(2, 'bytes'),
   lease: field(3, 'int'),
 });
-export const DeleteRangeRequest = message({ key: field(1, 'bytes') });
+const DeleteRangeRequest = message({ key: field(1, 'bytes') });
 export const RequestOperation = message({
   put: field(2, PutRequest),
   deleteRange: field(3, DeleteRangeRequest),
@@ -59,7 +59,7 @@ export const WatchCreateRequest = message({
 });
 export const WatchRequest = message({ create: field(1, WatchCreateRequest) });
 /** `type`: 0 for a put, 1 for a deletion. */
-export const WatchedEvent = message({ type: field(1, 'int'), kv: field(2, StoredKeyValue) });
+const WatchedEvent = message({ type: field(1, 'int'), kv: field(2, StoredKeyValue) });
 export const EVENT_DELETE = 1;
 export const WatchResponse = message({
   header: field(1, Header),

@@ -59,7 +59,7 @@ export interface Result {
   readonly trace: string;
 }
 
-export function planOf(random: SimulatedRandom): Plan {
+function planOf(random: SimulatedRandom): Plan {
   const may = (): boolean => random.float() < 0.6;
   return {
     minInsyncReplicas: random.between(1, 2),
