@@ -3,37 +3,18 @@
  * one (see `scripts/peer-java.ts`), with the heap and JVM flags that its own start script has by default. Both count as ready
  * by the same rule: the time from spawning the process until the port answers an ApiVersions request, tried every 5 ms.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { copyKafkaStorage, installKafkaStorage, installKafkaTools } from '../../scripts/peer-java.ts';
-import { ApiVersionsRequest, ApiVersionsResponse } from '../../src/protocol/messages/18-api-versions.ts';
-import { WireClient } from '../wire-client.ts';
 import type { Kind } from './question.ts';
 import { quietDisk } from './quiet-disk.ts';
+import { discardFolder, freePort, HOST, keptFolder, launch, newFolder, ROOT } from './server-process.ts';
 import { requireProc, resetPeak, usageOf, type Usage } from './usage.ts';
 
-export const HOST = '127.0.0.1';
-export const ROOT = path.join(import.meta.dirname, '..', '..');
-
-const READY_MS_MAX = 120_000;
-const READY_POLL_MS = 5;
-const STOP_MS_MAX = 120_000;
+export { benchFolder, HOST, ROOT } from './server-process.ts';
 
 /** What `kafka-server-start.sh` and `kafka-run-class.sh` hand to the JVM when nothing else is said. */
-const KAFKA_JVM_FLAGS = [
+export const KAFKA_JVM_FLAGS = [
   '-Xms1g',
   '-Xmx1g',
   '-server',
@@ -52,7 +33,7 @@ const KAFKA_JVM_FLAGS = [
  */
 export type Durability = 'relaxed' | 'fsync' | 'default';
 
-const DURABILITY: Readonly<Record<Kind, Record<Durability, Record<string, string>>>> = {
+export const DURABILITY: Readonly<Record<Kind, Record<Durability, Record<string, string>>>> = {
   headrace: { relaxed: { durability: 'relaxed' }, fsync: { durability: 'fsync' }, default: {} },
   kafka: { relaxed: {}, fsync: { 'log.flush.interval.messages': '1' }, default: {} },
 };
@@ -88,62 +69,18 @@ export interface Server {
   discard(): Promise<void>;
 }
 
-const running = new Set<ChildProcess>();
-const folders = new Set<string>();
-/** Also after an exception or an interrupt, nothing stays behind. */
-process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
-
-/** Where benchmarks keep their data: HEADRACE_BENCH_DIR, or the system's temporary folder. */
-export function benchFolder(): string {
-  return process.env['HEADRACE_BENCH_DIR'] ?? tmpdir();
-}
-
 /**
  * Waits for a quiet device first.
  * Errors: PeerMissing when Kafka cannot be installed; what the broker printed when it ends early.
  */
 export async function start(kind: Kind, options: ServerOptions): Promise<Server> {
   requireProc();
-  const dataDir = options.dataDir ?? mkdtempSync(path.join(benchFolder(), `headrace-bench-${kind}-`));
-  folders.add(dataDir);
+  const dataDir = options.dataDir === undefined ? newFolder(kind) : keptFolder(options.dataDir);
   await quietDisk(dataDir);
   const settings = { ...DURABILITY[kind][options.durability], ...options.settings };
   const port = await freePort();
-  const [program, ...args] = await command(kind, { dataDir, port, settings });
-  const errorsPath = path.join(dataDir, 'stderr');
-  const output = openSync(path.join(dataDir, 'stdout'), 'a');
-  const errors = openSync(errorsPath, 'a');
-  const startedAt = performance.now();
-  const stdio: ['ignore', number, number] = ['ignore', output, errors];
-  const child = spawn(program!, args, { stdio, cwd: ROOT, env: environment() });
-  closeSync(output);
-  closeSync(errors);
-  running.add(child);
-  const gone = new Promise<void>((resolve) => {
-    child.once('error', () => resolve());
-    child.once('exit', () => resolve());
-  }).then(() => running.delete(child));
-  await answers(port, () => {
-    if (running.has(child)) return;
-    throw new Error(`${kind} ended early:\n${readFileSync(errorsPath, 'utf8').slice(-3000)}`);
-  });
-  const readyMs = performance.now() - startedAt;
-  const pid = child.pid!;
-  const end = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<number> => {
-    if (!running.has(child)) return 0;
-    const before = performance.now();
-    child.kill(signal);
-    const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
-    await gone;
-    clearTimeout(late);
-    const tookMs = performance.now() - before;
-    if (tookMs >= STOP_MS_MAX) throw new Error(`${kind} did not end within ${STOP_MS_MAX} ms of ${signal}`);
-    return tookMs;
-  };
+  const command = await commandOf(kind, { dataDir, port, settings });
+  const { pid, readyMs, end } = await launch(command, { name: kind, dataDir, port });
   return {
     kind,
     port,
@@ -158,8 +95,7 @@ export async function start(kind: Kind, options: ServerOptions): Promise<Server>
     kill: async () => void (await end('SIGKILL')),
     discard: async () => {
       await end('SIGTERM');
-      rmSync(dataDir, { recursive: true, force: true });
-      folders.delete(dataDir);
+      discardFolder(dataDir);
     },
   };
 }
@@ -169,7 +105,7 @@ export function describe(kind: Kind, options: ServerOptions): string {
   return settingsText(kind, { ...DURABILITY[kind][options.durability], ...options.settings });
 }
 
-function settingsText(kind: Kind, settings: Readonly<Record<string, string>>): string {
+export function settingsText(kind: Kind, settings: Readonly<Record<string, string>>): string {
   const pairs = Object.entries(settings).map(([name, value]) => `\`${name}=${value}\``);
   const given = pairs.length === 0 ? 'its defaults' : `its defaults but ${pairs.join(', ')}`;
   return kind === 'headrace' ? `Headrace: ${given}.` : `Kafka: ${given}; heap of 1 GiB, G1.`;
@@ -181,7 +117,7 @@ interface Launch {
   readonly settings: Readonly<Record<string, string>>;
 }
 
-async function command(kind: Kind, { dataDir, port, settings }: Launch): Promise<string[]> {
+async function commandOf(kind: Kind, { dataDir, port, settings }: Launch): Promise<string[]> {
   const logDir = path.join(dataDir, 'data');
   if (kind === 'headrace') {
     const sets = Object.entries(settings).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
@@ -212,36 +148,4 @@ async function command(kind: Kind, { dataDir, port, settings }: Launch): Promise
   const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}`);
   writeFileSync(file, lines.join('\n'));
   return ['java', ...KAFKA_JVM_FLAGS, '-cp', await installKafkaTools(), 'kafka.Kafka', file];
-}
-
-/** A broker would take our own variables, which begin as its settings do, for settings. */
-function environment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('HEADRACE_')));
-}
-
-async function answers(port: number, check: () => void): Promise<void> {
-  for (const until = performance.now() + READY_MS_MAX; performance.now() < until;) {
-    check();
-    try {
-      const client = await WireClient.connect(HOST, port);
-      const body = { clientSoftwareName: 'headrace-bench', clientSoftwareVersion: '1' };
-      await client.call(ApiVersionsRequest, ApiVersionsResponse, { version: 3, body });
-      client.close();
-      return;
-    } catch {
-      await delay(READY_POLL_MS);
-    }
-  }
-  throw new Error(`no answer within ${READY_MS_MAX} ms`);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, HOST, () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
