@@ -269,7 +269,10 @@ export class Controller {
     options: RequestOptions & { readonly allowReplicationFactorChange: boolean },
   ): Promise<Outcome[]> {
     return this.inChunks(requests, 1, options, (image, part) =>
-      alterReassignments(image, part, options.allowReplicationFactorChange),
+      alterReassignments(image, part, {
+        rules: this.rules(),
+        allowReplicationFactorChange: options.allowReplicationFactorChange,
+      }),
     );
   }
 

@@ -10,7 +10,7 @@ import type { ClusterImage, PartitionImage } from '../image.ts';
 import { brokerKey, configsKey, topicKey } from '../keys.ts';
 import { answer, Change, type Decision } from '../outcome.ts';
 import { isAlive, putPartition, type PartitionUpdate } from './partition-change.ts';
-import { finishedReassignment, isReassigning } from './reassignments.ts';
+import { directoriesAfter, finishedReassignment } from './reassignments.ts';
 
 export interface InSyncChange {
   readonly topicId: string;
@@ -92,12 +92,9 @@ function inSyncUpdate(
   // A leader that changes the set has long begun to serve (KIP-704).
   const elr = eligibleAfter(partition, isr, minInsyncReplicas);
   const update = { isr, elr, lastKnownElr: [], isLeaderRecovering: false };
-  const finished = isReassigning(partition)
-    ? finishedReassignment(image, { ...partition, ...update })
-    : undefined;
+  const finished = finishedReassignment(image, { ...partition, ...update }, minInsyncReplicas);
   if (finished === undefined) return update;
-  const { replicas = partition.replicas } = finished;
-  const directories = replicas.map((id) => partition.directories[partition.replicas.indexOf(id)]!);
+  const directories = directoriesAfter(image, partition, finished.replicas ?? partition.replicas);
   return { ...update, ...finished, directories };
 }
 

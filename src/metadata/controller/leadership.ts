@@ -10,6 +10,7 @@ import type { ClusterImage, PartitionImage } from '../image.ts';
 import { eligibleAfter } from './in-sync.ts';
 import type { LeadershipRules } from './leadership-rules.ts';
 import { isAlive, type PartitionUpdate } from './partition-change.ts';
+import { directoriesAfter, finishedReassignment } from './reassignments.ts';
 
 export interface Circumstances {
   /** The topic's name. */
@@ -25,13 +26,19 @@ export function settled(
   partition: PartitionImage,
   circumstances: Circumstances,
 ): PartitionUpdate | undefined {
-  const { lostBroker } = circumstances;
+  const { lostBroker, topic, rules } = circumstances;
   const { leader, isr, elr } = partition;
   const isWhole = isr.every((id) => isThere(image, id, circumstances));
-  if (isWhole && isr.includes(leader) && (lostBroker === undefined || !elr.includes(lostBroker)))
-    return undefined;
-  const update = reelected(image, partition, circumstances);
-  return isSame(partition, update) ? undefined : update;
+  const fits = isWhole && isr.includes(leader) && (lostBroker === undefined || !elr.includes(lostBroker));
+  const update = fits ? undefined : reelected(image, partition, circumstances);
+  const next = { ...partition, ...update };
+  // What was waited for may have come about by this, or by another minimum.
+  const finished = finishedReassignment(image, next, rules.minInsyncReplicas(topic));
+  if (finished !== undefined) {
+    const directories = directoriesAfter(image, partition, finished.replicas ?? next.replicas);
+    return { ...update, ...finished, directories };
+  }
+  return update === undefined || isSame(partition, update) ? undefined : update;
 }
 
 /** The partition without those who are gone, led by the best that is left. `mayBeUnclean`: whatever the settings say. */

@@ -2,13 +2,23 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { after, clusterImage, type ClusterSketch } from '../../../test/cluster-images.ts';
 import { Errors } from '../../protocol/errors.ts';
+import { settled } from './leadership.ts';
 import { alterReassignments, finishedReassignment, isReassigning } from './reassignments.ts';
 
+const rules = (minimum = 1) => ({ minInsyncReplicas: () => minimum, mayElectUncleanly: () => false });
 const THREE: ClusterSketch = { alive: [1, 2, 3], topics: { t: [[1, 2]] } };
 
-function reassign(sketch: ClusterSketch, replicas: readonly number[] | null, allowChange = true) {
+function reassign(
+  sketch: ClusterSketch,
+  replicas: readonly number[] | null,
+  allowChange = true,
+  minimum = 1,
+) {
   const image = clusterImage(sketch);
-  const decision = alterReassignments(image, [{ topic: 't', partition: 0, replicas }], allowChange);
+  const decision = alterReassignments(image, [{ topic: 't', partition: 0, replicas }], {
+    rules: rules(minimum),
+    allowReplicationFactorChange: allowChange,
+  });
   after(image, decision);
   const [{ errorCode, errorMessage }] = decision.result;
   const {
@@ -44,8 +54,8 @@ test('a reassignment ends when the new replicas are in sync, and the leader is o
   const image = clusterImage({ ...THREE, changed });
   const moving = image.partition('t', 0)!;
   assert.equal(isReassigning(moving), true);
-  assert.equal(finishedReassignment(image, { ...moving, isr: [1, 2] }), undefined);
-  assert.deepEqual(finishedReassignment(image, { ...moving, isr: [1, 2, 3] }), {
+  assert.equal(finishedReassignment(image, { ...moving, isr: [1, 2] }, 1), undefined);
+  assert.deepEqual(finishedReassignment(image, { ...moving, isr: [1, 2, 3] }, 1), {
     replicas: [2, 3],
     isr: [2, 3],
     leader: 2,
@@ -114,7 +124,9 @@ test('what a request gets wrong is told in Kafka’s words', () => {
   const image = clusterImage(THREE);
   const unknown = ['x', 't'].map((topic) => ({ topic, partition: 4, replicas: [1] }));
   assert.deepEqual(
-    alterReassignments(image, unknown, true).result.map((one) => [one.errorCode, one.errorMessage]),
+    alterReassignments(image, unknown, { rules: rules(), allowReplicationFactorChange: true }).result.map(
+      (one) => [one.errorCode, one.errorMessage],
+    ),
     [
       [3, 'Unable to find a topic named x.'],
       [3, 'Unable to find partition t:4.'],
@@ -128,9 +140,57 @@ test('a partition that a request names twice is refused the second time', () => 
     [2, 3],
     [1, 3],
   ].map((replicas) => ({ topic: 't', partition: 0, replicas }));
-  const decision = alterReassignments(image, requests, true);
+  const options = { rules: rules(), allowReplicationFactorChange: true };
+  const decision = alterReassignments(image, requests, options);
   assert.deepEqual(
     [decision.operations.length, decision.result.map((one) => one.errorCode)],
     [1, [Errors.NONE, Errors.INVALID_REQUEST]],
   );
+});
+
+test('another target drops the candidates of the first, but keeps for now one that is in sync already', () => {
+  const changed = {
+    't-0': {
+      replicas: [2, 3, 4, 1],
+      isr: [1, 2, 4],
+      leader: 4,
+      addingReplicas: [3, 4],
+      removingReplicas: [1],
+    },
+  };
+  const { state } = reassign({ alive: [1, 2, 3, 4, 5], topics: { t: [[1, 2]] }, changed }, [2, 5]);
+  assert.deepEqual(state, {
+    replicas: [2, 5, 4, 1],
+    isr: [1, 2, 4],
+    leader: 4,
+    adding: [5],
+    removing: [4, 1],
+    leaderEpoch: 1,
+  });
+});
+
+test('whoever is to go stays while without it fewer than the minimum would be in sync', () => {
+  const sketch: ClusterSketch = { alive: [2, 3], fenced: [1], topics: { t: [[1, 2, 3]] } };
+  const { state } = reassign(sketch, [1, 2], true, 2);
+  assert.deepEqual([state.replicas, state.isr, state.adding, state.removing], [[1, 2, 3], [2, 3], [], [3]]);
+  assert.deepEqual(reassign(sketch, [1, 2], true, 1).state.replicas, [1, 2]);
+  // Also where the minimum is missed already.
+  assert.deepEqual(reassign(sketch, [1, 2], true, 3).state.removing, [3]);
+});
+
+test('a move that others made possible ends by the controller, whoever it is', () => {
+  const changed = {
+    't-0': { replicas: [3, 1], isr: [1, 3], leader: 1, addingReplicas: [3], removingReplicas: [1] },
+  };
+  const image = clusterImage({ ...THREE, topics: { t: [[1]] }, changed });
+  const update = settled(image, image.partition('t', 0)!, { topic: 't', rules: rules() });
+  assert.deepEqual(update, {
+    replicas: [3],
+    isr: [3],
+    leader: 3,
+    elr: [],
+    addingReplicas: [],
+    removingReplicas: [],
+    directories: update?.directories,
+  });
 });
