@@ -75,6 +75,7 @@ export class MetadataCluster {
       registration: () => registration,
       sessionTtlMs: SESSION_TTL_MS,
       onRegistered: (epoch) => void epochs.push(epoch),
+      isRegistered: (epoch) => image.brokers.get(nodeId)?.epoch === epoch,
       onSession: () => duty.sessionChanged(),
       ports,
     });
@@ -85,6 +86,9 @@ export class MetadataCluster {
       session: (): Session | undefined => membership.session,
       rebalance: () => ({ isEnabled: true, intervalMs: 300_000 }),
       ports,
+    });
+    image.onChange(({ brokersChanged }) => {
+      if (brokersChanged) membership.brokersChanged();
     });
     await this.time.settle(membership.join(lastLife));
     await this.time.settle(duty.start());

@@ -36,6 +36,7 @@ import { coordinate } from './coordinators.ts';
 import { CurrentSettings, readSettings } from './current-settings.ts';
 import { DelayedFetches } from './delayed-fetch.ts';
 import { Dispatcher } from './dispatch.ts';
+import { ExpectedFollowers } from './expected-followers.ts';
 import { Forwarding } from './forwarding.ts';
 import { FetchSessions } from './fetch-session.ts';
 import { HANDLERS } from './handlers.ts';
@@ -215,6 +216,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     }),
   });
   undo.push(() => transactions.shutdown());
+  const delayedFetches = new DelayedFetches(ports.timers);
   const apis = HANDLERS.map(({ api }) => api);
   const services: Services = {
     ports,
@@ -252,7 +254,8 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
       random,
       slots: () => current.value.fetch.maxIncrementalSessionCacheSlots,
     }),
-    delayedFetches: new DelayedFetches(ports.timers),
+    delayedFetches,
+    expectedFollowers: new ExpectedFollowers(ports, delayedFetches),
     slabs,
     memory: memoryBudget(settings, options),
     authorizer: options.authorizer ?? allowAll,

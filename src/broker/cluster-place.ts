@@ -14,6 +14,7 @@ import { isAlive } from '../metadata/controller/partition-change.ts';
 import { lastRegistration, type Registration } from '../metadata/controller/registration.ts';
 import type { ClusterImage } from '../metadata/image.ts';
 import { Membership, type LastLife } from '../metadata/membership.ts';
+import { EndedBrokers } from './ended-brokers.ts';
 
 /** A store in a file has nobody who would wait for the session's end. */
 const SESSION_TTL_ALONE_MS = 9_000;
@@ -73,9 +74,18 @@ export function placeAmongOthers(options: ClusterPlaceOptions): ClusterPlace {
     registration: () => registration!,
     sessionTtlMs: settings().replication.brokerSessionTimeoutMs,
     onRegistered: (epoch) => logDirectories.beginLife({ brokerEpoch: epoch, bootId: ports.bootId }),
+    isRegistered: (epoch) => image.brokers.get(nodeId)?.epoch === epoch,
     onSession: () => duty.sessionChanged(),
     ports,
   });
+  const ended = new EndedBrokers({
+    ports,
+    image,
+    nodeId,
+    listener: settings().listeners.interBrokerListenerName,
+    evict: (other, epoch) => controller.evictEnded(other, epoch),
+  });
+  let unsubscribe = (): void => {};
   const duty = new ControllerDuty({
     controller,
     image,
@@ -91,14 +101,23 @@ export function placeAmongOthers(options: ClusterPlaceOptions): ClusterPlace {
     async join(own) {
       registration = own;
       await membership.join(lastLife(options));
+      unsubscribe = image.onChange(({ brokersChanged }) => {
+        if (brokersChanged) membership.brokersChanged();
+      });
+      ended.start();
       await duty.start();
     },
     async handOver() {
+      ended.stop();
       // A store that does not answer must not hold up the stop: then the others find out by the session's end.
       await within(ports.timers, HAND_OVER_MS_MAX, handOver(options, membership));
       await within(ports.timers, RESIGN_MS_MAX, duty.stop());
     },
-    leave: () => membership.leave(),
+    leave() {
+      ended.stop();
+      unsubscribe();
+      return membership.leave();
+    },
     epoch: () => membership.epoch,
   };
 }

@@ -6,6 +6,8 @@
 import type { Timers } from '../base/ports.ts';
 
 export interface WaitingFetch {
+  /** The node id of the follower that asks; undefined: a consumer does. */
+  readonly follower?: number | undefined;
   /** Answers the request if enough is there; called only between `wakeSoon` and `forget`. */
   reconsider(): void;
   /** Answers the request as things are. */
@@ -33,6 +35,13 @@ export class DelayedFetches {
   stop(): void {
     this.#isStopped = true;
     for (const waiting of this.#waiting) waiting.finish();
+  }
+
+  /** Answers what these followers wait for. */
+  finishOf(followers: ReadonlySet<number>): void {
+    for (const waiting of this.#waiting) {
+      if (waiting.follower !== undefined && followers.has(waiting.follower)) waiting.finish();
+    }
   }
 
   wakeSoon(waiting: WaitingFetch): void {

@@ -15,6 +15,8 @@ export interface FetchWaitOptions {
   readonly limits: FetchLimits;
   readonly minBytes: number;
   readonly maxWaitMs: number;
+  /** The node id of the follower that asks; undefined: a consumer does. */
+  readonly follower: number | undefined;
 }
 
 /** Resolves with false when the client has gone and no answer is wanted. */
@@ -79,6 +81,10 @@ class FetchWait implements WaitingFetch {
     this.#deadline = services.deadlines.after(options.maxWaitMs, () => this.#end(true));
     this.#forgetConnection = context.onDisconnect(() => this.#end(false));
     if (!services.delayedFetches.add(this)) this.finish();
+  }
+
+  get follower(): number | undefined {
+    return this.#options.follower;
   }
 
   finish(): void {

@@ -1,6 +1,7 @@
 /** Whole brokers that follow each other, over their own connections. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ELECTION_TYPE } from '../metadata/controller/elections.ts';
 import { Errors } from '../protocol/errors.ts';
 import { FetchRequest, FetchResponse } from '../protocol/messages/01-fetch.ts';
 import type { Partition } from '../replication/partition.ts';
@@ -204,5 +205,36 @@ test('a consumer is sent to the in-sync replica in its rack, which serves what i
   const waiting = ask(follower, 'rack2', 3, 60_000);
   await leader.produce('t', batchOf(['v3']));
   assert.deepEqual(await waiting, { ...fine, highWatermark: 4, hasRecords: true });
+  await cluster.stop();
+});
+
+test('a new leader whose followers already wait for other partitions of its own commits within milliseconds', async () => {
+  const cluster = await testCluster(3, { configs: CONFIGS });
+  const assignments = [
+    { partitionIndex: 0, brokerIds: [1, 2, 3] },
+    // What the followers wait for at broker 1.
+    { partitionIndex: 1, brokerIds: [1, 2, 3] },
+  ];
+  const topic = { name: 't', numPartitions: -1, replicationFactor: -1, assignments, configs: [] };
+  const { controller } = cluster.member(1).broker.services;
+  await cluster.settle(controller.createTopics([topic]));
+  await cluster.restart(1, 'keep');
+  await cluster.pass(5_000);
+  assert.ok(leaderOf(cluster, 2) > 1);
+  const decides = cluster.member(cluster.member(2).broker.services.image.controllerId).broker.services;
+  const elect = async (partition: number): Promise<void> => {
+    const elected = decides.controller.electLeaders(ELECTION_TYPE.PREFERRED, [{ topic: 't', partition }]);
+    assert.equal((await cluster.settle(elected))[0].errorCode, Errors.NONE);
+  };
+  await elect(1);
+  await cluster.pass(2_250);
+  await elect(0);
+  await cluster.pass(5);
+  assert.equal(leaderOf(cluster, 1), 1);
+  const client = await cluster.connect(1);
+  const beganMs = cluster.time.nowMs();
+  assert.equal((await client.produce('t', batchOf(['a']))).errorCode, Errors.NONE);
+  const tookMs = cluster.time.nowMs() - beganMs;
+  assert.ok(tookMs < 100, `${tookMs} ms`);
   await cluster.stop();
 });

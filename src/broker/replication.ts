@@ -49,6 +49,7 @@ export function replicate(
     settings,
     brokerEpoch: () => image.brokers.get(nodeId)?.epoch ?? -1,
   });
+  partitions.onLeadership(services.expectedFollowers);
   partitions.onFollowerProgress = (partition, follower) => inSync.onProgress(partition, follower);
   inSync.start();
   partitions.onReplicas(fetcher);

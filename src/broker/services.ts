@@ -17,6 +17,7 @@ import type { TransactionCoordinator } from '../transactions/transaction-coordin
 import type { MarkerWriter } from '../transactions/marker-sender.ts';
 import type { ApiVersionRange } from './api-versions.ts';
 import type { DelayedFetches } from './delayed-fetch.ts';
+import type { ExpectedFollowers } from './expected-followers.ts';
 import type { FetchSessions } from './fetch-session.ts';
 import type { Forwarding } from './forwarding.ts';
 import type { LogLevels } from './log-levels.ts';
@@ -48,6 +49,7 @@ export interface Services {
   readonly deadlines: Deadlines;
   readonly fetchSessions: FetchSessions;
   readonly delayedFetches: DelayedFetches;
+  readonly expectedFollowers: ExpectedFollowers;
   /** The buffers in which large frames, and what is read from logs, lie. */
   readonly slabs: SlabPool;
   /** For what connections hold, and for the answers being read. */

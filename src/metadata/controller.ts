@@ -32,6 +32,7 @@ import {
   claimController,
   createCluster,
   evictBroker,
+  evictEnded,
   registerBroker,
   renewClaim,
   renewRegistration,
@@ -157,6 +158,11 @@ export class Controller {
   /** Of the registration with this epoch; see `evictBroker`. */
   evict(nodeId: number, epoch: number): Promise<void> {
     return this.transactFreely((image) => evictBroker(image, nodeId, epoch));
+  }
+
+  /** See `evictEnded`. Any broker may ask for it. */
+  evictEnded(nodeId: number, epoch: number): Promise<void> {
+    return this.transactFreely((image) => evictEnded(image, nodeId, epoch));
   }
 
   /** See `renewRegistration`. */

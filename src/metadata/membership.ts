@@ -3,7 +3,7 @@
  * session is lost (the store was out of reach for too long, or the process stood still) the others may have taken the broker
  * for dead. It goes on serving what it leads, because epochs and in-sync sets, not time, keep it from doing harm; and it
  * comes back by itself: with its old registration where that still stands, else with a new one, after it has left
- * what the old one was in sync in.
+ * what the old one was in sync in. The same when others have found it dead, and were wrong (broker/ended-brokers.ts).
  */
 import type { Logger, MetadataStore, Session, Timers } from '../base/ports.ts';
 import { Errors, KafkaError } from '../protocol/errors.ts';
@@ -22,6 +22,8 @@ export interface MembershipOptions {
   readonly sessionTtlMs: number;
   /** Called with each new broker epoch, before anybody can count on the broker under it. */
   readonly onRegistered: (epoch: number) => void;
+  /** Whether the registration with this epoch stands, as far as this broker knows. */
+  readonly isRegistered: (epoch: number) => boolean;
   /** Called when there is a session again. */
   readonly onSession: () => void;
   readonly ports: { readonly timers: Timers; readonly logger: Logger };
@@ -43,6 +45,7 @@ export class Membership {
   #isLeaving = false;
   #isJoined = false;
   #isRejoining = false;
+  #isChecking = false;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -88,6 +91,27 @@ export class Membership {
     return session !== undefined && (await this.#renew(session));
   }
 
+  /**
+   * To be called when the cluster's brokers have changed. Others may have taken this broker for dead, with its session still
+   * alive: what it claimed by that session is over as well.
+   */
+  brokersChanged(): void {
+    if (this.#isChecking || !this.#isMissing()) return;
+    this.#isChecking = true;
+    this.#options.ports.timers.soon(() => {
+      this.#isChecking = false;
+      const session = this.#session;
+      if (session === undefined || !this.#isMissing()) return;
+      session.close().catch(() => {});
+      this.#onLost(session);
+    });
+  }
+
+  #isMissing(): boolean {
+    if (!this.#isJoined || this.#isRejoining || this.#isLeaving || this.#session === undefined) return false;
+    return !this.#options.isRegistered(this.#epoch);
+  }
+
   /** Ends the session, and the registration with it. */
   async leave(): Promise<void> {
     this.#isLeaving = true;
@@ -124,10 +148,8 @@ export class Membership {
   #onLost(session: Session): void {
     if (this.#session !== session || this.#isLeaving) return;
     this.#session = undefined;
-    this.#options.ports.logger.warn(
-      { epoch: this.#epoch },
-      "this broker's session is lost: it registers again",
-    );
+    const { ports } = this.#options;
+    ports.logger.warn({ epoch: this.#epoch }, 'this broker is not registered any more: it registers again');
     if (this.#isJoined && !this.#isRejoining) void this.#rejoin();
   }
 

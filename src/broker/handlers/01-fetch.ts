@@ -100,7 +100,11 @@ function serve(
       ? { first: context.connection.fetchTurns++ % targets.length }
       : undefined),
   };
-  const { maxWaitMs } = request;
+  const follower = replica?.nodeId;
+  const maxWaitMs =
+    follower === undefined
+      ? request.maxWaitMs
+      : services.expectedFollowers.waitMs(follower, request.maxWaitMs);
   const respond = (reads: readonly PartitionRead[]): Response => {
     context.onSent = () => giveBack(services, reads);
     return answer(session, targets, reads, context, services);
@@ -127,7 +131,7 @@ function serve(
     const found = seen ?? (await lookLater());
     first = undefined;
     if (found === undefined || !('sizes' in found)) return found;
-    const wait = { targets, sizes: found.sizes, limits, minBytes, maxWaitMs };
+    const wait = { targets, sizes: found.sizes, limits, minBytes, maxWaitMs, follower };
     const isWanted = await waitForData(wait, context, services);
     if (!isWanted) return undefined;
     const read = await readLater();

@@ -59,16 +59,21 @@ export interface UncleanElection extends ElectionRequest {
   readonly leader: number;
 }
 
-/** Partitions whose leaders or in-sync sets no longer fit the brokers that are alive. */
+/**
+ * Partitions whose leaders or in-sync sets no longer fit the brokers that are alive: first those that nobody can write to,
+ * since they are decided in this order, some at a time.
+ */
 export function unsettled(image: ClusterImage, rules: LeadershipRules): ElectionRequest[] {
-  const found: ElectionRequest[] = [];
+  const led: ElectionRequest[] = [];
+  const unled: ElectionRequest[] = [];
   for (const topic of image.topics.values()) {
     for (const partition of topic.partitions) {
       if (settled(image, partition, { topic: topic.name, rules }) === undefined) continue;
+      const found = isAlive(image, partition.leader) ? led : unled;
       found.push({ topic: topic.name, partition: partition.partition });
     }
   }
-  return found;
+  return unled.concat(led);
 }
 
 /**

@@ -2,7 +2,7 @@
  * Making a cluster, becoming its controller, and brokers' registrations. These are the decisions that are taken before
  * there is a controller, or by each broker for itself; they rest on compare-and-set alone.
  */
-import type { Operation } from '../../base/ports.ts';
+import type { Compare, Operation } from '../../base/ports.ts';
 import { Errors } from '../../protocol/errors.ts';
 import { DEFAULT_LEVELS } from '../features.ts';
 import type { ClusterImage, Endpoint } from '../image.ts';
@@ -175,6 +175,22 @@ export function evictBroker(image: ClusterImage, nodeId: number, epoch?: number)
     operations: [{ type: 'delete', key }],
     result: undefined,
   };
+}
+
+/**
+ * Ends the registration of a broker that others have found dead, and its claim on the decisions with it: both would
+ * otherwise stand until its session is over.
+ */
+export function evictEnded(image: ClusterImage, nodeId: number, epoch: number): Decision<void> {
+  const key = brokerKey(nodeId);
+  if (image.keyRevisions(key).createRevision !== epoch) return answer(undefined);
+  const compares: Compare[] = [{ key, createRevision: epoch }];
+  const operations: Operation[] = [{ type: 'delete', key }];
+  if (image.controllerId === nodeId) {
+    compares.push({ key: CONTROLLER_KEY, createRevision: image.controllerEpoch });
+    operations.push({ type: 'delete', key: CONTROLLER_KEY });
+  }
+  return { compares, operations, result: undefined };
 }
 
 /**
