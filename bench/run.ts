@@ -3,7 +3,7 @@
  * this folder about Headrace and Apache Kafka, prints what it finds, stores it below docs/benchmarks/ and writes
  * docs/benchmarks.md anew from everything that is stored there. Without names it asks all but the long ones, with `--long`
  * those too. With `--quick`, or one side by `--only`, results go to a temporary folder instead: they show that a question
- * works, and are no figures. `--only both` asks for Kafka where a question leaves it out by itself. `--out FOLDER` sends
+ * works, and are no figures. A name stands also for those that begin with it and a hyphen. `--only both` asks for Kafka where a question leaves it out by itself. `--out FOLDER` sends
  * results elsewhere, `--list` names the questions and how long they take, and `--render` only writes the document. The
  * brokers' data is in HEADRACE_BENCH_DIR or the system's temporary folder, which should be on a disk: up to 10 GB of it are
  * used at a time.
@@ -32,6 +32,9 @@ const ORDER = [
   'compaction',
   'growth',
   'noisy-neighbour',
+  'cluster',
+  'cluster-latency',
+  'cluster-failover',
   'soak',
   'anchor',
   'honesty',
@@ -150,8 +153,15 @@ async function writeDocument(folder: string): Promise<string> {
   return document;
 }
 
+/** `cluster` stands for `cluster-latency` too. */
+function isMeant(question: string, name: string): boolean {
+  return question === name || question.startsWith(`${name}-`);
+}
+
 async function askedFor(): Promise<string[]> {
-  if (positionals.length > 0) return known.filter((name) => positionals.includes(name));
+  if (positionals.length > 0) {
+    return known.filter((one) => positionals.some((name) => isMeant(one, name)));
+  }
   const isLong = await Promise.all(known.map(async (name) => (await load(name)).isLong === true));
   return known.filter((_, index) => values.long || !isLong[index]);
 }
@@ -174,7 +184,7 @@ if (values.list) {
   );
 } else {
   requireProc();
-  const unknown = positionals.filter((name) => !known.includes(name));
+  const unknown = positionals.filter((name) => !known.some((one) => isMeant(one, name)));
   if (unknown.length > 0) {
     throw new Error(`no question ${unknown.join(', ')}; there are ${known.join(', ')}`);
   }

@@ -14,8 +14,28 @@ export interface ConsumerEvents {
   fail(reason: string): void;
 }
 
-/** `partitions` are this connection's. */
+/** `partitions` are this client's. One connection, or in a cluster one to each leader, for the partitions that it leads. */
 export async function startConsumer(
+  job: ConsumeJob,
+  partitions: readonly number[],
+  events: ConsumerEvents,
+): Promise<Client> {
+  const { leaders } = job;
+  if (leaders === undefined) return startConnection(job, partitions, events);
+  const ports = [...new Set(partitions.map((partition) => leaders[partition]))];
+  let reading = ports.length;
+  const onDone = (): void => {
+    if (--reading === 0) events.onDone();
+  };
+  const each = ports.map((port) => {
+    const led = partitions.filter((partition) => leaders[partition] === port);
+    return startConnection({ ...job, port }, led, { ...events, onDone });
+  });
+  const connections = await Promise.all(each);
+  return { stop: async () => void (await Promise.all(connections.map((one) => one.stop()))) };
+}
+
+async function startConnection(
   { port, topic, endOffsets, atEnd }: ConsumeJob,
   partitions: readonly number[],
   { tally, onDone, fail }: ConsumerEvents,

@@ -1,13 +1,12 @@
 /** Consumers that share a topic's partitions, as the members of a group do. */
-import type { Server } from '../servers.ts';
 import type { ConsumeJob } from './job.ts';
 import { split, startLoad, type Load } from './load.ts';
 
 /** Where there are fewer partitions than clients, each client reads all of them, as different groups do. */
 export function startConsumers(
-  server: Server,
+  server: { readonly port: number },
   clients: number,
-  job: Pick<ConsumeJob, 'topic' | 'endOffsets' | 'atEnd'>,
+  job: Pick<ConsumeJob, 'topic' | 'endOffsets' | 'atEnd' | 'leaders'>,
 ): Promise<Load> {
   const partitions = job.endOffsets.map((_, partition) => partition);
   const assignments = Array.from({ length: clients }, (_, client) =>

@@ -25,6 +25,8 @@ const TIMEOUT_MS = 30_000;
 export interface FrameOptions {
   readonly topic: string;
   readonly partitions: number;
+  /** Those of the partitions that requests go to; all when not given. */
+  readonly only?: readonly number[];
   readonly acks: 1 | -1;
   readonly valueBytes: number;
   /** Default: as many as fill a batch of 16 KiB before compression. */
@@ -46,17 +48,18 @@ export function recordsPerBatch(valueBytes: number): number {
 
 /** `count` requests with different values, which go around the partitions where one request cannot hold them all. */
 export function produceFrames(count: number, options: FrameOptions): Frame[] {
-  const { partitions, valueBytes } = options;
+  const { valueBytes } = options;
+  const partitions = options.only ?? Array.from({ length: options.partitions }, (_, index) => index);
   const perBatch = options.recordsPerBatch ?? recordsPerBatch(valueBytes);
   const batchBytes = BATCH_HEADER_BYTES + perBatch * (valueBytes + RECORD_OVERHEAD_BYTES);
-  const perRequest = Math.max(1, Math.min(partitions, Math.floor(REQUEST_BYTES_MAX / batchBytes)));
+  const perRequest = Math.max(1, Math.min(partitions.length, Math.floor(REQUEST_BYTES_MAX / batchBytes)));
   const next = sequence(options.seed);
   // Where clients write one partition at a time, they do not all begin with the same one.
-  let partition = next(partitions);
+  let place = next(partitions.length);
   return Array.from({ length: count }, () => {
     const partitionData = Array.from({ length: perRequest }, () => {
-      partition = (partition + 1) % partitions;
-      return { index: partition, records: batch(perBatch, options, next) };
+      place = (place + 1) % partitions.length;
+      return { index: partitions[place], records: batch(perBatch, options, next) };
     });
     const topicData = [{ name: options.topic, topicId: '', partitionData }];
     const body = { transactionalId: null, acks: options.acks, timeoutMs: TIMEOUT_MS, topicData };

@@ -4,15 +4,19 @@ import type { FrameOptions } from './frames.ts';
 export interface ProduceJob extends FrameOptions {
   readonly does: 'produce';
   readonly port: number;
-  /** Connections of this process. */
+  /** In a cluster: the port of each partition's leader; `port` is not used then. */
+  readonly leaders?: readonly number[];
+  /** Of this process. A client has a connection to each leader. */
   readonly clients: number;
-  /** Requests in flight on each. */
+  /** Requests in flight on each, to each leader. */
   readonly inFlight: number;
 }
 
 export interface ConsumeJob {
   readonly does: 'consume';
   readonly port: number;
+  /** As above. */
+  readonly leaders?: readonly number[];
   readonly topic: string;
   /** The partitions of each connection. */
   readonly clients: readonly (readonly number[])[];

@@ -1,6 +1,6 @@
 /** A timed window on a load that is already running: what the clients got done, and what the broker and they themselves used. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Server } from '../servers.ts';
+import type { Usage } from '../usage.ts';
 import type { Counters } from './job.ts';
 import type { Load } from './load.ts';
 
@@ -31,10 +31,16 @@ export interface Sample {
   readonly rssPeakMiB: number;
 }
 
+/** What is watched meanwhile: a broker's process, or all of a cluster's. */
+export interface Watched {
+  usage(): Pick<Usage, 'cpuSeconds' | 'rssPeakMiB'>;
+  resetPeak(): void;
+}
+
 /** Lets `load` run unmeasured for the warm-up, then measures. The load goes on. */
 export async function measure(
   load: Load,
-  server: Server,
+  server: Watched,
   { warmUpMs, windowMs, bytesMax }: WindowLimits,
 ): Promise<Sample> {
   const begun = await load.counters();

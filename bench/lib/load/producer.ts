@@ -12,11 +12,26 @@ import type { Client, ProduceJob, Tally } from './job.ts';
 /** A response's header: correlation id (4) and no tags (1). */
 const RESPONSE_HEADER_BYTES = 5;
 
-/** `fail` is called when anything is answered otherwise than with success and a new offset. */
-export async function startProducer(
-  job: ProduceJob,
-  { tally, fail }: { readonly tally: Tally; readonly fail: (reason: string) => void },
-): Promise<Client> {
+interface ProducerEvents {
+  readonly tally: Tally;
+  /** Called when anything is answered otherwise than with success and a new offset. */
+  fail(reason: string): void;
+}
+
+/** One connection, or in a cluster one to each leader, for the partitions that it leads. */
+export async function startProducer(job: ProduceJob, events: ProducerEvents): Promise<Client> {
+  const { leaders } = job;
+  if (leaders === undefined) return startConnection(job, events);
+  const ledBy = (port: number): number[] =>
+    leaders.flatMap((leader, partition) => (leader === port ? [partition] : []));
+  const each = [...new Set(leaders)].map((port) =>
+    startConnection({ ...job, port, only: ledBy(port) }, events),
+  );
+  const connections = await Promise.all(each);
+  return { stop: async () => void (await Promise.all(connections.map((one) => one.stop()))) };
+}
+
+async function startConnection(job: ProduceJob, { tally, fail }: ProducerEvents): Promise<Client> {
   const frames = produceFrames(job.inFlight, job);
   const answer = codec(ProduceResponse, PRODUCE_VERSION);
   const lastOffsets = new Array<number>(job.partitions).fill(-1);

@@ -5,7 +5,8 @@
  */
 import { nowMicros } from './clock.ts';
 import { FetchSession } from '../fetch-session.ts';
-import { connectMany, type FrameConnection } from '../frame-connection.ts';
+import type { FrameConnection } from '../frame-connection.ts';
+import { connectClients } from './clients.ts';
 import type { ConsumeRun, Target } from './messages.ts';
 import { batchBytesOf, stampPosition } from './produce-frame.ts';
 import { SampleBuffer, cpuSeconds, fail, send, serveRuns } from './worker-port.ts';
@@ -15,10 +16,17 @@ interface Reader {
   readonly session: FetchSession;
 }
 
-/** Each connection reads every n-th partition of all topics. */
-function shareOf(targets: readonly Target[], index: number, count: number): [string, number][] {
-  const all = targets.flatMap(({ topic, partitions }) =>
-    Array.from({ length: partitions }, (_, partition): [string, number] => [topic, partition]),
+interface Share {
+  readonly topic: string;
+  readonly partition: number;
+  /** The leader's, in a cluster. */
+  readonly port: number | undefined;
+}
+
+/** Each client reads every n-th partition of all topics. */
+function shareOf(targets: readonly Target[], index: number, count: number): Share[] {
+  const all = targets.flatMap(({ topic, partitions, leaders }) =>
+    Array.from({ length: partitions }, (_, partition) => ({ topic, partition, port: leaders?.[partition] })),
   );
   return all.filter((_, place) => place % count === index);
 }
@@ -26,9 +34,15 @@ function shareOf(targets: readonly Target[], index: number, count: number): [str
 async function prepare(run: ConsumeRun): Promise<(startMicros: number) => void> {
   const stampAt = stampPosition(run.shape);
   const batchBytes = batchBytesOf(run.shape);
-  const connections = await connectMany(run.port, run.connections);
-  const readers = connections.map((connection, index): Reader => {
-    return { connection, session: new FetchSession(shareOf(run.targets, index, run.connections)) };
+  const clients = await connectClients(run, run.connections);
+  const readers = clients.flatMap((client, index): Reader[] => {
+    const share = shareOf(run.targets, index, run.connections);
+    return [...client].flatMap(([at, connection]) => {
+      const here = share.filter(({ port = run.port }) => port === at);
+      const session = new FetchSession(here.map(({ topic, partition }) => [topic, partition]));
+      // A leader of nothing that this client reads is asked for nothing.
+      return here.length === 0 ? [] : [{ connection, session }];
+    });
   });
 
   return (startMicros) => {
@@ -37,7 +51,7 @@ async function prepare(run: ConsumeRun): Promise<(startMicros: number) => void> 
     const measuredFrom = startMicros + run.warmupSeconds * 1e6;
     let seen = 0;
     const end = (): void => {
-      for (const { connection } of readers) connection.close();
+      for (const client of clients) for (const connection of client.values()) connection.close();
       samples.close();
       const used = cpuSeconds() - cpuBefore;
       send({ kind: 'done', requests: seen, unanswered: 0, drainMs: 0, cpuSeconds: used });

@@ -4,6 +4,8 @@ import type { ProduceShape } from './produce-frame.ts';
 export interface Target {
   readonly topic: string;
   readonly partitions: number;
+  /** In a cluster: the port of each partition's leader; a run's `port` is not used then. */
+  readonly leaders?: readonly number[];
 }
 
 interface Schedule {
@@ -15,8 +17,9 @@ interface Schedule {
 
 export interface ProduceRun {
   readonly port: number;
-  /** Connection n writes to target n, modulo their number. */
+  /** Client n writes to target n, modulo their number. */
   readonly targets: readonly Target[];
+  /** Clients, that is: in a cluster each has one to each leader, and a request is one batch. */
   readonly connections: number;
   readonly shape: ProduceShape;
   readonly schedule: Schedule;

@@ -4,7 +4,7 @@
  * latency counts from when it was meant to leave; none is left out (coordinated omission).
  */
 import { nowMicros } from './clock.ts';
-import { connectMany } from '../frame-connection.ts';
+import { connectClients } from './clients.ts';
 import type { ProduceRun } from './messages.ts';
 import { startPacer } from './pacer.ts';
 import { ProduceFrames, batchBytesOf, checkProduced } from './produce-frame.ts';
@@ -24,7 +24,8 @@ async function prepare(run: ProduceRun): Promise<(startMicros: number) => void> 
   const measuredFrom = Math.round(warmupSeconds * requestsPerSecond);
   const batchBytes = batchBytesOf(shape) * shape.batchesPerRequest;
   const frames = targets.map(({ topic }) => new ProduceFrames(topic, shape));
-  const connections = await connectMany(run.port, run.connections);
+  const clients = await connectClients(run, run.connections);
+  const connections = clients.flatMap((client) => [...client.values()]);
   const backlogMax = BACKLOG_BYTES_MAX / frames[0].sizeBytes;
 
   return (startMicros) => {
@@ -54,15 +55,16 @@ async function prepare(run: ProduceRun): Promise<(startMicros: number) => void> 
       if (isOver) return;
       // Only what is due by now: what comes due meanwhile waits for the next tick, so that answers are taken in between.
       for (const due = nowMicros(); sent < requests && intended(sent) <= due; sent++) {
-        const place = sent % connections.length;
-        const { partitions } = targets[place % targets.length];
+        const place = sent % clients.length;
+        const { partitions, leaders } = targets[place % targets.length];
         const pool = frames[place % targets.length];
-        // Every connection goes round all partitions, and no two of them begin at the same one.
-        const turn = Math.floor(sent / connections.length) * shape.batchesPerRequest;
+        // Every client goes round all partitions, and no two of them begin at the same one.
+        const turn = Math.floor(sent / clients.length) * shape.batchesPerRequest;
         const first = (Math.floor(place / targets.length) + turn) % partitions;
         const stampMicros = intended(sent);
         const frame = pool.take({ correlationId: sent, first, partitions, stampMicros });
-        connections[place].write(frame, () => pool.giveBack(frame));
+        const connection = clients[place].get(leaders?.[first] ?? run.port)!;
+        connection.write(frame, () => pool.giveBack(frame));
         if (sent >= measuredFrom) samples.lateness((nowMicros() - stampMicros) / 1_000);
       }
       if (sent - answered > backlogMax) end();
