@@ -3,10 +3,10 @@
  * this folder about Headrace and Apache Kafka, prints what it finds, stores it below docs/benchmarks/ and writes
  * docs/benchmarks.md anew from everything that is stored there. Without names it asks all but the long ones, with `--long`
  * those too. With `--quick`, or one side by `--only`, results go to a temporary folder instead: they show that a question
- * works, and are no figures. A name stands also for those that begin with it and a hyphen. `--only both` asks for Kafka where a question leaves it out by itself. `--out FOLDER` sends
- * results elsewhere, `--list` names the questions and how long they take, and `--render` only writes the document. The
- * brokers' data is in HEADRACE_BENCH_DIR or the system's temporary folder, which should be on a disk: up to 10 GB of it are
- * used at a time.
+ * works, and are no figures. `--only both` asks for Kafka where a question leaves it out by itself. A name stands also for
+ * those that begin with it and a hyphen. `--out FOLDER` sends results elsewhere, `--list` names the questions and how long
+ * they take, and `--render` only writes the document. The brokers' data is in HEADRACE_BENCH_DIR or the system's temporary
+ * folder, which should be on a disk: up to 10 GB of it are used at a time.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

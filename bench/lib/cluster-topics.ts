@@ -5,6 +5,7 @@ import { ListOffsetsRequest, ListOffsetsResponse } from '../../src/protocol/mess
 import { MetadataRequest, MetadataResponse } from '../../src/protocol/messages/03-metadata.ts';
 import { CreateTopicsRequest, CreateTopicsResponse } from '../../src/protocol/messages/19-create-topics.ts';
 import { DeleteTopicsRequest, DeleteTopicsResponse } from '../../src/protocol/messages/20-delete-topics.ts';
+import { ElectLeadersRequest, ElectLeadersResponse } from '../../src/protocol/messages/43-elect-leaders.ts';
 import { WireClient } from '../wire-client.ts';
 import { BROKERS, type Cluster } from './cluster-servers.ts';
 import { HOST } from './server-process.ts';
@@ -87,6 +88,18 @@ export async function viewOf(port: number, topic: string): Promise<PartitionView
         isr: isrNodes,
       }))
       .sort((a, b) => a.partition - b.partition);
+  });
+}
+
+/** Each partition goes to the first of its replicas, which must be in sync. */
+export async function electPreferred(cluster: Cluster, topic: string): Promise<void> {
+  const { port } = cluster.nodes[0];
+  const partitions = (await viewOf(port, topic)).map(({ partition }) => partition);
+  await asking(port, async (client) => {
+    const body = { electionType: 0, topicPartitions: [{ topic, partitions }], timeoutMs: TIMEOUT_MS };
+    const options = { version: 1, body };
+    const { errorCode } = await client.call(ElectLeadersRequest, ElectLeadersResponse, options);
+    if (errorCode !== 0) throw new Error(`no preferred leaders for ${topic}: error ${errorCode}`);
   });
 }
 
