@@ -138,7 +138,8 @@ async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
 function settings(): string[] {
   return [
     `A topic of ${PARTITIONS} partitions with three replicas each. A client writes one record after the other to each ` +
-      'partition, acks=all; what fails, or is not answered within a second, is tried again with the leader that another broker names.',
+      'partition, acks=all; what fails, or is not answered within a second, is tried again with the leader that another ' +
+      'broker names.',
     `Each round one broker, another one each time, is killed while it is written to, started again, and, once it leads what it ` +
       'led before, stopped as planned and started again.',
     ...KINDS.map((kind) => describeCluster(kind, DURABILITY)),
