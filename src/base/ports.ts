@@ -128,18 +128,60 @@ export interface Thread extends ThreadPort {
 export interface Network {
   /** Resolves when it listens; port 0 takes a free one. Rejects with an Error whose `code` is EADDRINUSE, EACCES... */
   listen(options: ListenOptions, onConnection: (connection: Connection) => void): Promise<Listener>;
-  connect(host: string, port: number): Promise<Connection>;
+  /** With `tls` it resolves after the handshake; rejects with the system's error, or TlsError. */
+  connect(host: string, port: number, tls?: ClientTls): Promise<Connection>;
 }
 
 export interface ListenOptions {
   readonly host: string;
   readonly port: number;
   readonly backlog?: number;
+  /** Connections are handed over after the handshake. The simulated network carries all in the clear. */
+  readonly tls?: ServerTls;
+}
+
+/** TLS versions, by their names in Kafka's settings, the older first. */
+export const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
+export type TlsVersion = (typeof TLS_VERSIONS)[number];
+
+/** What one side shows, and whom it believes. All in PEM. */
+export interface TlsIdentity {
+  /** With those that vouch for it, its own first. */
+  readonly certificate?: string | undefined;
+  readonly key?: string | undefined;
+  /** Where the key is encrypted. */
+  readonly keyPassword?: string | undefined;
+  /** Who may vouch for the other side; undefined: whom the system believes. */
+  readonly authorities?: string | undefined;
+  readonly versionMin: TlsVersion;
+  readonly versionMax: TlsVersion;
+  /** By their names in OpenSSL, with colons between; undefined: its own choice. */
+  readonly ciphers?: string | undefined;
+}
+
+export interface ServerTls extends TlsIdentity {
+  /** Whether the client must, may or need not show a certificate. One that is not believed is refused in any case. */
+  readonly clientAuth: 'required' | 'requested' | 'none';
+}
+
+export interface ClientTls extends TlsIdentity {
+  /** Whether the server's certificate must name the host that was connected to. */
+  readonly checksHost: boolean;
+}
+
+/** Certificates or keys that cannot be used, or a handshake that failed; the message says why. */
+export class TlsError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'TlsError';
+  }
 }
 
 export interface Listener {
   readonly host: string;
   readonly port: number;
+  /** Only of one that listens with TLS: what connections to come are served with. Throws TlsError; it stays as it was then. */
+  renewTls?(tls: ServerTls): void;
   /** Stops accepting; connections that are open stay open. */
   close(): Promise<void>;
 }
@@ -149,6 +191,8 @@ export interface Connection {
   readonly remoteHost: string;
   readonly remotePort: number;
   readonly localPort: number;
+  /** The certificate (DER) by which the other side has shown who it is; undefined: it did not. */
+  readonly peerCertificate?: Buffer | undefined;
   /** Bytes arrived. The chunk is the receiver's until it returns, then it is used again: what is to stay is copied. */
   onData: (chunk: Buffer) => void;
   /** Everything handed to `write` so far has left for the kernel after `write` returned false. */

@@ -40,6 +40,7 @@ import { ExpectedFollowers } from './expected-followers.ts';
 import { Forwarding } from './forwarding.ts';
 import { FetchSessions } from './fetch-session.ts';
 import { HANDLERS } from './handlers.ts';
+import { ListenerTlsKeeper } from './listener-tls.ts';
 import { advertised, checkListeners, listen, serverLimits, type ListenerAddress } from './listening.ts';
 import { logLevels, type LogLevels } from './log-levels.ts';
 import { LocalMarkers } from './marker-writer.ts';
@@ -174,8 +175,13 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
       image.topics.get(OFFSETS_TOPIC)?.partitions.length ?? current.value.offsets.topic.numPartitions,
   });
   undo.push(() => groups.shutdown());
+  const tls = new ListenerTlsKeeper({ listeners, sources: configSources, ports });
+  undo.push(() => tls.stop());
+  image.onChange(({ configsChanged }) => {
+    if (configsChanged.some(({ type }) => type === 'BROKER')) tls.refresh();
+  });
   const listener = settings.listeners.interBrokerListenerName;
-  const peers = new BrokerPeers({ ports, image, nodeId, listener });
+  const peers = new BrokerPeers({ ports, image, nodeId, listener, tls: () => tls.clientOf(listener) });
   undo.push(() => peers.close());
   const timeoutMs = (): number => current.value.network.requestTimeoutMs;
   const forwarding = new Forwarding({
@@ -273,7 +279,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     slabs,
   });
   undo.push(() => server.stop(0));
-  const addresses = await listen(server, listeners, settings);
+  const addresses = await listen({ server, listeners, settings, tls });
   const takePlace = options.store === undefined ? placeAlone : placeAmongOthers;
   const place = takePlace({
     nodeId,
@@ -320,6 +326,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     peers.close();
     await allOf([
       () => served,
+      () => tls.stop(),
       () => partitions.stop(),
       () => deadlines.stop(),
       () => place.leave(),

@@ -1,9 +1,19 @@
 /** Where the broker listens: what is permitted, within which limits, and what clients are told. */
+import { TlsError, type Connection } from '../base/ports.ts';
+import { listenerConfigText } from '../metadata/configs/broker-reader.ts';
 import type { BrokerSettings } from '../metadata/configs/broker-settings.ts';
+import type { ListenerAddress as RequestedAddress } from '../metadata/configs/listeners.ts';
+import { NO_BROKER_CONFIGS, type BrokerConfigSources } from '../metadata/configs/resolve.ts';
 import type { Endpoint } from '../metadata/image.ts';
 import { SERVER_LIMITS, type Server, type ServerLimits } from '../rpc/server.ts';
-import { ALLOW_INSECURE_LISTENERS, permitListeners, type PermittedListener } from '../security/listeners.ts';
-import { ANONYMOUS, UNKNOWN_SOFTWARE, type ConnectionState } from './context.ts';
+import {
+  ALLOW_INSECURE_LISTENERS,
+  isEveryAddress,
+  permitListeners,
+  type PermittedListener,
+} from '../security/listeners.ts';
+import { UNKNOWN_SOFTWARE, type ConnectionState } from './context.ts';
+import type { ListenerTlsKeeper } from './listener-tls.ts';
 import { ConfigurationError } from './start-problem.ts';
 
 /** Kafka's default, which means "no limit": ours applies instead. */
@@ -21,9 +31,35 @@ export function checkListeners(
   statics: ReadonlyMap<string, string>,
 ): readonly PermittedListener[] {
   const allowInsecure = statics.get(ALLOW_INSECURE_LISTENERS)?.trim().toLowerCase() === 'true';
-  const { listeners, errors } = permitListeners(settings.listeners.listeners, { allowInsecure });
-  if (errors.length > 0) throw new ConfigurationError(errors);
+  const sources = { ...NO_BROKER_CONFIGS, static: statics };
+  const requested = settings.listeners.listeners.map((one) => ({
+    ...one,
+    authenticates: authenticates(one, sources),
+  }));
+  const { listeners, errors } = permitListeners(requested, { allowInsecure });
+  const lacking = requested
+    .filter(({ securityProtocol }) => securityProtocol.startsWith('SASL_'))
+    .map(
+      ({ name, securityProtocol }) =>
+        `listeners: ${name} wants ${securityProtocol}, which this release does not have yet; use SSL`,
+    );
+  const problems = [...lacking, ...errors, ...listeners.flatMap((one) => advertisingProblem(one, settings))];
+  if (problems.length > 0) throw new ConfigurationError(problems);
   return listeners;
+}
+
+/** Whether nobody comes in without having shown who it is. */
+function authenticates({ name, securityProtocol }: RequestedAddress, sources: BrokerConfigSources): boolean {
+  return securityProtocol === 'SSL' && listenerConfigText('ssl.client.auth', name, sources) === 'required';
+}
+
+function advertisingProblem({ name, host }: PermittedListener, { listeners }: BrokerSettings): string[] {
+  const told = listeners.advertisedListeners.find((one) => one.name === name);
+  // What a listener without an entry of its own tells is where it listens.
+  if (told === undefined || told.host !== '' || !isEveryAddress(host)) return [];
+  return [
+    `advertised.listeners: must say by which host others reach ${name}, as it listens on every address`,
+  ];
 }
 
 export function serverLimits(settings: BrokerSettings, own: Partial<ServerLimits> = {}): ServerLimits {
@@ -43,30 +79,56 @@ export function serverLimits(settings: BrokerSettings, own: Partial<ServerLimits
   };
 }
 
-export async function listen(
-  server: Server<ConnectionState>,
-  listeners: readonly PermittedListener[],
-  settings: BrokerSettings,
-): Promise<ListenerAddress[]> {
+export interface ListenOptions {
+  readonly server: Server<ConnectionState>;
+  readonly listeners: readonly PermittedListener[];
+  readonly settings: BrokerSettings;
+  readonly tls: ListenerTlsKeeper;
+}
+
+/** Throws ConfigurationError. */
+export async function listen({
+  server,
+  listeners,
+  settings,
+  tls,
+}: ListenOptions): Promise<ListenerAddress[]> {
   const addresses: ListenerAddress[] = [];
-  for (const { name, host, port } of listeners) {
-    const options = { host, port, backlog: settings.network.socketListenBacklogSize };
-    const bound = await server.listen(options, () => ({
-      listener: name,
-      principal: ANONYMOUS,
-      clientSoftware: UNKNOWN_SOFTWARE,
-      fetchTurns: 0,
-    }));
+  for (const listener of listeners) {
+    const { name, host, port } = listener;
+    const options = {
+      host,
+      port,
+      backlog: settings.network.socketListenBacklogSize,
+      ...tls.optionsFor(name),
+    };
+    const stateOf = (connection: Connection): ConnectionState | undefined => {
+      const principal = tls.principalOf(name, connection);
+      return principal === undefined
+        ? undefined
+        : { listener: name, principal, clientSoftware: UNKNOWN_SOFTWARE, fetchTurns: 0 };
+    };
+    const bound = await server.listen(options, stateOf).catch((error: unknown) => {
+      throw tlsProblem(name, error);
+    });
+    tls.bound(name, bound);
     addresses.push({ listener: name, host, port: bound.port });
   }
   return addresses;
 }
 
+function tlsProblem(listener: string, error: unknown): unknown {
+  if (!(error instanceof TlsError)) return error;
+  const what = `ssl.keystore and ssl.truststore (listener ${listener}): they cannot be used: ${error.message}`;
+  return new ConfigurationError([what], { cause: error });
+}
+
 /** What clients are told: the configured addresses, with the port that a listener on port 0 got. */
 export function advertised(addresses: readonly ListenerAddress[], settings: BrokerSettings): Endpoint[] {
+  const { advertisedListeners, listeners } = settings.listeners;
   return addresses.map(({ listener, host, port }) => {
-    const wanted = settings.listeners.advertisedListeners.find(({ name }) => name === listener);
-    const securityProtocol = wanted?.securityProtocol ?? 'PLAINTEXT';
+    const wanted = advertisedListeners.find(({ name }) => name === listener);
+    const securityProtocol = listeners.find(({ name }) => name === listener)!.securityProtocol;
     return {
       listener,
       host: wanted === undefined || wanted.host === '' ? host : wanted.host,

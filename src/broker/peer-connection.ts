@@ -2,7 +2,7 @@
  * A connection from this broker to another as it begins: both show who they are, and the other says which versions it
  * knows. It is asked as a broker, so the answer names the APIs that are for brokers alone too.
  */
-import type { Network, Random, Timers } from '../base/ports.ts';
+import { TlsError, type ClientTls, type Network, type Random, type Timers } from '../base/ports.ts';
 import { apiOf } from '../protocol/apis.ts';
 import { errorName, Errors } from '../protocol/errors.ts';
 import { SaslHandshakeRequest, SaslHandshakeResponse } from '../protocol/messages/17-sasl-handshake.ts';
@@ -35,6 +35,7 @@ export interface PeerConnectionOptions {
   readonly ports: { readonly network: Network; readonly timers: Timers; readonly random: Random };
   readonly host: string;
   readonly port: number;
+  readonly tls?: ClientTls | undefined;
   readonly claim: BrokerClaim;
   readonly clusterId: string;
   readonly secret: Buffer;
@@ -77,14 +78,14 @@ export async function connectToPeer(options: PeerConnectionOptions): Promise<Pee
 
 /** Connects, and gives up after the time: a network may keep trying for long. */
 function open(options: PeerConnectionOptions): Promise<ClientConnection> {
-  const { ports, host, port, timeoutMs, claim, onGone } = options;
+  const { ports, host, port, tls, timeoutMs, claim, onGone } = options;
   const { promise, resolve, reject } = Promise.withResolvers<ClientConnection>();
   let isLate = false;
   const limit = ports.timers.after(timeoutMs, () => {
     isLate = true;
     reject(new Error(`no connection to ${host}:${port} within ${timeoutMs} ms`));
   });
-  ports.network.connect(host, port).then(
+  ports.network.connect(host, port, tls).then(
     (connection) => {
       limit.cancel();
       const clientId = `broker-${claim.nodeId}`;
@@ -94,7 +95,8 @@ function open(options: PeerConnectionOptions): Promise<ClientConnection> {
     },
     (error: unknown) => {
       limit.cancel();
-      reject(new Error(`no connection to ${host}:${port}`, { cause: error }));
+      const why = error instanceof TlsError ? `: ${error.message}` : '';
+      reject(new Error(`no connection to ${host}:${port}${why}`, { cause: error }));
     },
   );
   return promise;

@@ -3,7 +3,7 @@
  * after a pause that grows while the other cannot be reached, and closed when the other leaves the cluster or comes back
  * as another process.
  */
-import type { Ports } from '../base/ports.ts';
+import { TlsError, type ClientTls, type Ports } from '../base/ports.ts';
 import type { ClusterImage } from '../metadata/image.ts';
 import { apiOf } from '../protocol/apis.ts';
 import { ClientConnectionError } from '../rpc/client-connection.ts';
@@ -24,6 +24,8 @@ export interface BrokerPeersOptions {
   readonly nodeId: number;
   /** The listener on which brokers talk to each other. */
   readonly listener: string;
+  /** How it is connected to; undefined, or without an answer: in the clear. */
+  readonly tls?: () => ClientTls | undefined;
 }
 
 /** Where a broker is, in one of its lives. */
@@ -132,6 +134,7 @@ export class BrokerPeers implements Peers {
       ports,
       host: link.address.host,
       port: link.address.port,
+      tls: this.#options.tls?.(),
       claim: { nodeId, brokerEpoch, toNodeId },
       clusterId: image.clusterId,
       secret,
@@ -156,11 +159,16 @@ export class BrokerPeers implements Peers {
       made = await attempt;
     } catch (error) {
       link.current = undefined;
+      // Certificates that do not fit are for somebody to mend; a broker that is away comes back.
+      const isToMend = link.backoffMs === RECONNECT_BACKOFF_MS && refersTo(error, TlsError);
       const pauseMs = link.backoffMs * (1 - JITTER + 2 * JITTER * random.float());
       link.retryAtMs = clock.monotonicMs() + pauseMs;
       link.backoffMs = Math.min(2 * link.backoffMs, RECONNECT_BACKOFF_MS_MAX);
       const message = error instanceof Error ? error.message : String(error);
-      logger.debug({ peer: nodeId, error: message }, 'another broker cannot be reached');
+      logger[isToMend ? 'warn' : 'debug'](
+        { peer: nodeId, error: message },
+        'another broker cannot be reached',
+      );
       throw new PeerUnavailable(nodeId, message, { cause: error, wasSent: false });
     }
     if (!this.#isCurrent(link)) {
@@ -203,6 +211,12 @@ export class BrokerPeers implements Peers {
       close(link, 'it left the cluster, or began anew');
     }
   }
+}
+
+/** Whether it, or what caused it, is one of these. */
+function refersTo(error: unknown, kind: typeof TlsError): boolean {
+  if (error instanceof kind) return true;
+  return error instanceof Error && error.cause !== undefined && refersTo(error.cause, kind);
 }
 
 function close(link: Link, why: string): void {

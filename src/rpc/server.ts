@@ -78,8 +78,11 @@ export class Server<S> {
     this.#pool = options.slabs ?? new SlabPool({ keptBytesMax: 0 });
   }
 
-  /** Listens; `stateOf` makes what the sink wants to know of each new connection. */
-  async listen(options: ListenOptions, stateOf: (connection: Connection) => S): Promise<Listener> {
+  /** Listens; `stateOf` makes what the sink wants to know of each new connection, or nothing: it is closed then. */
+  async listen(
+    options: ListenOptions,
+    stateOf: (connection: Connection) => S | undefined,
+  ): Promise<Listener> {
     const listener = await this.#ports.network.listen(options, (connection) =>
       this.#accept(connection, stateOf),
     );
@@ -110,7 +113,7 @@ export class Server<S> {
     });
   }
 
-  #accept(connection: Connection, stateOf: (connection: Connection) => S): void {
+  #accept(connection: Connection, stateOf: (connection: Connection) => S | undefined): void {
     const host = connection.remoteHost;
     const fromHost = this.#perHost.get(host) ?? 0;
     const { connectionsMax, connectionsPerHostMax, connectionsPerHostOverrides } = this.limits;
@@ -120,12 +123,17 @@ export class Server<S> {
       connection.destroy();
       return;
     }
+    const state = stateOf(connection);
+    if (state === undefined) {
+      connection.destroy();
+      return;
+    }
     this.#perHost.set(host, fromHost + 1);
     this.#connectionCount += 1;
     const served = new ServerConnection<S>({
       id: `${host}:${connection.remotePort}-${connection.localPort}-${this.#connectionCount}`,
       connection,
-      state: stateOf(connection),
+      state,
       sink: this.#sink,
       limits: this.limits,
       pool: this.#pool,

@@ -4,7 +4,8 @@
  * one for each read, as Node has it, costs a broker more than handling what it holds.
  */
 import * as net from 'node:net';
-import type { Connection, Listener, ListenOptions, Logger, Network } from '../base/ports.ts';
+import type { ClientTls, Connection, Listener, ListenOptions, Logger, Network } from '../base/ports.ts';
+import { connectTls, listenTls } from './tls.ts';
 
 /** Connections that the kernel holds for us before they are accepted, unless the listener says otherwise. */
 const BACKLOG_DEFAULT = 511;
@@ -23,7 +24,8 @@ const LINGER_MS = 1_000;
 export function realNetwork(options: { readonly logger: Logger }): Network {
   return {
     listen: (listenOptions, onConnection) => listen(listenOptions, onConnection, options.logger),
-    connect,
+    connect: (host, port, tls) =>
+      tls === undefined ? connect(host, port) : connectSecurely(host, port, tls),
   };
 }
 
@@ -32,10 +34,12 @@ async function listen(
   onConnection: (connection: Connection) => void,
   logger: Logger,
 ): Promise<Listener> {
-  const target = Buffer.allocUnsafeSlow(READ_BYTES_MAX);
-  const server = net.createServer({ noDelay: true, keepAlive: true, pauseOnConnect: true }, (socket) =>
-    onConnection(accept(socket, target)),
-  );
+  const { tls } = options;
+  const secured =
+    tls === undefined
+      ? undefined
+      : listenTls(tls, logger, (socket, certificate) => onConnection(new TcpConnection(socket, certificate)));
+  const server = secured?.server ?? plainServer(onConnection);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(
@@ -52,12 +56,20 @@ async function listen(
   return {
     host: address.address,
     port: address.port,
+    ...(secured === undefined ? undefined : { renewTls: secured.renew }),
     close() {
       // Node's callback would wait until the last connection has gone; the port is free when close() returns.
       server.close();
       return Promise.resolve();
     },
   };
+}
+
+function plainServer(onConnection: (connection: Connection) => void): net.Server {
+  const target = Buffer.allocUnsafeSlow(READ_BYTES_MAX);
+  return net.createServer({ noDelay: true, keepAlive: true, pauseOnConnect: true }, (socket) =>
+    onConnection(accept(socket, target)),
+  );
 }
 
 /**
@@ -110,10 +122,16 @@ function connect(host: string, port: number): Promise<Connection> {
   });
 }
 
+async function connectSecurely(host: string, port: number, tls: ClientTls): Promise<Connection> {
+  const { socket, certificate } = await connectTls(host, port, tls);
+  return new TcpConnection(socket, certificate);
+}
+
 class TcpConnection implements Connection {
   readonly remoteHost: string;
   readonly remotePort: number;
   readonly localPort: number;
+  readonly peerCertificate: Buffer | undefined;
   onData: (chunk: Buffer) => void = () => {};
   onDrain: () => void = () => {};
   onClose: (error: Error | undefined) => void = () => {};
@@ -123,8 +141,9 @@ class TcpConnection implements Connection {
   #isPaused = false;
   #isEnding = false;
 
-  constructor(socket: net.Socket) {
+  constructor(socket: net.Socket, peerCertificate?: Buffer) {
     this.#socket = socket;
+    this.peerCertificate = peerCertificate;
     this.remoteHost = plainAddress(socket.remoteAddress);
     this.remotePort = socket.remotePort ?? 0;
     this.localPort = socket.localPort ?? 0;

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isLoopback, permitListeners, type RequestedListener } from './listeners.ts';
 
-const listener = (host: string, securityProtocol = 'PLAINTEXT'): RequestedListener => ({
+const listener = (host: string, more: Partial<RequestedListener> = {}): RequestedListener => ({
   name: 'PLAINTEXT',
-  securityProtocol,
+  securityProtocol: 'PLAINTEXT',
   host,
   port: 9092,
+  authenticates: false,
+  ...more,
 });
 
 test('only addresses of this machine are loopback', () => {
@@ -49,10 +51,24 @@ test('other addresses are refused with both settings named, unless the override 
   );
 });
 
-test('a protocol that is not there yet is refused whatever else is set', () => {
-  for (const protocol of ['SSL', 'SASL_PLAINTEXT', 'SASL_SSL']) {
-    const { listeners, errors } = permitListeners([listener('127.0.0.1', protocol)], { allowInsecure: true });
-    assert.deepEqual(listeners, []);
-    assert.match(errors[0]!, new RegExp(protocol));
-  }
+test('a listener that authenticates may be reached by others, without a host on every address', () => {
+  const { listeners, errors } = permitListeners(
+    [
+      listener('10.1.2.3', { securityProtocol: 'SSL', authenticates: true }),
+      listener('', { securityProtocol: 'SASL_SSL', authenticates: true }),
+    ],
+    { allowInsecure: false },
+  );
+  assert.deepEqual(errors, []);
+  assert.deepEqual(
+    listeners.map(({ host }) => host),
+    ['10.1.2.3', '0.0.0.0'],
+  );
+});
+
+test('TLS alone is no authentication: it is told how to ask for it', () => {
+  const { errors } = permitListeners([listener('10.1.2.3', { securityProtocol: 'SSL' })], {
+    allowInsecure: false,
+  });
+  assert.match(errors[0]!, /ssl\.client\.auth=required.*allow\.insecure\.listeners/);
 });
