@@ -5,7 +5,7 @@ import type { BrokerSettings } from '../metadata/configs/broker-settings.ts';
 import type { ListenerAddress as RequestedAddress } from '../metadata/configs/listeners.ts';
 import { NO_BROKER_CONFIGS, type BrokerConfigSources } from '../metadata/configs/resolve.ts';
 import type { Endpoint } from '../metadata/image.ts';
-import { SERVER_LIMITS, type Server, type ServerLimits } from '../rpc/server.ts';
+import { REFUSED, SERVER_LIMITS, type Server, type ServerLimits } from '../rpc/server.ts';
 import {
   ALLOW_INSECURE_LISTENERS,
   isEveryAddress,
@@ -102,10 +102,10 @@ export async function listen({
       backlog: settings.network.socketListenBacklogSize,
       ...tls.optionsFor(name),
     };
-    const stateOf = (connection: Connection): ConnectionState | undefined => {
+    const stateOf = (connection: Connection): ConnectionState | typeof REFUSED => {
       const principal = tls.principalOf(name, connection);
       return principal === undefined
-        ? undefined
+        ? REFUSED
         : { listener: name, principal, clientSoftware: UNKNOWN_SOFTWARE, fetchTurns: 0 };
     };
     const bound = await server.listen(options, stateOf).catch((error: unknown) => {

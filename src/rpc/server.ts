@@ -38,6 +38,9 @@ export const SERVER_LIMITS: ServerLimits = {
   stalledMsMax: 30_000,
 };
 
+/** In the place of a connection's state: it is closed. */
+export const REFUSED = Symbol('refused');
+
 const SWEEP_INTERVAL_MS_MAX = 5_000;
 
 export class Server<S> {
@@ -78,10 +81,10 @@ export class Server<S> {
     this.#pool = options.slabs ?? new SlabPool({ keptBytesMax: 0 });
   }
 
-  /** Listens; `stateOf` makes what the sink wants to know of each new connection, or nothing: it is closed then. */
+  /** Listens; `stateOf` makes what the sink wants to know of each new connection, or refuses it. */
   async listen(
     options: ListenOptions,
-    stateOf: (connection: Connection) => S | undefined,
+    stateOf: (connection: Connection) => S | typeof REFUSED,
   ): Promise<Listener> {
     const listener = await this.#ports.network.listen(options, (connection) =>
       this.#accept(connection, stateOf),
@@ -113,7 +116,7 @@ export class Server<S> {
     });
   }
 
-  #accept(connection: Connection, stateOf: (connection: Connection) => S | undefined): void {
+  #accept(connection: Connection, stateOf: (connection: Connection) => S | typeof REFUSED): void {
     const host = connection.remoteHost;
     const fromHost = this.#perHost.get(host) ?? 0;
     const { connectionsMax, connectionsPerHostMax, connectionsPerHostOverrides } = this.limits;
@@ -124,7 +127,7 @@ export class Server<S> {
       return;
     }
     const state = stateOf(connection);
-    if (state === undefined) {
+    if (state === REFUSED) {
       connection.destroy();
       return;
     }
