@@ -68,6 +68,11 @@ interface UnderWay {
   /** What is still to be sent; empty once it is. */
   frame: readonly Buffer[];
   readonly frameBytes: number;
+  /** Undefined for what is sent without an answer: it is no more under way once it has left. */
+  readonly answer: Awaited | undefined;
+}
+
+interface Awaited {
   readonly timer: Timer;
   readonly resolve: (body: unknown) => void;
   readonly reject: (error: ClientConnectionError) => void;
@@ -120,24 +125,25 @@ export class ClientConnection {
 
   /** Resolves with the answer, whose bytes are the caller's; rejects with ClientConnectionError. */
   request<W, R>(wanted: ClientRequest<W, R>): Promise<R> {
-    const { version, body, timeoutMs } = wanted;
-    const api = apiOf(wanted.request.key);
-    assert(api !== undefined && api.response === wanted.response, 'request and response belong together');
-    if (this.isClosed) return Promise.reject(new ClientConnectionError('closed', 'the connection has ended'));
-    if (this.#underWay.length >= this.#limits.requestsMax || this.#isFull()) {
-      return Promise.reject(new ClientConnectionError('busy', 'too many requests are under way'));
-    }
-    const correlationId = this.#correlationId;
-    this.#correlationId = correlationId === CORRELATION_ID_MAX ? 0 : correlationId + 1;
-    const frame = encodeRequest(api, { version, correlationId, clientId: this.#clientId, body });
-    let frameBytes = 0;
-    for (const { length } of frame) frameBytes += length;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const timer = this.#timers.after(timeoutMs, () => this.#timedOut(api, timeoutMs));
-    this.#underWay.push({ api, version, correlationId, frame, frameBytes, timer, resolve, reject });
-    this.#waitingBytes += frameBytes;
-    this.#send();
+    try {
+      this.#enter(wanted, ({ name }) => {
+        const { timeoutMs } = wanted;
+        const timer = this.#timers.after(timeoutMs, () => this.#timedOut(name, timeoutMs));
+        return { timer, resolve, reject };
+      });
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
     return promise as Promise<R>;
+  }
+
+  /**
+   * Sends a request that the peer does not answer (Produce with acks=0): whether it arrives is not known. Throws
+   * ClientConnectionError when it cannot be sent.
+   */
+  tell<W, R>(wanted: ClientRequest<W, R>): void {
+    this.#enter(wanted, () => undefined);
   }
 
   /** Takes no more requests, and closes when those under way are answered. */
@@ -152,6 +158,24 @@ export class ClientConnection {
     this.#gone(new ClientConnectionError('closed', 'the connection was closed from here'));
   }
 
+  #enter<W, R>(wanted: ClientRequest<W, R>, awaited: (api: Api) => Awaited | undefined): void {
+    const { version, body } = wanted;
+    const api = apiOf(wanted.request.key);
+    assert(api !== undefined && api.response === wanted.response, 'request and response belong together');
+    if (this.isClosed) throw new ClientConnectionError('closed', 'the connection has ended');
+    if (this.#underWay.length >= this.#limits.requestsMax || this.#isFull()) {
+      throw new ClientConnectionError('busy', 'too many requests are under way');
+    }
+    const correlationId = this.#correlationId;
+    const frame = encodeRequest(api, { version, correlationId, clientId: this.#clientId, body });
+    this.#correlationId = correlationId === CORRELATION_ID_MAX ? 0 : correlationId + 1;
+    let frameBytes = 0;
+    for (const { length } of frame) frameBytes += length;
+    this.#underWay.push({ api, version, correlationId, frame, frameBytes, answer: awaited(api) });
+    this.#waitingBytes += frameBytes;
+    this.#send();
+  }
+
   #isFull(): boolean {
     return this.#waitingBytes >= this.#limits.waitingBytesMax;
   }
@@ -163,8 +187,10 @@ export class ClientConnection {
       this.#sentCount += 1;
       this.#waitingBytes -= next.frameBytes;
       next.frame = [];
+      if (next.answer === undefined) this.#underWay.splice(--this.#sentCount, 1);
       this.#isBlocked = !this.#connection.write(frame);
     }
+    this.#endWhenDone();
   }
 
   #take(chunk: Buffer): void {
@@ -195,8 +221,8 @@ export class ClientConnection {
     const { body } = decodeResponse(api, versionOf(first, own), own);
     this.#underWay.shift();
     this.#sentCount -= 1;
-    first.timer.cancel();
-    first.resolve(body);
+    first.answer!.timer.cancel();
+    first.answer!.resolve(body);
     this.#endWhenDone();
   }
 
@@ -208,7 +234,7 @@ export class ClientConnection {
     this.#onGone?.(undefined);
   }
 
-  #timedOut({ name }: Api, timeoutMs: number): void {
+  #timedOut(name: string, timeoutMs: number): void {
     const message = `${name} was not answered within ${timeoutMs} ms`;
     this.#gone(new ClientConnectionError('timedOut', message));
   }
@@ -219,8 +245,8 @@ export class ClientConnection {
     this.#cutter.close();
     this.#connection.destroy();
     for (const one of this.#underWay.splice(0)) {
-      one.timer.cancel();
-      one.reject(error);
+      one.answer?.timer.cancel();
+      one.answer?.reject(error);
     }
     this.#sentCount = 0;
     this.#waitingBytes = 0;

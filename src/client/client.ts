@@ -1,0 +1,86 @@
+/**
+ * What the package offers as `headrace/client`: a client of Headrace and of any Apache Kafka from 2.1 on.
+ *
+ *     import { Client } from 'headrace/client';
+ *
+ *     await using client = new Client({ bootstrap: 'localhost:9092' });
+ *     await using producer = client.producer();
+ *     await producer.send({ topic: 'orders', key: 'ada', value: '{"total":12}' });
+ *
+ * One `Client` stands for one cluster: it holds the picture of the cluster and how to connect. What it makes works on
+ * its own connections, so that a long poll holds up nobody, and is closed by itself or with the client.
+ *
+ * Rules that hold everywhere: offsets and times are numbers (ms since the epoch); keys and values go in as text, bytes or
+ * null and come out as bytes or null; whatever waits takes an AbortSignal and rejects with its reason; every other
+ * failure is a KafkaError with Kafka's name. What can be repeated has been repeated by the time an error is seen.
+ */
+import { realClock } from '../runtime/clock.ts';
+import { realNetwork } from '../runtime/network.ts';
+import { realRandom } from '../runtime/random.ts';
+import { realTimers } from '../runtime/timers.ts';
+import { silentLogger } from '../runtime/logger.ts';
+import { ClientCore } from './core.ts';
+import { settingsOf, type ClientPorts, type ConnectionOptions } from './options.ts';
+import type { ProducerOptions } from './producer/options.ts';
+import { Producer } from './producer/producer.ts';
+
+export { KafkaError, isKafkaError, type OwnErrorName } from './errors.ts';
+export type { ClientPorts, ConnectionOptions } from './options.ts';
+export type { BearerToken, Sasl, SaslExchange, SaslMechanism } from './connection/sasl.ts';
+export type { ProducerOptions } from './producer/options.ts';
+export type { Data, Headers, ProducerRecord, RecordMetadata, SentRange } from './producer/record.ts';
+export type { Producer } from './producer/producer.ts';
+export type { CompressionType } from '../protocol/record-batch.ts';
+
+export interface ClientOptions extends ConnectionOptions {
+  /** The world that the client lives in, in place of the real one: for tests and simulations. */
+  readonly ports?: ClientPorts;
+}
+
+export class Client implements AsyncDisposable {
+  readonly #core: ClientCore;
+  readonly #parts = new Set<{ close(): Promise<void> }>();
+  #closed: Promise<void> | undefined;
+
+  /** Nothing is connected before it is needed. Throws TypeError for an address that is none. */
+  constructor(options: ClientOptions) {
+    this.#core = new ClientCore(options.ports ?? realPorts(), settingsOf(options));
+  }
+
+  producer(options?: ProducerOptions): Producer {
+    return this.#keep(new Producer(this.#core, options));
+  }
+
+  /** Closes all that this client has made, in order, and then its connections. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #keep<T extends { close(): Promise<void> }>(part: T): T {
+    this.#parts.add(part);
+    return part;
+  }
+
+  async #close(): Promise<void> {
+    const results = await Promise.allSettled([...this.#parts].map((part) => part.close()));
+    this.#core.close();
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+}
+
+function realPorts(): ClientPorts {
+  const logger = silentLogger();
+  return {
+    clock: realClock(),
+    timers: realTimers(),
+    random: realRandom(),
+    network: realNetwork({ logger }),
+    logger,
+  };
+}

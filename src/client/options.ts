@@ -1,0 +1,83 @@
+/** What a client is told when it is made, and the defaults of what it is not told. */
+import type { Clock, Connection, Logger, Random, Timers } from '../base/ports.ts';
+import type { Sasl } from './connection/sasl.ts';
+
+/** What a client needs of the world. Tests and simulations hand in their own. */
+export interface ClientPorts {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  /** Opens a byte stream to a broker, encrypted or not. No time limit of its own. */
+  readonly network: { connect(host: string, port: number): Promise<Connection> };
+  readonly logger?: Logger | undefined;
+}
+
+export interface ConnectionOptions {
+  /** Where to begin: `host:port`, several by commas or in a list. Any of them leads to the whole cluster. */
+  readonly bootstrap: string | readonly string[];
+  /** Shown in the brokers' logs and quotas. Default: `headrace`. */
+  readonly clientId?: string;
+  /** How the client shows who it is; left out: not at all. */
+  readonly sasl?: Sasl;
+  /** For TCP, TLS, versions and authentication together. Default: 10 s. */
+  readonly connectTimeoutMs?: number;
+  /** For an answer, unless the request itself asks the broker to wait. Default: 30 s. */
+  readonly requestTimeoutMs?: number;
+  /** The first pause before something is tried again; it doubles each time, with jitter. Default: 100 ms. */
+  readonly retryBackoffMs?: number;
+  /** The longest such pause. Default: 1 s. */
+  readonly retryBackoffMaxMs?: number;
+  /** How old the picture of the cluster may become. Default: 5 min. */
+  readonly metadataMaxAgeMs?: number;
+  /** How long a topic that nobody knows is asked for before the call fails. Default: 10 s. */
+  readonly topicTimeoutMs?: number;
+  /** The rack of this client, for reads from the nearest replica (KIP-392). */
+  readonly rack?: string;
+}
+
+export interface Settings {
+  readonly bootstrap: readonly Endpoint[];
+  readonly clientId: string;
+  readonly sasl: Sasl | undefined;
+  readonly connectTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly retryBackoffMs: number;
+  readonly retryBackoffMaxMs: number;
+  readonly metadataMaxAgeMs: number;
+  readonly topicTimeoutMs: number;
+  readonly rack: string | undefined;
+}
+
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+const PORT_DEFAULT = 9092;
+
+/** Throws TypeError for an address that is none. */
+export function settingsOf(options: ConnectionOptions): Settings {
+  const addresses = typeof options.bootstrap === 'string' ? options.bootstrap.split(',') : options.bootstrap;
+  const bootstrap = addresses.map((address) => parseEndpoint(address.trim()));
+  if (bootstrap.length === 0) throw new TypeError('bootstrap names no broker');
+  return {
+    bootstrap,
+    clientId: options.clientId ?? 'headrace',
+    sasl: options.sasl,
+    connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+    requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
+    retryBackoffMs: options.retryBackoffMs ?? 100,
+    retryBackoffMaxMs: options.retryBackoffMaxMs ?? 1_000,
+    metadataMaxAgeMs: options.metadataMaxAgeMs ?? 5 * 60_000,
+    topicTimeoutMs: options.topicTimeoutMs ?? 10_000,
+    rack: options.rack,
+  };
+}
+
+/** `host:port`, `host`, or `[IPv6]:port`. */
+export function parseEndpoint(address: string): Endpoint {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s/]+))(?::(\d{1,5}))?$/.exec(address);
+  const port = match?.[3] === undefined ? PORT_DEFAULT : Number(match[3]);
+  if (match === null || port < 1 || port > 65_535) throw new TypeError(`${address} is not host:port`);
+  return { host: (match[1] ?? match[2])!, port };
+}

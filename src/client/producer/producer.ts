@@ -1,0 +1,467 @@
+/**
+ * The producer that users hold. It finds the partition of each record and puts it into that partition's open batch at once;
+ * `sender.ts` decides when batches leave. Only what cannot be placed yet (a topic that is not known, memory that is used up)
+ * waits as the record that it is, in the order of the calls.
+ */
+import type { Timer } from '../../base/ports.ts';
+import { SlabPool } from '../../base/slab-pool.ts';
+import { unlessAborted } from '../backoff.ts';
+import type { ClientCore } from '../core.ts';
+import { brokerError, connectionError, ownError, type KafkaError } from '../errors.ts';
+import { Errors } from '../../protocol/errors.ts';
+import { NO_IDENTITY, recordBytesMax, type Batch, type Delivery, type RecordToAppend } from './batch.ts';
+import { GroupDelivery, SingleDelivery } from './deliveries.ts';
+import { ProducerIdentity } from './identity.ts';
+import { producerSettings, type ProducerOptions, type ProducerSettings } from './options.ts';
+import { PartitionQueue, type ProducedTopic } from './partition-queue.ts';
+import { partitionOfKey } from './murmur2.ts';
+import { StickyPartitioner } from './partitioner.ts';
+import type { ProducerRecord, RecordMetadata, SentRange } from './record.ts';
+import { Sender } from './sender.ts';
+
+/** Memory of answered batches that is kept for the next ones. */
+const KEPT_BYTES_MAX = 8 * 1024 * 1024;
+/** The first allocation of a batch whose partition had none before. */
+const CAPACITY_BYTES_MIN = 8 * 1024;
+/** Text keys up to this length need no memory of their own. */
+const SCRATCH_BYTES = 4 * 1024;
+const NO_BYTES = Buffer.alloc(0);
+
+/** A record that cannot be placed yet. */
+interface Waiting {
+  readonly record: ProducerRecord;
+  readonly onPlaced: (queue: PartitionQueue, batch: Batch, timestamp: number) => void;
+  readonly onFailed: (error: Error) => void;
+}
+
+interface KnownTopic extends ProducedTopic {
+  readonly sticky: StickyPartitioner;
+}
+
+export class Producer implements AsyncDisposable {
+  readonly #core: ClientCore;
+  readonly #settings: ProducerSettings;
+  readonly #identity: ProducerIdentity;
+  readonly #sender: Sender;
+  readonly #pool = new SlabPool({ keptBytesMax: KEPT_BYTES_MAX });
+  readonly #topics = new Map<string, KnownTopic>();
+  /** By topic. */
+  readonly #waiting = new Map<string, Waiting[]>();
+  /** Batches that are not done with. */
+  readonly #live = new Set<Batch>();
+  #usedBytes = 0;
+  #drained: PromiseWithResolvers<void> | undefined;
+  /** Of `write`: shown by the next `flush`. */
+  #writeFailure: Error | undefined;
+  readonly #writeDelivery: Delivery = {
+    onAcknowledged() {},
+    onFailed: (error) => {
+      this.#writeFailure ??= error;
+    },
+  };
+  #fatal: KafkaError | undefined;
+  readonly #closing = new AbortController();
+  #closed: Promise<void> | undefined;
+  readonly #unlisten: () => void;
+  readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  /** Used again for each record; nothing keeps it. */
+  readonly #entry: RecordToAppend = {
+    key: NO_BYTES,
+    keySize: -1,
+    value: null,
+    headers: undefined,
+    timestamp: 0,
+  };
+  /** Where the last record went. */
+  #queue!: PartitionQueue;
+
+  /** Users get theirs from `Client.producer`. */
+  constructor(core: ClientCore, options: ProducerOptions = {}) {
+    this.#core = core;
+    this.#settings = producerSettings(options);
+    this.#identity = new ProducerIdentity(core);
+    const identity = this.#identity;
+    this.#sender = new Sender({
+      core,
+      settings: this.#settings,
+      transactionalId: null,
+      host: {
+        get identity() {
+          return identity.current;
+        },
+        mayProduce: () => this.#mayProduce(),
+        onSequenceLost: () => this.#identity.bump(),
+        onDone: (batch) => this.#onDone(batch),
+        onFatal: (error) => this.#onFatal(error),
+      },
+    });
+    this.#unlisten = core.metadata.onChange(() => this.#onMetadata());
+  }
+
+  /**
+   * Sends one record; resolves when it is acknowledged. Records of one partition are written in the order of the calls. When
+   * nothing else is under way it leaves at once, whatever `lingerMs` says. Errors: KafkaError; with a signal its
+   * reason, and then the record may still be written.
+   */
+  send(record: ProducerRecord, options?: { readonly signal?: AbortSignal }): Promise<RecordMetadata> {
+    const topic = this.#ready(record);
+    let promise: Promise<RecordMetadata>;
+    if (topic === undefined) promise = this.#sendLater(record);
+    else {
+      let batch: Batch;
+      try {
+        batch = this.#place(topic, record);
+      } catch (error) {
+        return Promise.reject(error as Error);
+      }
+      const { timestamp } = this.#entry;
+      const delivery = new SingleDelivery(this.#queue, { index: batch.count - 1, timestamp });
+      batch.deliveries.push(delivery);
+      ({ promise } = delivery);
+    }
+    return options?.signal === undefined ? promise : unlessAborted(promise, options.signal);
+  }
+
+  /**
+   * Sends many records, with one promise for all of them: it resolves when all are acknowledged, and tells where they are, or
+   * rejects with the first failure, and then some may have been written.
+   */
+  sendAll(
+    records: Iterable<ProducerRecord>,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<SentRange[]> {
+    const group = new GroupDelivery();
+    let unplaced = 1;
+    const onPlaced = (): void => {
+      unplaced -= 1;
+      if (unplaced === 0) void group.complete();
+    };
+    for (const record of records) {
+      const topic = this.#ready(record);
+      if (topic !== undefined) {
+        try {
+          const batch = this.#place(topic, record);
+          group.add(this.#queue, batch);
+        } catch (error) {
+          group.onFailed(error as Error);
+          break;
+        }
+        continue;
+      }
+      unplaced += 1;
+      this.#wait({
+        record,
+        onPlaced: (queue, batch) => {
+          group.add(queue, batch);
+          onPlaced();
+        },
+        onFailed: (error) => group.onFailed(error),
+      });
+    }
+    onPlaced();
+    return unlessAborted(group.promise, options?.signal);
+  }
+
+  /**
+   * Hands over a record without a promise, for streams of many. False: memory is used up; it is taken all the same,
+   * but wait for `ready` before the next. Failures come out of the next `flush` or `close`.
+   */
+  write(record: ProducerRecord): boolean {
+    const topic = this.#ready(record);
+    if (topic !== undefined) {
+      this.#mark(this.#place(topic, record));
+    } else {
+      this.#wait({
+        record,
+        onPlaced: (_queue, batch) => this.#mark(batch),
+        onFailed: this.#writeDelivery.onFailed,
+      });
+    }
+    return !this.#isFull && this.#waiting.size === 0;
+  }
+
+  /** Resolves when there is room for more. */
+  ready(): Promise<void> {
+    if (!this.#isFull && this.#waiting.size === 0) return Promise.resolve();
+    this.#drained ??= Promise.withResolvers();
+    return this.#drained.promise;
+  }
+
+  /**
+   * Sends at once what waits for company, and resolves when all that was handed over before is acknowledged. Errors: those of
+   * `write`.
+   */
+  async flush(options?: { readonly signal?: AbortSignal }): Promise<void> {
+    this.#sender.isFlushing = true;
+    try {
+      while (this.#waiting.size > 0) await unlessAborted(this.ready(), options?.signal);
+      await unlessAborted(this.#whenDone([...this.#live]), options?.signal);
+    } finally {
+      this.#sender.isFlushing = false;
+    }
+    const failure = this.#writeFailure;
+    this.#writeFailure = undefined;
+    if (failure !== undefined) throw failure;
+  }
+
+  /** Flushes, for `timeoutMs` at most (default: `deliveryTimeoutMs`), and closes. What is left then fails with CLOSED. */
+  close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    this.#closed ??= this.#close(options.timeoutMs ?? this.#settings.deliveryTimeoutMs);
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = this.#core.ports.timers.after(timeoutMs, resolve);
+    });
+    const flushed = this.flush();
+    try {
+      await Promise.race([flushed, late]);
+    } finally {
+      timer?.cancel();
+      flushed.catch(() => {});
+      const error = ownError('CLOSED', 'the producer was closed before the record was acknowledged');
+      this.#fatal ??= error;
+      this.#closing.abort(error);
+      this.#unlisten();
+      this.#failWaiting(error);
+      this.#sender.close(error);
+    }
+  }
+
+  get #isFull(): boolean {
+    return this.#usedBytes >= this.#settings.bufferBytes;
+  }
+
+  /** The record's topic when it can be placed at once. */
+  #ready(record: ProducerRecord): KnownTopic | undefined {
+    if (this.#waiting.size > 0 && this.#waiting.has(record.topic)) return undefined;
+    if (this.#usedBytes >= this.#settings.bufferBytes || this.#fatal !== undefined) return undefined;
+    return this.#topics.get(record.topic);
+  }
+
+  #sendLater(record: ProducerRecord): Promise<RecordMetadata> {
+    const { promise, resolve, reject } = Promise.withResolvers<RecordMetadata>();
+    this.#wait({
+      record,
+      onPlaced: (queue, batch, timestamp) => {
+        const delivery = new SingleDelivery(queue, { index: batch.count - 1, timestamp });
+        batch.deliveries.push(delivery);
+        resolve(delivery.promise);
+      },
+      onFailed: reject,
+    });
+    return promise;
+  }
+
+  #wait(waiting: Waiting): void {
+    if (this.#fatal !== undefined) {
+      waiting.onFailed(this.#fatal);
+      return;
+    }
+    const { topic } = waiting.record;
+    const queue = this.#waiting.get(topic);
+    if (queue !== undefined) {
+      queue.push(waiting);
+      return;
+    }
+    this.#waiting.set(topic, [waiting]);
+    if (!this.#topics.has(topic)) void this.#load(topic);
+  }
+
+  async #load(name: string): Promise<void> {
+    const { metadata, ports } = this.#core;
+    metadata.want(name, { mayCreate: this.#settings.mayCreateTopics });
+    try {
+      const info = await metadata.topic(name, this.#closing.signal);
+      const queues: PartitionQueue[] = [];
+      const topic: ProducedTopic = { name, info, queues };
+      const { batchBytes } = this.#settings;
+      const sticky = new StickyPartitioner(topic, { random: ports.random, batchBytes });
+      this.#topics.set(name, Object.assign(topic, { sticky }));
+      this.#placeWaiting();
+    } catch (error) {
+      metadata.unwant(name);
+      const failed = this.#waiting.get(name);
+      this.#waiting.delete(name);
+      for (const one of failed ?? []) one.onFailed(error as Error);
+      this.#noteRoom();
+    }
+  }
+
+  #placeWaiting(): void {
+    for (const [name, records] of this.#waiting) {
+      const topic = this.#topics.get(name);
+      if (topic === undefined) continue;
+      let placed = 0;
+      for (const one of records) {
+        if (this.#isFull) break;
+        placed += 1;
+        try {
+          const batch = this.#place(topic, one.record);
+          one.onPlaced(this.#queue, batch, this.#entry.timestamp);
+        } catch (error) {
+          one.onFailed(error as Error);
+        }
+      }
+      records.splice(0, placed);
+      if (records.length === 0) this.#waiting.delete(name);
+    }
+    this.#noteRoom();
+  }
+
+  #failWaiting(error: Error): void {
+    const all = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const records of all) for (const one of records) one.onFailed(error);
+    this.#noteRoom();
+  }
+
+  #noteRoom(): void {
+    if (this.#drained === undefined || this.#isFull || this.#waiting.size > 0) return;
+    this.#drained.resolve();
+    this.#drained = undefined;
+  }
+
+  /**
+   * Puts the record into its partition's open batch, or a new one. `#queue` and `#entry` tell where and when. Throws
+   * KafkaError.
+   */
+  #place(topic: KnownTopic, record: ProducerRecord): Batch {
+    const { batchBytes, requestBytesMax } = this.#settings;
+    const { key } = record;
+    const entry = this.#entry;
+    if (key === undefined || key === null) {
+      entry.key = NO_BYTES;
+      entry.keySize = -1;
+    } else if (typeof key === 'string') this.#encodeKey(key);
+    else {
+      entry.key = key;
+      entry.keySize = key.length;
+    }
+    entry.value = record.value;
+    entry.headers = record.headers;
+    entry.timestamp = record.timestamp ?? this.#core.ports.clock.nowMs();
+    const queue = this.#queueOf(topic, record);
+    this.#queue = queue;
+    let batch = queue.open;
+    const before = batch === undefined ? 0 : batch.sizeBytes;
+    if (batch !== undefined && batch.append(entry, batchBytes)) {
+      this.#account(topic, batch.sizeBytes - before);
+      if (batch.sizeBytes >= batchBytes) {
+        batch.isClosed = true;
+        this.#sender.wake();
+      }
+      return batch;
+    }
+    const bytesMax = recordBytesMax(entry);
+    if (bytesMax > requestBytesMax) {
+      const message = `a record of up to ${bytesMax} bytes, requestBytesMax is ${requestBytesMax}`;
+      throw brokerError(Errors.MESSAGE_TOO_LARGE, message);
+    }
+    if (batch !== undefined) batch.isClosed = true;
+    const guess = queue.lastBatchBytes + (queue.lastBatchBytes >> 2);
+    batch = queue.push({
+      pool: this.#pool,
+      capacityBytes: Math.max(CAPACITY_BYTES_MIN, Math.min(guess, batchBytes)),
+      createdMs: this.#core.ports.clock.monotonicMs(),
+    });
+    batch.append(entry, batchBytes);
+    this.#live.add(batch);
+    this.#account(topic, batch.sizeBytes);
+    this.#sender.add(queue);
+    return batch;
+  }
+
+  #account(topic: KnownTopic, sizeBytes: number): void {
+    this.#usedBytes += sizeBytes;
+    topic.sticky.note(sizeBytes);
+  }
+
+  #encodeKey(key: string): void {
+    const entry = this.#entry;
+    if (key.length * 3 <= SCRATCH_BYTES) {
+      entry.key = this.#scratch;
+      entry.keySize = this.#scratch.write(key, 0, 'utf8');
+    } else {
+      entry.key = Buffer.from(key);
+      entry.keySize = entry.key.length;
+    }
+  }
+
+  #queueOf(topic: KnownTopic, record: ProducerRecord): PartitionQueue {
+    const { length: count } = topic.info.partitions;
+    const { key, keySize } = this.#entry;
+    const index =
+      record.partition ?? (keySize >= 0 ? partitionOfKey(key, keySize, count) : topic.sticky.next());
+    const queue = topic.queues[index];
+    if (queue !== undefined) return queue;
+    if (!Number.isInteger(index) || index < 0 || index >= count) {
+      throw ownError('INVALID_ARGUMENT', `topic ${topic.name} has ${count} partitions, none is ${index}`);
+    }
+    return (topic.queues[index] = new PartitionQueue(topic, index));
+  }
+
+  /** A record of `write` is in the batch: somebody has to hear of its failure. */
+  #mark(batch: Batch): void {
+    const { deliveries } = batch;
+    if (deliveries[deliveries.length - 1] === this.#writeDelivery) return;
+    if (!deliveries.includes(this.#writeDelivery)) deliveries.push(this.#writeDelivery);
+  }
+
+  #whenDone(batches: readonly Batch[]): Promise<void> {
+    if (batches.length === 0) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let left = batches.length;
+    const onDone = (): void => {
+      left -= 1;
+      if (left === 0) resolve();
+    };
+    for (const batch of batches) batch.deliveries.push({ onAcknowledged: onDone, onFailed: onDone });
+    return promise;
+  }
+
+  #onDone(batch: Batch): void {
+    this.#live.delete(batch);
+    this.#usedBytes -= batch.sizeBytes;
+    if (this.#waiting.size > 0) this.#placeWaiting();
+    else this.#noteRoom();
+  }
+
+  #onFatal(error: KafkaError): void {
+    if (this.#fatal !== undefined) return;
+    this.#fatal = error;
+    this.#failWaiting(error);
+    this.#sender.failAll(error);
+  }
+
+  #mayProduce(): boolean {
+    if (!this.#settings.isIdempotent || this.#identity.current !== NO_IDENTITY) return true;
+    this.#identity.acquire(this.#closing.signal).then(
+      () => this.#sender.wake(),
+      (error: unknown) => {
+        if (!this.#closing.signal.aborted) this.#onFatal(connectionError(error, 'asking for a producer id'));
+      },
+    );
+    return false;
+  }
+
+  /** A topic that was made again is another; one that is gone is asked for anew. */
+  #onMetadata(): void {
+    for (const [name, topic] of this.#topics) {
+      if (topic.info.isCurrent) continue;
+      const info = this.#core.metadata.view.get(name);
+      if (info !== undefined) {
+        topic.info = info;
+        continue;
+      }
+      this.#topics.delete(name);
+      this.#core.metadata.unwant(name);
+    }
+  }
+}
