@@ -23,6 +23,7 @@ import { TRANSACTION_VERSION } from '../metadata/features.ts';
 import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../metadata/topic-names.ts';
 import { Deadlines } from '../replication/deadlines.ts';
 import { Partitions } from '../replication/partitions.ts';
+import { ReplicationTraffic } from '../replication/replication-traffic.ts';
 import { defaultBudgetBytes, MemoryBudget } from '../rpc/memory-budget.ts';
 import { Server, type ServerLimits } from '../rpc/server.ts';
 import { allowAll, type Authorizer } from '../security/authorizer.ts';
@@ -46,6 +47,7 @@ import { logLevels, type LogLevels } from './log-levels.ts';
 import { LocalMarkers } from './marker-writer.ts';
 import { BrokerPeers } from './peers.ts';
 import { replicate } from './replication.ts';
+import { replicationMetrics, type ReplicationMetrics } from './replication-metrics.ts';
 import { StartGate } from './start-gate.ts';
 import { ConfigurationError, startProblem } from './start-problem.ts';
 import type { Services } from './services.ts';
@@ -82,6 +84,7 @@ export interface Broker {
   readonly address: ListenerAddress;
   readonly addresses: readonly ListenerAddress[];
   readonly services: Services;
+  replicationMetrics(): ReplicationMetrics;
   /** Finishes what has begun, makes everything durable and lets go of everything. May be called more than once. */
   stop(): Promise<void>;
 }
@@ -151,6 +154,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     producerIdExpirationCheckIntervalMs: settings.log.producerIdExpirationCheckIntervalMs,
     topicIdOf: (topic) => image.topics.get(topic)?.id,
     highWatermarkOf: (log) => partitions.get(log.topic, log.partition)?.highWatermark ?? log.durableEndOffset,
+    moveBytesPerSecond: () => current.value.replication.alterLogDirsBytesPerSecond,
     cleaner: {
       settings: () => current.value.log.cleaner,
       ...(options.startCleanerThread === undefined ? {} : { startThread: options.startCleanerThread }),
@@ -262,6 +266,8 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     }),
     delayedFetches,
     expectedFollowers: new ExpectedFollowers(ports, delayedFetches),
+    inSyncRecord: { shrinks: 0, expands: 0, failures: 0 },
+    replicationTraffic: new ReplicationTraffic(clock, () => current.value.replication),
     slabs,
     memory: memoryBudget(settings, options),
     authorizer: options.authorizer ?? allowAll,
@@ -336,7 +342,13 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     ]);
     logger.info({ nodeId }, 'broker stopped');
   };
-  return { address: addresses[0]!, addresses, services, stop: () => (stopping ??= stop()) };
+  return {
+    address: addresses[0]!,
+    addresses,
+    services,
+    replicationMetrics: () => replicationMetrics(services, services.inSyncRecord),
+    stop: () => (stopping ??= stop()),
+  };
 }
 
 /** One after the other, each whether or not those before it failed: a store that is gone must not keep the logs open. */

@@ -22,6 +22,8 @@ export interface FetchTarget {
   readonly errorCode: ErrorCode;
   /** The replica that the consumer should read from instead. */
   readonly preferred?: number;
+  /** The replica is throttled: it gets no records for now. */
+  readonly isHeldBack?: boolean;
 }
 
 export interface FetchLimits {
@@ -224,7 +226,7 @@ function readTarget(
   const errorCode = partition.check(wanted.currentLeaderEpoch, limits);
   if (errorCode !== Errors.NONE) return failed(errorCode);
   const log = partition.log!;
-  if (target.preferred !== undefined) return empty(partition, limits.isolation);
+  if (target.preferred !== undefined || target.isHeldBack === true) return empty(partition, limits.isolation);
   const diverging = divergence(wanted, partition);
   if (diverging === 'out of range') return failed(beyond(partition));
   const before = empty(partition, limits.isolation);
@@ -306,11 +308,16 @@ export function divergence(
 
 /**
  * A follower learns of each rise of the watermark at once (KIP-1166), or what it serves to consumers, and what it knows
- * when it is elected, would be old.
+ * when it is elected, would be old; and of the log's start, which whoever deletes records waits for. One that is held back
+ * has time.
  */
-export function isWatermarkNews({ wanted, partition }: FetchTarget, isolation: Isolation): boolean {
-  if (isolation !== 'log end' || partition === undefined) return false;
-  return partition.highWatermark > wanted.toldHighWatermark;
+export function isFollowerNews(target: FetchTarget, isolation: Isolation): boolean {
+  const { wanted, partition } = target;
+  if (isolation !== 'log end' || partition === undefined || target.isHeldBack === true) return false;
+  if (partition.highWatermark > wanted.toldHighWatermark) return true;
+  const { logStartOffset } = partition;
+  if (wanted.logStartOffset < 0) return false;
+  return logStartOffset > wanted.logStartOffset && logStartOffset !== wanted.toldLogStartOffset;
 }
 
 /** What is said of a partition when nothing of it is sent. */

@@ -26,6 +26,8 @@ export interface FetchPartition {
   fetchOffset: number;
   lastFetchedEpoch: number;
   maxBytes: number;
+  /** A follower's; -1: of a consumer. */
+  logStartOffset: number;
   /** What the session's client was told last, or a follower says that it knows; -1: nothing, so tell it. */
   toldHighWatermark: number;
   toldLogStartOffset: number;
@@ -193,6 +195,7 @@ function update(session: FetchSession, request: FetchSessionRequest): void {
     known.fetchOffset = wanted.fetchOffset;
     known.lastFetchedEpoch = wanted.lastFetchedEpoch;
     known.maxBytes = wanted.maxBytes;
+    known.logStartOffset = wanted.logStartOffset;
     // A follower says itself what it knows.
     if (wanted.toldHighWatermark >= 0) known.toldHighWatermark = wanted.toldHighWatermark;
   }

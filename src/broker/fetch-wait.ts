@@ -5,7 +5,7 @@ import type { Isolation, Partition, PartitionWatcher } from '../replication/part
 import type { Deadline } from '../replication/deadlines.ts';
 import type { RequestContext } from './context.ts';
 import type { WaitingFetch } from './delayed-fetch.ts';
-import { isWatermarkNews, type FetchLimits, type FetchTarget } from './fetch-read.ts';
+import { isFollowerNews, type FetchLimits, type FetchTarget } from './fetch-read.ts';
 import type { Services } from './services.ts';
 
 export interface FetchWaitOptions {
@@ -113,7 +113,8 @@ class FetchWait implements WaitingFetch {
     const { fetchOffset, currentLeaderEpoch, maxBytes } = target.wanted;
     if (partition.check(currentLeaderEpoch, limits) !== Errors.NONE) return true;
     if (fetchOffset < partition.logStartOffset || fetchOffset > partition.logEndOffset) return true;
-    if (isWatermarkNews(target, limits.isolation)) return true;
+    if (isFollowerNews(target, limits.isolation)) return true;
+    if (target.isHeldBack === true) return false;
     const end = partition.endOffset(limits.isolation);
     if (end <= fetchOffset) return false;
     if (minBytes <= 1) return true;

@@ -261,7 +261,7 @@ test('a waiting replica is woken by an append that nobody may read yet, and by t
   const fourth = wait({ offset: 2, highWatermark: 1 });
   await on.world.ports.time.advance(1_000);
   assert.equal(answers, 3);
-  on.partition.noteFetch({ nodeId: 3, brokerEpoch: 1, offset: 2, nowMs: 0 });
+  on.partition.noteFetch({ nodeId: 3, brokerEpoch: 1, offset: 2, logStartOffset: 0, nowMs: 0 });
   await on.world.ports.time.advance(10);
   assert.equal((await fourth).responses[0]!.partitions[0]!.highWatermark, 2);
   await on.world.stop();

@@ -6,7 +6,7 @@
 import type { FetchRequest } from '../protocol/messages/01-fetch.ts';
 import { Errors, type ErrorCode } from '../protocol/errors.ts';
 import { isBroker, type RequestContext } from './context.ts';
-import { divergence, mustBeginAnew, type FetchTarget } from './fetch-read.ts';
+import { divergence, mustBeginAnew, type FetchTarget, type PartitionRead } from './fetch-read.ts';
 import type { Services } from './services.ts';
 
 /** The broker that a request says it is from. */
@@ -39,8 +39,24 @@ export function noteProgress(
   return targets.map((target) => {
     if (target.partition === undefined) return target;
     const errorCode = isFormerLife ? Errors.STALE_BROKER_EPOCH : note(target, replica, nowMs);
-    return errorCode === Errors.NONE ? target : { ...target, partition: undefined, errorCode };
+    if (errorCode !== Errors.NONE) return { ...target, partition: undefined, errorCode };
+    const isHeldBack = services.replicationTraffic.mustHoldBack(target.partition, replica.nodeId);
+    return isHeldBack ? { ...target, isHeldBack } : target;
   });
+}
+
+/** What the answer brings the replica. */
+export function countSent(
+  targets: readonly FetchTarget[],
+  reads: readonly PartitionRead[],
+  replica: FetchingReplica,
+  { replicationTraffic }: Services,
+): void {
+  for (const [index, { sizeBytes }] of reads.entries()) {
+    const { partition } = targets[index]!;
+    if (sizeBytes > 0 && partition !== undefined)
+      replicationTraffic.sent(partition, replica.nodeId, sizeBytes);
+  }
 }
 
 function note({ wanted, partition }: FetchTarget, replica: FetchingReplica, nowMs: number): ErrorCode {
@@ -50,5 +66,6 @@ function note({ wanted, partition }: FetchTarget, replica: FetchingReplica, nowM
   if (errorCode !== Errors.NONE) return errorCode;
   // Until the logs agree, the offset is not of our log. An empty one, that knows no epoch, agrees with any.
   if (divergence(wanted, partition!) !== undefined || mustBeginAnew(wanted, partition!)) return Errors.NONE;
-  return partition!.noteFetch({ ...replica, offset: wanted.fetchOffset, nowMs });
+  const { fetchOffset: offset, logStartOffset } = wanted;
+  return partition!.noteFetch({ ...replica, offset, logStartOffset, nowMs });
 }

@@ -41,20 +41,27 @@ export function replicate(
     partitions: () => partitions.all(),
     changeInSync: change,
     lagTimeMaxMs: () => settings().lagTimeMaxMs,
+    record: services.inSyncRecord,
   });
   const fetcher = new FollowerFetcher({
     nodeId,
     peers,
     ports,
     settings,
+    traffic: services.replicationTraffic,
+    rows: () => settings().fetchers,
     brokerEpoch: () => image.brokers.get(nodeId)?.epoch ?? -1,
   });
   partitions.onLeadership(services.expectedFollowers);
   partitions.onFollowerProgress = (partition, follower) => inSync.onProgress(partition, follower);
   inSync.start();
   partitions.onReplicas(fetcher);
+  const unsubscribe = image.onChange(({ configsChanged }) => {
+    if (configsChanged.some(({ type }) => type === 'BROKER')) fetcher.settingsChanged();
+  });
   return {
     stop() {
+      unsubscribe();
       fetcher.stop();
       inSync.stop();
     },

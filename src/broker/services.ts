@@ -9,7 +9,9 @@ import type { Controller } from '../metadata/controller.ts';
 import type { ClusterImage } from '../metadata/image.ts';
 import type { ProducerIds } from '../metadata/producer-ids.ts';
 import type { Deadlines } from '../replication/deadlines.ts';
+import type { InSyncRecord } from '../replication/in-sync-changes.ts';
 import type { Partitions } from '../replication/partitions.ts';
+import type { ReplicationTraffic } from '../replication/replication-traffic.ts';
 import type { MemoryBudget } from '../rpc/memory-budget.ts';
 import type { Peers } from '../rpc/peers.ts';
 import type { Authorizer } from '../security/authorizer.ts';
@@ -50,6 +52,8 @@ export interface Services {
   readonly fetchSessions: FetchSessions;
   readonly delayedFetches: DelayedFetches;
   readonly expectedFollowers: ExpectedFollowers;
+  readonly replicationTraffic: ReplicationTraffic;
+  readonly inSyncRecord: InSyncRecord;
   /** The buffers in which large frames, and what is read from logs, lie. */
   readonly slabs: SlabPool;
   /** For what connections hold, and for the answers being read. */

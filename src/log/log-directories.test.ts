@@ -247,6 +247,38 @@ test('a log moves to another directory while it is written to, and is the same o
   assert.deepEqual([back.directory, back.logStartOffset, back.logEndOffset], ['/b', 4, 40]);
 });
 
+test('moves together keep within their limit, as it is at each moment', async () => {
+  const p = ports();
+  let limit = 400_000;
+  const directories = await open(p, { moveBytesPerSecond: () => limit });
+  const moved: Log[] = [];
+  directories.onMoved = (log) => moved.push(log);
+  const begin = (partition: number): void => {
+    const larger = { ...settings, segmentBytes: 1 << 22 };
+    const log = directories.create({ topic: 't', partition, topicId: ID, settings: larger, directory: '/a' });
+    const nowMs = p.clock.nowMs();
+    const records = [{ key: null, value: Buffer.alloc(10_000), timestamp: nowMs }];
+    for (let n = 0; n < 200; n++) {
+      log.appendAsLeader(buildBatch({ records }), { leaderEpoch: 0, origin: 'client', nowMs });
+    }
+    directories.moveTo({ topic: 't', partition }, '/b');
+  };
+  begin(0);
+  begin(1);
+  // 4 MB in all.
+  await p.time.advance(9_500);
+  assert.ok(moved.length < 2);
+  await p.time.advance(1_500);
+  assert.equal(moved.length, 2);
+  limit = 1;
+  begin(2);
+  await p.time.advance(60_000);
+  assert.equal(moved.length, 2);
+  limit = 1e9;
+  await p.time.advance(1_000);
+  assert.equal(moved.length, 3);
+});
+
 test('a move that is called back leaves the log where it was and no copy behind', async () => {
   const p = ports({ syncLatencyMs: 3, readLatencyMs: 2 });
   const directories = await open(p);

@@ -8,6 +8,7 @@ import { ZERO_UUID } from '../base/uuid.ts';
 import type { PartitionOffset } from './checkpoint-file.ts';
 import { makeCleaner, type CleanerOptions } from './cleaner/make-cleaner.ts';
 import type { LogCleaner } from './cleaner/log-cleaner.ts';
+import { Throttle } from './cleaner/throttle.ts';
 import { describeDirectories, type DirectoryDescription } from './directory-description.ts';
 import { logEnvironment, type LogEnvironment, type LogLimits, type LogPorts } from './environment.ts';
 import * as names from './file-names.ts';
@@ -50,6 +51,8 @@ export interface LogDirectoriesOptions extends LogLimits {
   /** Of a log, for retention; without it what is durable. */
   readonly highWatermarkOf?: (log: Log) => number;
   readonly cleaner?: CleanerOptions;
+  /** replica.alter.log.dirs.io.max.bytes.per.second, as it is now; no limit without it. */
+  readonly moveBytesPerSecond?: () => number;
 }
 
 export interface CreateOptions extends names.TopicPartition {
@@ -77,6 +80,7 @@ export class LogDirectories {
   /** Partitions whose files are there but damaged, or in a directory that failed: by name, why. */
   readonly #offline = new Map<string, string>();
   readonly #moves = new Map<string, Move>();
+  readonly #movesThrottle: Throttle;
   /** Compacts the logs whose cleanup.policy says so. */
   readonly cleaner: LogCleaner;
   #wasClean = false;
@@ -86,6 +90,8 @@ export class LogDirectories {
     this.#options = options;
     this.#environment = logEnvironment(options.ports, options);
     this.#directories = options.directories.map((path) => new LogDirectory(this.#environment, path));
+    const { moveBytesPerSecond = () => Infinity } = options;
+    this.#movesThrottle = new Throttle(this.#environment, moveBytesPerSecond);
     this.#retention = new RetentionRounds(this.#environment, {
       logs: () => this.#logs.values(),
       highWatermarkOf: (log) => this.#highWatermarkOf(log),
@@ -359,7 +365,9 @@ export class LogDirectories {
     });
     target.futures.set(name, future);
     const onCaughtUp = (): void => this.#swap(name, { log, future, target });
-    const move = new ReplicaMove({ log, future, clock: this.#environment.clock, onCaughtUp });
+    const { clock } = this.#environment;
+    const pace = (bytes: number, isOver: () => boolean) => this.#movesThrottle.take(bytes, isOver);
+    const move = new ReplicaMove({ log, future, clock, pace, onCaughtUp });
     this.#moves.set(name, { move, future, target });
     this.cleaner.abort(name);
     move.run().catch((error: unknown) => {

@@ -14,6 +14,8 @@ export interface ReplicaMoveOptions {
   readonly log: Log;
   readonly future: Log;
   readonly clock: Clock;
+  /** Resolves when so many bytes, which have been copied, are within the limit on all moves together. */
+  readonly pace: (bytes: number, isOver: () => boolean) => Promise<void>;
   /** The copy holds what the log holds, durably. Called in the turn in which that is true. */
   readonly onCaughtUp: () => void;
 }
@@ -76,7 +78,7 @@ export class ReplicaMove {
   }
 
   async #copySlice(): Promise<void> {
-    const { log, future, clock } = this.#options;
+    const { log, future, clock, pace } = this.#options;
     const cuts = this.#cuts;
     try {
       const read = await log.read({
@@ -93,6 +95,7 @@ export class ReplicaMove {
         const result = future.appendAsFollower(buffer, clock.nowMs());
         if (result.errorCode !== 0) throw new Error(`the copy refused a batch: ${result.errorMessage}`);
       }
+      await pace(read.sizeBytes, () => this.#isCancelled);
     } catch (error) {
       if (!(error instanceof OffsetOutOfRange)) throw error;
       // Retention was faster, or the log was cut: begin again from what is there.

@@ -8,6 +8,8 @@ export interface FollowerFetch {
   readonly nodeId: number;
   readonly brokerEpoch: number;
   readonly offset: number;
+  /** Where its log begins. */
+  readonly logStartOffset: number;
   /** Monotonic. */
   readonly nowMs: number;
 }
@@ -18,6 +20,8 @@ export class FollowerProgress {
   brokerEpoch = -1;
   /** Everything before it is on the follower's disk; -1: unknown. */
   endOffset = -1;
+  /** Where its log begins; -1: unknown. */
+  logStartOffset = -1;
   /** When the follower had everything that the leader had, by the leader's monotonic clock. */
   #caughtUpMs: number;
   #lastFetchMs = -Infinity;
@@ -33,7 +37,7 @@ export class FollowerProgress {
    * One that is behind but asks from where the log ended at its last fetch had caught up then: so a follower under a steady
    * stream of appends stays in sync.
    */
-  fetched({ brokerEpoch, offset, nowMs }: FollowerFetch, leaderEndOffset: number): void {
+  fetched({ brokerEpoch, offset, logStartOffset, nowMs }: FollowerFetch, leaderEndOffset: number): void {
     if (brokerEpoch !== this.brokerEpoch) this.#leaderEndAtLastFetch = Infinity;
     if (offset >= leaderEndOffset) this.#caughtUpMs = Math.max(this.#caughtUpMs, nowMs);
     else if (offset >= this.#leaderEndAtLastFetch) {
@@ -41,6 +45,7 @@ export class FollowerProgress {
     }
     this.brokerEpoch = brokerEpoch;
     this.endOffset = offset;
+    this.logStartOffset = logStartOffset;
     this.#lastFetchMs = nowMs;
     this.#leaderEndAtLastFetch = leaderEndOffset;
   }

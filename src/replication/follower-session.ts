@@ -97,6 +97,7 @@ function isSame(told: WantedPartition, wanted: WantedPartition): boolean {
     told.leaderEpoch === wanted.leaderEpoch &&
     told.fetchOffset === wanted.fetchOffset &&
     told.lastFetchedEpoch === wanted.lastFetchedEpoch &&
+    told.logStartOffset === wanted.logStartOffset &&
     told.maxBytes === wanted.maxBytes
   );
 }

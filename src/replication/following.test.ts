@@ -15,6 +15,7 @@ import { FollowerFetcher } from './follower-fetcher.ts';
 import { FollowerSession, type WantedPartition } from './follower-session.ts';
 import { truncationOffset } from './follower-truncation.ts';
 import { Partition } from './partition.ts';
+import { ReplicationTraffic } from './replication-traffic.ts';
 
 const TOPIC_ID = 'T'.repeat(16);
 const SETTINGS = {
@@ -51,6 +52,12 @@ class World implements Peers {
   readonly asked: { atMs: number; to: number; request: FetchRequest }[] = [];
   /** What the leader says next; without an entry it keeps silent. */
   readonly answers: (Partial<PartitionAnswer> | Error | { readonly whole: number })[] = [];
+  readonly limits = {
+    leaderThrottledRate: Infinity,
+    followerThrottledRate: Infinity,
+    quotaWindows: 11,
+    quotaWindowMs: 1_000,
+  };
   #sessions = 0;
   #waiting: (() => void) | undefined;
 
@@ -67,6 +74,8 @@ class World implements Peers {
       minInsyncReplicas: 1,
     });
     this.fetcher = new FollowerFetcher({
+      rows: () => 1,
+      traffic: new ReplicationTraffic(on.ports.clock, () => this.limits),
       nodeId: 2,
       peers: this,
       ports: on.ports,

@@ -19,6 +19,14 @@ export type ChangeInSync = (change: InSyncChange) => Promise<InSyncOutcome | 're
 const BACKOFF_MS_MIN = 50;
 const BACKOFF_MS_MAX = 1_000;
 
+/** Since the start of the process. */
+export interface InSyncRecord {
+  shrinks: number;
+  expands: number;
+  /** Refused, or overtaken by another change. */
+  failures: number;
+}
+
 export interface InSyncChangesOptions {
   readonly nodeId: number;
   readonly image: ClusterImage;
@@ -28,6 +36,7 @@ export interface InSyncChangesOptions {
   readonly changeInSync: ChangeInSync;
   /** replica.lag.time.max.ms */
   readonly lagTimeMaxMs: () => number;
+  readonly record: InSyncRecord;
 }
 
 export class InSyncChanges {
@@ -110,13 +119,22 @@ export class InSyncChanges {
     ports.logger.info(fields, 'in-sync replicas are to change');
     const isStill = (): boolean =>
       !this.#isStopped && partition.leadership === leadership && leadership.pending === pending;
+    const isExpansion = isr.length > leadership.isr.length;
     void this.#carryOut(change, isStill).then((outcome) => {
+      this.#count(outcome, isExpansion);
       // Once it is done the image brings it, and the change is over by that.
       if (outcome === 'done' || !isStill()) return;
       this.#quiet.set(leadership, ports.clock.monotonicMs() + BACKOFF_MS_MIN);
       leadership.abandon();
       partition.inSyncChanged();
     });
+  }
+
+  #count(outcome: InSyncOutcome, isExpansion: boolean): void {
+    const { record } = this.#options;
+    if (outcome !== 'done') record.failures += 1;
+    else if (isExpansion) record.expands += 1;
+    else record.shrinks += 1;
   }
 
   async #carryOut(change: InSyncChange, isStill: () => boolean): Promise<InSyncOutcome> {

@@ -12,6 +12,7 @@ import { PeerUnavailable, type Peers } from '../rpc/peers.ts';
 import { takeAnswer } from './follower-answer.ts';
 import { FollowerSession, type WantedPartition } from './follower-session.ts';
 import type { Partition } from './partition.ts';
+import type { ReplicationTraffic } from './replication-traffic.ts';
 
 export interface FetcherSettings {
   /** replica.fetch.max.bytes: of a partition. */
@@ -29,6 +30,7 @@ export interface FetcherOptions {
   readonly peers: Peers;
   readonly ports: { readonly clock: Clock; readonly timers: Timers; readonly logger: Logger };
   readonly settings: () => FetcherSettings;
+  readonly traffic: ReplicationTraffic;
   /** Of this broker's registration, as the cluster knows it; -1: none. */
   readonly brokerEpoch: () => number;
 }
@@ -42,7 +44,9 @@ interface Followed {
 }
 
 const BACKOFF_MS_MIN = 20;
-const LANE = 'replica-fetch';
+/** While throttled replicas wait for others: the limit may change meanwhile. */
+const THROTTLED_MS_MIN = 20;
+const THROTTLED_MS_MAX = 500;
 /** Errors of a whole answer after which another session is begun at once. */
 const SESSION_ERRORS: ReadonlySet<number> = new Set([
   Errors.FETCH_SESSION_ID_NOT_FOUND,
@@ -52,6 +56,8 @@ const SESSION_ERRORS: ReadonlySet<number> = new Set([
 
 export class LeaderFetches {
   readonly #leaderId: number;
+  /** The connection that this row has for itself. */
+  readonly #lane: string;
   readonly #options: FetcherOptions;
   readonly #session = new FollowerSession();
   readonly #followed = new Map<Partition, Followed>();
@@ -61,8 +67,13 @@ export class LeaderFetches {
   #backoffMs = 0;
   #wake: (() => void) | undefined;
 
-  constructor(leaderId: number, options: FetcherOptions) {
+  /** `row`: of several rows to the same leader (num.replica.fetchers), from 0. */
+  constructor(
+    { leaderId, row }: { readonly leaderId: number; readonly row: number },
+    options: FetcherOptions,
+  ) {
     this.#leaderId = leaderId;
+    this.#lane = `replica-fetch-${row}`;
     this.#options = options;
   }
 
@@ -114,11 +125,20 @@ export class LeaderFetches {
     const due = [...this.#followed.values()].filter(({ notBeforeMs }) => notBeforeMs <= now);
     if (due.length === 0) return this.#sleepUntilDue(now);
     await this.#makeDurable(due);
+    const { traffic } = this.#options;
+    let isThrottled = false;
     const wanted: WantedPartition[] = [];
     const { fetchMaxBytes } = this.#options.settings();
     for (const followed of due) {
+      if (traffic.mustWait(followed.partition)) {
+        isThrottled = true;
+        continue;
+      }
       const one = this.#wanted(followed, fetchMaxBytes);
       if (one !== undefined) wanted.push(one);
+    }
+    if (wanted.length === 0 && isThrottled) {
+      return this.#sleep(Math.min(Math.max(traffic.waitMs(), THROTTLED_MS_MIN), THROTTLED_MS_MAX));
     }
     if (wanted.length === 0) {
       // Everything changed while the disk was at work; what is still followed has a new entry, or comes back later.
@@ -178,7 +198,7 @@ export class LeaderFetches {
         response: FetchResponse,
         body,
         timeoutMs: settings.socketTimeoutMs,
-        lane: LANE,
+        lane: this.#lane,
       });
     } catch (error) {
       if (!(error instanceof PeerUnavailable)) throw error;
@@ -198,7 +218,8 @@ export class LeaderFetches {
   }
 
   #take(response: FetchResponse): void {
-    const { clock, logger } = this.#options.ports;
+    const { ports, traffic } = this.#options;
+    const { clock, logger } = ports;
     const byId = new Map<string, Followed>();
     for (const one of this.#followed.values())
       byId.set(`${one.partition.topicId}${one.partition.partition}`, one);
@@ -207,6 +228,8 @@ export class LeaderFetches {
         const followed = byId.get(`${topicId}${answer.partitionIndex}`);
         const asked = this.#session.askedOf(topicId, answer.partitionIndex);
         if (followed === undefined || asked === undefined) continue;
+        const sizeBytes = answer.records?.reduce((size, { length }) => size + length, 0) ?? 0;
+        if (sizeBytes > 0) traffic.received(followed.partition, sizeBytes);
         const options = { asked, leaderId: this.#leaderId, nowMs: clock.nowMs(), logger };
         if (takeAnswer(followed.partition, answer, options) === 'later') this.#delay(followed);
         else followed.backoffMs = 0;

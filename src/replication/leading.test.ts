@@ -63,6 +63,7 @@ class World {
       partitions: () => [this.partition],
       changeInSync: change,
       lagTimeMaxMs: () => LAG_MS,
+      record: { shrinks: 0, expands: 0, failures: 0 },
     });
     this.#changes.start();
     this.partition.onFollowerProgress = (of, follower) => this.#changes.onProgress(of, follower);
@@ -80,7 +81,7 @@ class World {
 
   fetch(nodeId: number, offset: number, brokerEpoch = this.image.brokers.get(nodeId)!.epoch): number {
     const nowMs = this.on.ports.clock.monotonicMs();
-    return this.partition.noteFetch({ nodeId, brokerEpoch, offset, nowMs });
+    return this.partition.noteFetch({ nodeId, brokerEpoch, offset, logStartOffset: 0, nowMs });
   }
 
   get watermark(): number {

@@ -7,4 +7,6 @@ export interface PartitionState {
   readonly leader: number;
   readonly leaderEpoch: number;
   readonly partitionEpoch: number;
+  /** Those that a reassignment brings. */
+  readonly addingReplicas?: readonly number[];
 }

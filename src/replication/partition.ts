@@ -39,6 +39,12 @@ export interface PartitionAppend {
   readonly verification?: Verification | undefined;
 }
 
+interface LowWatermarkWaiter {
+  readonly offset: number;
+  readonly isAlive: (nodeId: number) => boolean;
+  readonly callback: (outcome: WaitOutcome) => void;
+}
+
 /** What a waiting fetch is told; it looks for itself what changed. */
 export interface PartitionWatcher {
   wake(): void;
@@ -54,6 +60,9 @@ export class Partition {
   state: PartitionState;
   /** While this broker leads, and has the log. */
   leadership: Leadership | undefined;
+  /** {leader,follower}.replication.throttled.replicas name this replica. */
+  isThrottledAsLeader = false;
+  isThrottledAsFollower = false;
   /** Called when a follower has fetched. */
   onFollowerProgress: (partition: Partition, follower: FollowerProgress) => void = () => {};
   /** The log end when this broker became leader: consumers are told nothing before the watermark has passed it. */
@@ -67,6 +76,7 @@ export class Partition {
   readonly #watchers = new Set<PartitionWatcher>();
   /** Those who also want to know of what is not committed yet: followers. */
   readonly #endWatchers = new Set<PartitionWatcher>();
+  readonly #lowWatermarkWaiters = new Set<LowWatermarkWaiter>();
   readonly #watermarkListeners = new Set<(highWatermark: number) => void>();
 
   constructor(options: {
@@ -138,6 +148,9 @@ export class Partition {
   }
 
   /** The topic's, however many replicas there are. */
+  get minInsyncReplicas(): number {
+    return this.#minInsyncReplicas;
+  }
   set minInsyncReplicas(count: number) {
     this.#minInsyncReplicas = count;
     this.#advance();
@@ -321,6 +334,40 @@ export class Partition {
     return { errorCode: Errors.NONE, lowWatermark: log.logStartOffset };
   }
 
+  /**
+   * Calls back once when the low watermark has reached `offset` (at once if it has), or with 'lost' when this broker can no
+   * longer tell. `isAlive` says which replicas count. Returns a way to forget about it.
+   */
+  whenLowWatermark(
+    offset: number,
+    isAlive: (nodeId: number) => boolean,
+    callback: (outcome: WaitOutcome) => void,
+  ): () => void {
+    const waiter = { offset, isAlive, callback };
+    this.#lowWatermarkWaiters.add(waiter);
+    this.#checkLowWatermark();
+    return () => void this.#lowWatermarkWaiters.delete(waiter);
+  }
+
+  /** The first offset that some replica still has: of this one, and of all others that are alive (KIP-107). */
+  lowWatermark(isAlive: (nodeId: number) => boolean): number {
+    let lowest = this.logStartOffset;
+    for (const { nodeId, logStartOffset } of this.leadership?.followers() ?? []) {
+      if (logStartOffset < lowest && isAlive(nodeId)) lowest = logStartOffset;
+    }
+    return lowest;
+  }
+
+  #checkLowWatermark(): void {
+    for (const waiter of [...this.#lowWatermarkWaiters]) {
+      const { offset, isAlive, callback } = waiter;
+      const outcome = this.check(-1) === Errors.NONE ? 'committed' : 'lost';
+      if (outcome === 'committed' && this.lowWatermark(isAlive) < offset) continue;
+      this.#lowWatermarkWaiters.delete(waiter);
+      callback(outcome);
+    }
+  }
+
   // --- Towards followers
 
   /** A follower has everything before `offset`. An error code when it is not for it to say so. */
@@ -331,6 +378,7 @@ export class Partition {
     const follower = leadership.noteFetch(fetch, log.logEndOffset);
     if (follower === undefined) return Errors.STALE_BROKER_EPOCH;
     this.#advance();
+    if (this.#lowWatermarkWaiters.size > 0) this.#checkLowWatermark();
     this.onFollowerProgress(this, follower);
     return Errors.NONE;
   }
@@ -401,6 +449,7 @@ export class Partition {
 
   #wake(): void {
     wakeAll(this.#watchers);
+    if (this.#lowWatermarkWaiters.size > 0) this.#checkLowWatermark();
   }
 
   #refusal(errorCode: ErrorCode): AppendResult {

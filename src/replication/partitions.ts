@@ -10,6 +10,7 @@ import type { ClusterImage, ImageChange, PartitionImage, TopicImage } from '../m
 import type { TopicSettings } from '../metadata/configs/topic-settings.ts';
 import { Errors, type ErrorCode } from '../protocol/errors.ts';
 import { Partition } from './partition.ts';
+import { throttledPartitions } from './replication-quota.ts';
 
 /**
  * Called when this broker begins or ceases to lead a partition, and on a new epoch of its own. Leading takes a log: what a
@@ -163,12 +164,23 @@ export class Partitions {
       const list = this.#byName.get(topic);
       if (list === undefined) continue;
       const settings = this.#settingsOf(topic);
+      const throttle = this.#throttleOf(settings);
       for (const partition of list) {
         if (partition === undefined) continue;
         partition.log?.configure(settings);
         partition.minInsyncReplicas = settings.minInsyncReplicas;
+        throttle(partition);
       }
     }
+  }
+
+  #throttleOf(settings: TopicSettings): (partition: Partition) => void {
+    const asLeader = throttledPartitions(settings.leaderThrottledReplicas, this.#nodeId);
+    const asFollower = throttledPartitions(settings.followerThrottledReplicas, this.#nodeId);
+    return (partition) => {
+      partition.isThrottledAsLeader = asLeader(partition.partition);
+      partition.isThrottledAsFollower = asFollower(partition.partition);
+    };
   }
 
   #apply(partition: Partition, state: PartitionImage): void {
@@ -205,6 +217,7 @@ export class Partitions {
       minInsyncReplicas: settings.minInsyncReplicas,
       ...this.#watermarkOf(topic.name, state.partition),
     });
+    this.#throttleOf(settings)(held);
     held.onFollowerProgress = (partition, follower) => this.onFollowerProgress(partition, follower);
     put(this.#byName, topic.name, held);
     put(this.#byId, topic.id, held);

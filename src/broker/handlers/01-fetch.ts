@@ -9,7 +9,7 @@ import { readWhenRoom, readWithin, type BudgetedRead } from '../fetch-memory.ts'
 import {
   findTargets,
   giveBack,
-  isWatermarkNews,
+  isFollowerNews,
   readTargets,
   type FetchLimits,
   type FetchTarget,
@@ -26,7 +26,13 @@ import { waitForData } from '../fetch-wait.ts';
 import { handler, type Reply } from '../handler.ts';
 import { LeaderEndpoints } from '../leader-endpoints.ts';
 import { withPreferred } from '../preferred-replica.ts';
-import { fetchingReplica, mayFetchAs, noteProgress, type FetchingReplica } from '../replica-fetch.ts';
+import {
+  countSent,
+  fetchingReplica,
+  mayFetchAs,
+  noteProgress,
+  type FetchingReplica,
+} from '../replica-fetch.ts';
 import type { Services } from '../services.ts';
 
 type Response = Write<typeof FetchResponse>;
@@ -107,6 +113,7 @@ function serve(
       : services.expectedFollowers.waitMs(follower, request.maxWaitMs);
   const respond = (reads: readonly PartitionRead[]): Response => {
     context.onSent = () => giveBack(services, reads);
+    if (replica !== undefined) countSent(targets, reads, replica, services);
     return answer(session, targets, reads, context, services);
   };
   /** Only the sizes when the answer has to wait: the bytes are read anew then. */
@@ -166,7 +173,7 @@ function mustAnswer(
     if (targets[index]!.partition === undefined) continue;
     if (read.errorCode !== Errors.NONE || read.divergingEpoch !== undefined) return true;
     if (targets[index]!.preferred !== undefined) return true;
-    if (isWatermarkNews(targets[index]!, isolation)) return true;
+    if (isFollowerNews(targets[index]!, isolation)) return true;
     waitsFor += 1;
   }
   return bytes >= minBytes || waitsFor === 0;
@@ -283,6 +290,7 @@ function wantedPartitions(request: FetchRequest): FetchPartition[] {
         fetchOffset: one.fetchOffset,
         lastFetchedEpoch: one.lastFetchedEpoch,
         maxBytes: one.partitionMaxBytes,
+        logStartOffset: one.logStartOffset,
         toldHighWatermark: one.highWatermark === INT64_MAX ? -1 : one.highWatermark,
         toldLogStartOffset: -1,
       });

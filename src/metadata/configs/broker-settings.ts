@@ -216,6 +216,9 @@ function build(read: BrokerReader, listeners: ListenerSettings) {
       controlledShutdownEnable: read.boolean('controlled.shutdown.enable'),
       leaderThrottledRate: read.number('leader.replication.throttled.rate'),
       followerThrottledRate: read.number('follower.replication.throttled.rate'),
+      quotaWindows: read.number('replication.quota.window.num'),
+      quotaWindowMs: read.number('replication.quota.window.size.seconds') * 1000,
+      alterLogDirsBytesPerSecond: read.number('replica.alter.log.dirs.io.max.bytes.per.second'),
     },
     quotas: {
       windows: read.number('quota.window.num'),

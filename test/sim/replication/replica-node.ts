@@ -28,6 +28,7 @@ import { InSyncChanges } from '../../../src/replication/in-sync-changes.ts';
 import type { Partition } from '../../../src/replication/partition.ts';
 import { Partitions } from '../../../src/replication/partitions.ts';
 import { MemoryBudget } from '../../../src/rpc/memory-budget.ts';
+import { ReplicationTraffic } from '../../../src/replication/replication-traffic.ts';
 import type { Peers } from '../../../src/rpc/peers.ts';
 import type { SimulatedPorts } from '../../../src/runtime/simulated-ports.ts';
 
@@ -41,6 +42,13 @@ const FETCHES = {
   fetchWaitMaxMs: 30,
   fetchBackoffMs: 50,
   socketTimeoutMs: 80,
+};
+
+const UNTHROTTLED = {
+  leaderThrottledRate: Infinity,
+  followerThrottledRate: Infinity,
+  quotaWindows: 11,
+  quotaWindowMs: 1_000,
 };
 
 export function rulesOf({ minInsyncReplicas }: TopicSettings): LeadershipRules {
@@ -117,6 +125,7 @@ export class ReplicaNode {
 
   #serve(slabs: SlabPool): void {
     const { ports, image, nodeId, partitions } = this;
+    const traffic = new ReplicationTraffic(ports.clock, () => UNTHROTTLED);
     const inSync = new InSyncChanges({
       nodeId,
       image,
@@ -124,11 +133,13 @@ export class ReplicaNode {
       partitions: () => partitions.all(),
       changeInSync: (change) => this.#changeInSync(change),
       lagTimeMaxMs: () => LAG_MS,
+      record: { shrinks: 0, expands: 0, failures: 0 },
     });
     this.#inSync = inSync;
     partitions.onFollowerProgress = (of, follower) => inSync.onProgress(of, follower);
     inSync.start();
     this.#services = {
+      replicationTraffic: traffic,
       ports,
       nodeId,
       image,
@@ -148,6 +159,8 @@ export class ReplicaNode {
       peers: this.#options.peers(nodeId),
       ports,
       settings: () => FETCHES,
+      traffic,
+      rows: () => 1,
       brokerEpoch: () => image.brokers.get(nodeId)?.epoch ?? -1,
     });
     partitions.onReplicas(this.#fetcher);
