@@ -359,7 +359,7 @@ export class Partition {
   }
 
   #checkLowWatermark(): void {
-    for (const waiter of [...this.#lowWatermarkWaiters]) {
+    for (const waiter of this.#lowWatermarkWaiters) {
       const { offset, isAlive, callback } = waiter;
       const outcome = this.check(-1) === Errors.NONE ? 'committed' : 'lost';
       if (outcome === 'committed' && this.lowWatermark(isAlive) < offset) continue;
