@@ -71,6 +71,25 @@ test('item 36: special timestamps exist from their version on, everything else n
   await world.stop();
 });
 
+test('with durability=fsync, what acks=1 has answered is before the end that is asked for next', async () => {
+  const { client, world } = await testWorld(
+    { 'log.message.timestamp.after.max.ms': '100000' },
+    { syncLatencyMs: 10 },
+  );
+  await client.createTopic('t');
+  const cases = [
+    { asked: -1, answered: 1 },
+    { asked: -3, answered: 1 },
+    { asked: START_MS + 2, answered: 2 },
+  ];
+  for (const [at, { asked, answered }] of cases.entries()) {
+    await client.produce('t', batchOf(['a'], { timestamp: START_MS + at }), { acks: 1 });
+    assert.ok(world.broker.services.partitions.get('t', 0)!.highWatermark <= at, 'it is not durable yet');
+    assert.equal((await client.listOffset('t', asked)).offset, answered);
+  }
+  await world.stop();
+});
+
 test('item 36: a partition that is named twice is INVALID_REQUEST, and answered once', async () => {
   const { client, world } = await withTopic();
   const partition = { partitionIndex: 0, currentLeaderEpoch: -1, timestamp: -1 };

@@ -14,6 +14,7 @@ import type { Message, Write } from '../protocol/schema.ts';
 import type { Connection } from '../base/ports.ts';
 import { FrameCutter } from '../rpc/frame-cutter.ts';
 import type { SimulatedTime } from '../runtime/simulated-clock.ts';
+import type { SimulatedDiskOptions } from '../runtime/simulated-disk.ts';
 import { simulatedPorts, type SimulatedPorts } from '../runtime/simulated-ports.ts';
 import type { Authorizer } from '../security/authorizer.ts';
 import { startBroker, type Broker } from './broker.ts';
@@ -230,8 +231,8 @@ export class TestWorld {
   readonly configs: ReadonlyMap<string, string>;
   #clients = 0;
 
-  constructor(configs: Readonly<Record<string, string>>) {
-    this.ports = simulatedPorts({ seed: 7, host: 'broker' });
+  constructor(configs: Readonly<Record<string, string>>, disk: Partial<SimulatedDiskOptions> = {}) {
+    this.ports = simulatedPorts({ seed: 7, host: 'broker', disk });
     this.configs = new Map(Object.entries({ listeners: 'PLAINTEXT://127.0.0.1:19092', ...configs }));
   }
 
@@ -267,8 +268,9 @@ export class TestWorld {
 /** A running broker, and a client that is connected to it. */
 export async function testWorld(
   configs: Readonly<Record<string, string>> = {},
+  disk: Partial<SimulatedDiskOptions> = {},
 ): Promise<{ world: TestWorld; client: TestClient }> {
-  const world = new TestWorld(configs);
+  const world = new TestWorld(configs, disk);
   await world.start();
   return { world, client: await world.connect() };
 }

@@ -142,6 +142,13 @@ export class Partition {
     const unstable = this.log?.firstUnstableOffset;
     return unstable === undefined ? this.#highWatermark : Math.min(unstable, this.#highWatermark);
   }
+  /** The log's end, while only this broker's own disk keeps the watermark from it; undefined when nothing does, or others do. */
+  get unsyncedEnd(): number | undefined {
+    const { log, leadership } = this;
+    if (log === undefined || leadership?.followersEnd !== Infinity) return undefined;
+    if (this.state.isr.length < this.#minInsync()) return undefined;
+    return this.#highWatermark < log.logEndOffset ? log.logEndOffset : undefined;
+  }
   /** False from an election until the watermark has reached the epoch's start: until then it may be too low (KIP-207). */
   get isHighWatermarkKnown(): boolean {
     return this.#highWatermark >= this.leaderEpochStartOffset;

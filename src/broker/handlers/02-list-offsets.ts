@@ -28,6 +28,8 @@ const VERSION_MIN = new Map([
   [LATEST_TIERED, 9],
   [EARLIEST_PENDING_UPLOAD, 11],
 ]);
+/** They do not depend on the log's end. */
+const ENDS_AT_START: ReadonlySet<number> = new Set([EARLIEST, EARLIEST_LOCAL]);
 const OFFSET_NOT_AVAILABLE_VERSION_MIN = 5;
 const READ_COMMITTED = 1;
 /** A debugging client that reads from followers as well. */
@@ -100,6 +102,7 @@ async function look(
   const errorCode = checkEpoch(partition, request.currentLeaderEpoch, options.leaderOnly);
   if (errorCode !== Errors.NONE) return answer(request, errorCode, NOTHING);
   try {
+    if (!ENDS_AT_START.has(request.timestamp)) await synced(partition);
     const found = await find(partition, request.timestamp, options.isolation);
     if (found !== undefined) return answer(request, Errors.NONE, found);
     const isKnown = context.apiVersion >= OFFSET_NOT_AVAILABLE_VERSION_MIN;
@@ -115,6 +118,16 @@ export function checkEpoch(partition: Partition, currentLeaderEpoch: number, lea
   const errorCode = partition.check(currentLeaderEpoch, { leaderOnly });
   if (errorCode !== Errors.NONE) return errorCode;
   return currentLeaderEpoch < -1 ? Errors.FENCED_LEADER_EPOCH : Errors.NONE;
+}
+
+/**
+ * A client that wrote with acks=1 and asks for the end next expects what it wrote to be before it, as on a Kafka that stands
+ * alone. With durability=fsync that is so a sync later. Followers are not waited for, here as there.
+ */
+function synced(partition: Partition): Promise<void> | undefined {
+  const end = partition.unsyncedEnd;
+  if (end === undefined) return undefined;
+  return new Promise((resolve) => void partition.whenCommitted(end, () => resolve()));
 }
 
 /** Undefined: not known before the new leader's high watermark is (KIP-207); ask again. */
