@@ -90,6 +90,17 @@ test('with durability=fsync, what acks=1 has answered is before the end that is 
   await world.stop();
 });
 
+test('with durability=fsync, what acks=1 has answered can be deleted at once', async () => {
+  const { client, world } = await testWorld({}, { syncLatencyMs: 10 });
+  await client.createTopic('t');
+  for (const [end, asked] of [1, -1].entries()) {
+    await client.produce('t', batchOf(['a']), { acks: 1 });
+    const { errorCode, lowWatermark } = await deleteBefore(client, asked);
+    assert.deepEqual({ errorCode, lowWatermark }, { errorCode: Errors.NONE, lowWatermark: end + 1 });
+  }
+  await world.stop();
+});
+
 test('item 36: a partition that is named twice is INVALID_REQUEST, and answered once', async () => {
   const { client, world } = await withTopic();
   const partition = { partitionIndex: 0, currentLeaderEpoch: -1, timestamp: -1 };

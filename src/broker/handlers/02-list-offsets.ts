@@ -7,6 +7,7 @@ import type { Isolation, Partition } from '../../replication/partition.ts';
 import { mayTopic } from '../authorization.ts';
 import type { RequestContext } from '../context.ts';
 import { handler } from '../handler.ts';
+import { ownSync } from '../own-sync.ts';
 import type { Services } from '../services.ts';
 
 type PartitionResponse = Write<typeof ListOffsetsResponse>['topics'][number]['partitions'][number];
@@ -102,7 +103,7 @@ async function look(
   const errorCode = checkEpoch(partition, request.currentLeaderEpoch, options.leaderOnly);
   if (errorCode !== Errors.NONE) return answer(request, errorCode, NOTHING);
   try {
-    if (!ENDS_AT_START.has(request.timestamp)) await synced(partition);
+    if (!ENDS_AT_START.has(request.timestamp)) await ownSync(partition);
     const found = await find(partition, request.timestamp, options.isolation);
     if (found !== undefined) return answer(request, Errors.NONE, found);
     const isKnown = context.apiVersion >= OFFSET_NOT_AVAILABLE_VERSION_MIN;
@@ -118,16 +119,6 @@ export function checkEpoch(partition: Partition, currentLeaderEpoch: number, lea
   const errorCode = partition.check(currentLeaderEpoch, { leaderOnly });
   if (errorCode !== Errors.NONE) return errorCode;
   return currentLeaderEpoch < -1 ? Errors.FENCED_LEADER_EPOCH : Errors.NONE;
-}
-
-/**
- * A client that wrote with acks=1 and asks for the end next expects what it wrote to be before it, as on a Kafka that stands
- * alone. With durability=fsync that is so a sync later. Followers are not waited for, here as there.
- */
-function synced(partition: Partition): Promise<void> | undefined {
-  const end = partition.unsyncedEnd;
-  if (end === undefined) return undefined;
-  return new Promise((resolve) => void partition.whenCommitted(end, () => resolve()));
 }
 
 /** Undefined: not known before the new leader's high watermark is (KIP-207); ask again. */

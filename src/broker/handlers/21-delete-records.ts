@@ -5,6 +5,7 @@ import { Errors, type ErrorCode } from '../../protocol/errors.ts';
 import { mayTopic } from '../authorization.ts';
 import type { RequestContext } from '../context.ts';
 import { handler } from '../handler.ts';
+import { ownSync } from '../own-sync.ts';
 import type { Partition } from '../../replication/partition.ts';
 import type { Services } from '../services.ts';
 
@@ -64,6 +65,7 @@ async function deleteBefore(deletion: Deletion, services: Services): Promise<Del
     const errorCode = exists ? Errors.NOT_LEADER_OR_FOLLOWER : Errors.UNKNOWN_TOPIC_OR_PARTITION;
     return { errorCode, lowWatermark: UNKNOWN };
   }
+  if (offset === HIGH_WATERMARK || offset > partition.highWatermark) await ownSync(partition);
   const before = offset === HIGH_WATERMARK ? partition.highWatermark : offset;
   let deleted: Deleted;
   try {
