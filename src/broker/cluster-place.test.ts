@@ -4,6 +4,7 @@ import { isAlive } from '../metadata/controller/partition-change.ts';
 import type { PartitionImage } from '../metadata/image.ts';
 import type { MemoryStoreClient } from '../metadata/memory-store.ts';
 import { Errors } from '../protocol/errors.ts';
+import { batchOf } from './test-client.ts';
 import { testCluster, type TestCluster } from './test-cluster.ts';
 
 const CONFIGS = { 'broker.session.timeout.ms': '6000', 'offsets.topic.num.partitions': '1' };
@@ -41,6 +42,22 @@ test('R12: a broker that is stopped leads nothing when it closes its connections
   const { image: others } = cluster.member(2).broker.services;
   assert.ok(others.controllerId > 1, 'another broker decides at once');
   for (const { leader, isr } of partitions(cluster, 2)) assert.ok(leader > 1 && !isr.includes(1));
+  await cluster.stop();
+});
+
+test('a broker that has handed over goes on answering for a moment, and its answers name the new leaders (KIP-951)', async () => {
+  const cluster = await withTopic(30);
+  const { partitions: held } = cluster.member(1).broker.services;
+  const [led] = [...held.all()].filter(({ isLeader }) => isLeader);
+  const client = await cluster.connect(1);
+  const stopping = cluster.member(1).broker.stop();
+  while (led!.isLeader) await cluster.pass(5);
+  await cluster.pass(500);
+  const answer = await client.produce('t', batchOf(['a']), { partition: led!.partition });
+  assert.equal(answer.errorCode, Errors.NOT_LEADER_OR_FOLLOWER);
+  assert.ok(answer.currentLeader.leaderId > 1);
+  await cluster.settle(stopping);
+  cluster.members.delete(1);
   await cluster.stop();
 });
 

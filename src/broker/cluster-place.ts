@@ -23,6 +23,11 @@ const HAND_OVER_MS_MAX = 20_000;
 /** One that cannot tell the others so in this time stops without. */
 const ANNOUNCE_MS_MAX = 3_000;
 const RESIGN_MS_MAX = 3_000;
+/**
+ * Clients that have not heard who leads now are answered for so long: the answer names the new leader (KIP-951). One that finds
+ * its connection closed instead may wait for its own metadata for seconds (franz-go: 5 s).
+ */
+const LINGER_MS = 1_000;
 
 export interface ClusterPlace {
   /** Registers; from then on requests may come. */
@@ -110,8 +115,10 @@ export function placeAmongOthers(options: ClusterPlaceOptions): ClusterPlace {
     async handOver() {
       ended.stop();
       // A store that does not answer must not hold up the stop: then the others find out by the session's end.
-      await within(ports.timers, HAND_OVER_MS_MAX, handOver(options, membership));
+      const hasHandedOver = await within(ports.timers, HAND_OVER_MS_MAX, handOver(options, membership));
+      const lingering = hasHandedOver === true ? pause(ports.timers, LINGER_MS) : undefined;
       await within(ports.timers, RESIGN_MS_MAX, duty.stop());
+      await lingering;
     },
     leave() {
       ended.stop();
@@ -137,19 +144,21 @@ function lastLife(options: ClusterPlaceOptions): LastLife {
   };
 }
 
+/** Whether others lead now what this broker led. */
 async function handOver(
   { nodeId, image, settings, ports }: ClusterPlaceOptions,
   membership: Membership,
-): Promise<void> {
+): Promise<boolean> {
   const isNeeded = (): boolean => ledBy(image, nodeId).length > 0;
+  const hasLed = isNeeded();
   const hasOthers = [...image.brokers.keys()].some((id) => id !== nodeId && isAlive(image, id));
-  if (!settings().replication.controlledShutdownEnable || !hasOthers) return;
+  if (!settings().replication.controlledShutdownEnable || !hasOthers) return false;
   try {
     const hasAnnounced = await within(ports.timers, ANNOUNCE_MS_MAX, membership.announceStop());
-    if (hasAnnounced !== true) return;
+    if (hasAnnounced !== true) return false;
   } catch (error) {
     ports.logger.warn({ error: String(error) }, 'the others could not be told that this broker stops');
-    return;
+    return false;
   }
   await new Promise<void>((resolve) => {
     const look = (): void => {
@@ -160,6 +169,11 @@ async function handOver(
     const unsubscribe = image.onChange(look);
     look();
   });
+  return hasLed;
+}
+
+function pause(timers: Timers, delayMs: number): Promise<void> {
+  return new Promise((resolve) => timers.after(delayMs, resolve));
 }
 
 /** What the promise resolves with, or undefined after so long; it goes on by itself then. */
