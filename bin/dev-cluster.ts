@@ -1,6 +1,7 @@
 /**
  * `headrace dev-cluster`: etcd and several brokers on one machine, for trying a cluster and for tests. Each is a process of its
- * own, in a process group of its own, so that Ctrl-C reaches this one alone: it stops the brokers first, and etcd last.
+ * own, in a process group of its own, so that Ctrl-C reaches this one alone: it stops the brokers first, and etcd last. If this
+ * process is killed itself, they notice and stop as well.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,6 +18,8 @@ const STOP_MS_MAX = 40_000;
 const SAME_SIGNAL_MS = 1_000;
 const RESTART_DELAY_MS = 1_000;
 const PROGRESS_MS = 5_000;
+/** etcd outlives the brokers by so much when nobody is left to stop them in order: they hand over meanwhile. */
+const ETCD_OUTLIVES_SECONDS = 5;
 const REPLICAS = 3;
 const MIN_INSYNC = 2;
 
@@ -97,7 +100,8 @@ class DevCluster {
       `--initial-cluster=one=${peers}`,
       '--log-level=warn',
     ];
-    this.#etcd = launch(program, args, this.#logOf('etcd')).child;
+    const outlivesSeconds = ETCD_OUTLIVES_SECONDS;
+    this.#etcd = launch([program, ...args], { log: this.#logOf('etcd'), outlivesSeconds }).child;
     await healthy(this.#etcd, `${clients}/health`);
   }
 
@@ -138,7 +142,10 @@ class DevCluster {
       `--data=${join(data, `broker-${id}`)}`,
       ...settings.map((one) => `--set=${one}`),
     ];
-    const { child, ready } = launch(process.execPath, args, this.#logOf(`broker-${id}`), 'headrace ready');
+    const { child, ready } = launch([process.execPath, ...args], {
+      log: this.#logOf(`broker-${id}`),
+      sign: 'headrace ready',
+    });
     this.#brokers.set(id, child);
     const pidFile = this.#pidFileOf(id);
     if (pidFile !== undefined) writeFileSync(pidFile, `${child.pid}\n`);
@@ -180,25 +187,45 @@ class DevCluster {
   }
 }
 
-/** Starts a program whose output goes to a file; `ready` tells whether a line has begun with `sign` before it ended. */
+/**
+ * Becomes the program, under the process id of the shell. What stays behind reads a pipe that nobody writes to: it ends with
+ * this process, however that ends, and the program is told to stop.
+ */
+const WATCHED = 'after=$1; shift; (cat <&3; sleep "$after"; kill -TERM $$) >/dev/null 2>&1 & exec "$@" 3<&-';
+
+interface LaunchOptions {
+  /** The file for its output. */
+  readonly log: string;
+  /** It is ready once this was in its output. */
+  readonly sign?: string;
+  /** How much longer than this process it may live, when this one is killed. */
+  readonly outlivesSeconds?: number;
+}
+
+/** Starts a program; `ready` tells whether its sign came before it ended. */
 function launch(
-  program: string,
-  args: readonly string[],
-  log: string,
-  sign = '',
+  command: readonly string[],
+  { log, sign = '', outlivesSeconds = 0 }: LaunchOptions,
 ): { readonly child: ChildProcess; readonly ready: Promise<boolean> } {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const child = spawn('sh', ['-c', WATCHED, 'sh', String(outlivesSeconds), ...command], {
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    detached: true,
+  });
   const file = createWriteStream(log, { flags: 'a' });
   const { promise, resolve } = Promise.withResolvers<boolean>();
   let begin = '';
-  child.stdout.on('data', (chunk: Buffer) => {
+  child.stdout!.on('data', (chunk: Buffer) => {
     file.write(chunk);
     begin = (begin + chunk.toString('utf8')).slice(-1_000);
     if (begin.includes(sign)) resolve(true);
   });
-  child.stderr.pipe(file);
+  child.stderr!.pipe(file);
   child.on('error', () => resolve(false));
-  child.on('exit', () => resolve(false));
+  child.on('exit', () => {
+    resolve(false);
+    // What watches over it ends with it, and not when somebody else may have its process id.
+    child.stdio[3]?.destroy();
+  });
   const limit = setTimeout(() => resolve(false), READY_MS_MAX);
   void promise.then(() => clearTimeout(limit));
   return { child, ready: promise };

@@ -271,3 +271,41 @@ test(
     }
   },
 );
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test('when the dev-cluster itself is killed nothing of it stays', { skip: skip ?? false }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'headrace-dev-cluster-killed-'));
+  const port = await threePorts();
+  const places = [`--port=${port}`, `--data=${join(folder, 'data')}`, `--pid-dir=${join(folder, 'pids')}`];
+  const args = ['dev-cluster', '--brokers=1', ...places, `--etcd=${etcd}`];
+  const child = spawn(process.execPath, [HEADRACE, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, HEADRACE_ETCD: undefined },
+  });
+  t.after(() => {
+    child.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  await until('the cluster is ready', () => output.includes('dev-cluster ready') || child.exitCode !== null);
+  const broker = Number(readFileSync(join(folder, 'pids', 'broker-1.pid'), 'utf8'));
+  const etcdPort = Number(/etcd:\/\/127\.0\.0\.1:(\d+)/.exec(output)![1]);
+  const isEtcdThere = (): Promise<boolean> =>
+    fetch(`http://127.0.0.1:${etcdPort}/health`).then(
+      () => true,
+      () => false,
+    );
+  assert.ok(isRunning(broker) && (await isEtcdThere()));
+  child.kill('SIGKILL');
+  await until('the broker has ended', () => !isRunning(broker));
+  await until('etcd has ended', async () => !(await isEtcdThere()));
+});
