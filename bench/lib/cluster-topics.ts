@@ -21,6 +21,7 @@ export interface PartitionView {
   readonly partition: number;
   /** Node id; -1: none. */
   readonly leader: number;
+  readonly leaderEpoch: number;
   readonly isr: readonly number[];
 }
 
@@ -82,9 +83,10 @@ export async function viewOf(port: number, topic: string): Promise<PartitionView
     const { topics } = await client.call(MetadataRequest, MetadataResponse, { version: 9, body });
     const partitions = topics[0].errorCode === 0 ? topics[0].partitions : [];
     return partitions
-      .map(({ partitionIndex, leaderId, isrNodes }) => ({
+      .map(({ partitionIndex, leaderId, leaderEpoch, isrNodes }) => ({
         partition: partitionIndex,
         leader: leaderId,
+        leaderEpoch,
         isr: isrNodes,
       }))
       .sort((a, b) => a.partition - b.partition);

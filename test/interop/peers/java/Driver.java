@@ -78,6 +78,7 @@ public final class Driver {
         new Extras(driver);
         new Transactions(driver);
         Pipe.operations(driver);
+        Steady.operations(driver);
         driver.serve();
     }
 

@@ -11,6 +11,7 @@ from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, 
 
 from driver import decode, encode, serve
 from flow import Flow
+from steady import Steady
 from transactions import Transactions
 from workload import Workload
 
@@ -240,6 +241,13 @@ def flow_start(request):
     flows.append(Flow(BASE, request['topic'], request['partitions']))
 
 
+streams = []
+
+
+def steady_start(request):
+    streams.append(Steady(BASE, request))
+
+
 workloads = []
 
 
@@ -253,6 +261,8 @@ serve({
     'workloadStop': lambda _request: workloads[-1].stop(),
     'flowStart': flow_start, 'flowState': lambda _request: flows[-1].state(),
     'flowMissing': lambda _request: flows[-1].missing(), 'flowStop': lambda _request: flows[-1].stop(),
+    'steadyStart': steady_start, 'steadyTake': lambda _request: streams[-1].take(),
+    'steadyStop': lambda _request: streams[-1].stop(),
     'createTopic': create_topic, 'deleteTopic': delete_topic, 'topics': topics, 'partitions': partitions,
     'configs': configs, 'alterConfig': alter_config, 'produce': produce, 'read': read, 'offsetAt': offset_at,
     'join': join, 'member': lambda request: members[request['member']].state(),

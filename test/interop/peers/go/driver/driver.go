@@ -62,7 +62,14 @@ type Request struct {
 	Protocol    string            `json:"protocol"`
 	Instance    string            `json:"instance"`
 	Offsets     []Committed       `json:"offsets"`
+	Steady
 	Transactions
+}
+
+// Steady holds what a stream at fixed times is like.
+type Steady struct {
+	RecordsPerSecond int `json:"recordsPerSecond"`
+	ValueBytes       int `json:"valueBytes"`
 }
 
 // Transactions holds the arguments of the operations on transactions.

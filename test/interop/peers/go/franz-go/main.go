@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,10 +33,13 @@ var (
 	}
 )
 
+// seeds are the addresses to begin with.
+func seeds() []string { return strings.Split(os.Args[1], ",") }
+
 // options are those of every client, and more.
 func options(more ...kgo.Opt) []kgo.Opt {
 	all := []kgo.Opt{
-		kgo.SeedBrokers(os.Args[1]), kgo.ClientID("franz-go"), kgo.FetchMaxWait(fetchMax), kgo.MetadataMinAge(fetchMax),
+		kgo.SeedBrokers(seeds()...), kgo.ClientID("franz-go"), kgo.FetchMaxWait(fetchMax), kgo.MetadataMinAge(fetchMax),
 	}
 	if os.Getenv("HEADRACE_INTEROP_DEBUG") != "" {
 		all = append(all, kgo.WithLogger(kgo.BasicLogger(os.Stderr, kgo.LogLevelDebug, stamp)))
@@ -211,6 +215,7 @@ func main() {
 		"txnOpen": txnOpen, "txnBegin": txnBegin, "txnSend": txnSend, "txnCommit": txnEnd(kgo.TryCommit),
 		"txnAbort": txnEnd(kgo.TryAbort), "txnLeave": txnLeave, "ends": ends, "readAll": readAll,
 		"pipeStart": pipeStart, "pipeState": pipeState, "pipeStop": pipeStop,
+		"steadyStart": steadyStart, "steadyTake": steadyTake, "steadyStop": steadyStop,
 	}
 	(&driver.Members{}).Operations(operations, join)
 	driver.Serve(operations)
