@@ -56,6 +56,13 @@ class Script {
       sinceUs: this.#nowUs + 500,
     });
   }
+  /** A member asks at once, and is answered a millisecond later. */
+  commit(group: string, offsets: Record<string, number>, type: 'ok' | 'fail' | 'info' = 'ok'): this {
+    return this.note({ process: 'm', f: 'commit', type, group, offsets, sinceUs: this.#nowUs + 500 });
+  }
+  owned(member: string, generation: number, keys: readonly string[]): this {
+    return this.note({ process: member, f: 'owned', type: 'ok', group: 'g', generation, member, keys });
+  }
   complete(): this {
     return this.note({ process: 'admin', f: 'complete', type: 'ok' });
   }
@@ -393,6 +400,37 @@ describe('groups', () => {
     assert.deepEqual(aborted.committed('g', { a: 3 }).kinds(), ['group-offset-phantom']);
     const open = one().begin('q', [], { offsets: range(2, 3) });
     assert.deepEqual(open.committed('g', { a: 3 }).committed('g', { a: 2 }).kinds(), ['group-offset-back']);
+  });
+});
+
+describe('members of a group', () => {
+  test('what they commit goes forwards, refused and unknown commits not counted', () => {
+    const one = script().commit('g', { a: 5 }).commit('g', { a: 9, b: 1 }).commit('g', { a: 9 });
+    one.commit('g', { a: 20 }, 'fail').commit('g', { a: 20 }, 'info');
+    assert.deepEqual(one.commit('g', { a: 10 }).commit('other', { a: 1 }).kinds(), []);
+    assert.deepEqual(one.commit('g', { a: 9 }).kinds(), ['member-commit-back']);
+  });
+
+  test('commits at the same time may come in any order', () => {
+    const one = script().commit('g', { a: 5 });
+    const late = { process: 'n', f: 'commit', type: 'ok', group: 'g', offsets: { a: 4 }, sinceUs: 0 };
+    assert.deepEqual(one.note(late).kinds(), []);
+  });
+
+  test('what a group is told is not older than what its members had committed', () => {
+    const one = (): Script => script().commit('g', { a: 5 });
+    assert.deepEqual(one().committed('g', { a: 5 }).kinds(), []);
+    assert.ok(one().committed('g', { a: 4 }).kinds().includes('member-commit-back'));
+  });
+
+  test('a key belongs to one member in a generation', () => {
+    const one = script()
+      .owned('m', 1, ['a', 'b'])
+      .owned('n', 2, ['b'])
+      .owned('m', 2, ['a'])
+      .owned('m', 2, ['a']);
+    assert.deepEqual(one.kinds(), []);
+    assert.deepEqual(one.owned('n', 2, ['a']).kinds(), ['two-owners']);
   });
 });
 

@@ -3,7 +3,7 @@
  * transactions mixed in one log (G0), and other writes between those of a transaction.
  */
 import { readCycles } from './checks/cycles.ts';
-import { groupOffsets, processedOnce } from './checks/groups.ts';
+import { groupOffsets, memberCommits, processedOnce, sharedKeys } from './checks/groups.ts';
 import { pollOrder, sendOrder } from './checks/order.ts';
 import {
   abortedReads,
@@ -41,6 +41,8 @@ const CHECKS: readonly ((facts: Facts) => Anomaly[])[] = [
   readCycles,
   processedOnce,
   groupOffsets,
+  memberCommits,
+  sharedKeys,
 ];
 
 export interface Verdict {

@@ -2,7 +2,17 @@
  * A history put in order for the checks: transactions with their outcome, who read what, and what is known of every
  * value and every offset. No judgement is made here.
  */
-import type { CommittedLine, CommittedRange, EndsLine, Isolation, Line, Polled, Step } from './history.ts';
+import type {
+  CommitLine,
+  CommittedLine,
+  CommittedRange,
+  EndsLine,
+  Isolation,
+  Line,
+  OwnedLine,
+  Polled,
+  Step,
+} from './history.ts';
 
 export interface Anomaly {
   readonly kind: string;
@@ -77,6 +87,9 @@ export interface Facts {
   /** By value: when a read_committed consumer first had it. */
   readonly seenAtUs: ReadonlyMap<number, number>;
   readonly committed: readonly CommittedLine[];
+  /** By members, without transactions. */
+  readonly commits: readonly CommitLine[];
+  readonly owned: readonly OwnedLine[];
   readonly ends: readonly EndsLine[];
   /** Times at which the broker was not there. */
   readonly outages: readonly { readonly fromUs: number; readonly toUs: number }[];
@@ -109,6 +122,8 @@ class Gathering {
   readonly #keys = new Map<string, KeyFacts>();
   readonly #seenAtUs = new Map<number, number>();
   readonly #committed: CommittedLine[] = [];
+  readonly #commits: CommitLine[] = [];
+  readonly #owned: OwnedLine[] = [];
   readonly #ends: EndsLine[] = [];
   readonly #outages: { fromUs: number; toUs: number }[] = [];
   #isComplete = false;
@@ -129,6 +144,8 @@ class Gathering {
       consumer.steps.push({ what: 'assign', positions: line.positions });
     } else if (line.f === 'poll') this.#addPoll(line.consumer, line.poll, line.atUs);
     else if (line.f === 'committed') this.#committed.push(line);
+    else if (line.f === 'commit') this.#commits.push(line);
+    else if (line.f === 'owned') this.#owned.push(line);
     else if (line.f === 'ends') this.#ends.push(line);
     else if (line.f === 'complete') this.#isComplete = true;
     else if (line.what === 'down') this.#outages.push({ fromUs: line.atUs, toUs: Infinity });
@@ -144,6 +161,8 @@ class Gathering {
       keys: this.#keys,
       seenAtUs: this.#seenAtUs,
       committed: this.#committed,
+      commits: this.#commits,
+      owned: this.#owned,
       ends: this.#ends,
       outages: this.#outages,
       isComplete: this.#isComplete,

@@ -90,6 +90,26 @@ export interface CommittedLine extends At {
   readonly offsets: Readonly<Record<string, number>>;
 }
 
+/** A member of a group commits what it has read; `fail`: it was refused. `sinceUs`: when it was asked. */
+export interface CommitLine extends At {
+  readonly f: 'commit';
+  readonly type: 'ok' | 'fail' | 'info';
+  readonly group: string;
+  readonly sinceUs: number;
+  readonly offsets: Readonly<Record<string, number>>;
+  readonly error?: string;
+}
+
+/** Which keys a member was given in a generation of its group. */
+export interface OwnedLine extends At {
+  readonly f: 'owned';
+  readonly type: 'ok';
+  readonly group: string;
+  readonly generation: number;
+  readonly member: string;
+  readonly keys: readonly string[];
+}
+
 /** Log ends; `at the end`: after all faults, when no transaction can be open any more. */
 export interface EndsLine extends At {
   readonly f: 'ends';
@@ -118,6 +138,8 @@ export type Line =
   | AssignLine
   | PollLine
   | CommittedLine
+  | CommitLine
+  | OwnedLine
   | EndsLine
   | FaultLine
   | CompleteLine;

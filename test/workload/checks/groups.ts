@@ -1,5 +1,6 @@
 /** Offsets that are committed in transactions: every input is processed once, and what a group has committed holds. */
 import { type Anomaly, type Facts, isCommitted, nameOf, type Transaction } from '../facts.ts';
+import type { CommitLine } from '../history.ts';
 import { firstAtOrAfter } from './order.ts';
 
 interface Range {
@@ -47,6 +48,13 @@ export function groupOffsets(facts: Facts): Anomaly[] {
       else known.add(to);
     }
   }
+  for (const { group, offsets } of facts.commits) {
+    for (const [key, offset] of Object.entries(offsets)) {
+      const known = possible.get(`${group} ${key}`);
+      if (known === undefined) possible.set(`${group} ${key}`, new Set([offset]));
+      else known.add(offset);
+    }
+  }
   const told = new Map<string, { readonly atUs: number; readonly offset: number }[]>();
   for (const { group, offsets, sinceUs, atUs } of facts.committed) {
     for (const [key, offset] of Object.entries(offsets)) {
@@ -66,6 +74,54 @@ export function groupOffsets(facts: Facts): Anomaly[] {
       const known = told.get(line);
       if (known === undefined) told.set(line, [{ atUs, offset }]);
       else known.push({ atUs, offset });
+    }
+  }
+  return found;
+}
+
+/** What members commit never goes back, neither in the order of commits nor in what the group is told later. */
+export function memberCommits({ commits, committed }: Facts): Anomaly[] {
+  const found: Anomaly[] = [];
+  const events: {
+    readonly atUs: number;
+    readonly check: boolean;
+    readonly offsets: CommitLine['offsets'];
+    group: string;
+  }[] = [];
+  for (const { type, group, offsets, sinceUs, atUs } of commits) {
+    if (type !== 'ok') continue;
+    events.push({ atUs: sinceUs, check: true, offsets, group }, { atUs, check: false, offsets, group });
+  }
+  for (const { group, offsets, sinceUs } of committed)
+    events.push({ atUs: sinceUs, check: true, offsets, group });
+  const least = new Map<string, number>();
+  for (const { check, offsets, group } of events.sort((one, other) => one.atUs - other.atUs)) {
+    for (const [key, offset] of Object.entries(offsets)) {
+      const line = `${group} ${key}`;
+      const before = least.get(line) ?? 0;
+      if (!check) least.set(line, Math.max(before, offset));
+      else if (offset < before) {
+        found.push({
+          kind: 'member-commit-back',
+          what: `${line}: ${offset}, though ${before} was committed`,
+        });
+      }
+    }
+  }
+  return found;
+}
+
+/** In one generation of a group a key belongs to one member. */
+export function sharedKeys({ owned }: Facts): Anomaly[] {
+  const found: Anomaly[] = [];
+  const owners = new Map<string, string>();
+  for (const { group, generation, member, keys } of owned) {
+    for (const key of keys) {
+      const line = `${group} ${key} in generation ${generation}`;
+      const before = owners.get(line);
+      if (before === undefined) owners.set(line, member);
+      else if (before !== member)
+        found.push({ kind: 'two-owners', what: `${line}: ${before} and ${member}` });
     }
   }
   return found;

@@ -19,6 +19,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import org.apache.kafka.clients.consumer.CommitFailedException;
+import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
@@ -39,6 +41,7 @@ final class Workload {
     private final List<TopicPartition> inputs = new ArrayList<>();
     private final List<TopicPartition> moved = new ArrayList<>();
     private final List<TopicPartition> outputs = new ArrayList<>();
+    private final List<TopicPartition> flows = new ArrayList<>();
     private final List<String> ids = new ArrayList<>();
     private final int pauseMs;
     private final List<Integer> timeoutsMs = new ArrayList<>();
@@ -55,6 +58,7 @@ final class Workload {
         request.get("inputs").forEach(key -> inputs.add(partition(key.asText())));
         request.get("moved").forEach(key -> moved.add(partition(key.asText())));
         request.get("outputs").forEach(key -> outputs.add(partition(key.asText())));
+        request.path("flows").forEach(key -> flows.add(partition(key.asText())));
         request.get("ids").forEach(id -> ids.add(id.asText()));
         request.get("timeoutsMs").forEach(timeout -> timeoutsMs.add(timeout.asInt()));
         pauseMs = request.get("pauseMs").asInt();
@@ -62,6 +66,8 @@ final class Workload {
         long seed = request.get("seed").asLong();
         start("writer", request.get("writers").asInt(), seed, this::write);
         start("mover", request.get("movers").asInt(), seed + 1_000, this::move);
+        for (TopicPartition each : flows) start("sender-" + each, 1, seed + 3_000, (process, random) -> send(process, random, each));
+        start("member", request.path("members").asInt(0), seed + 4_000, this::belong);
         start("wanderer", request.get("wanderers").asInt(), seed + 2_000, this::wander);
         for (JsonNode isolation : request.get("readers")) {
             start("reader-" + isolation.asText(), 1, seed, (process, random) -> follow(process, isolation.asText()));
@@ -277,6 +283,103 @@ final class Workload {
         }
     }
 
+    /** One life of an idempotent producer without transactions: a few values to one key, and the answers to them. */
+    private void send(String process, Random random, TopicPartition to) throws Exception {
+        Map<String, Object> settings = producerSettings(random);
+        settings.put("delivery.timeout.ms", 120_000);
+        try (KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(settings)) {
+            for (int count = 200 + random.nextInt(1_000); count > 0 && !ended; count -= 1) {
+                List<Map<String, Object>> plan = new ArrayList<>();
+                for (int left = 1 + random.nextInt(4); left > 0; left -= 1) {
+                    plan.add(sendStep(to, lastValue.incrementAndGet(), null));
+                }
+                note(process, "invoke", Map.of("f", "send", "steps", plan));
+                Steps done = new Steps();
+                try {
+                    for (Map<String, Object> step : plan) done.send(producer, (List<?>) step.get("send"));
+                    producer.flush();
+                    done.acknowledged();
+                } catch (RuntimeException | java.util.concurrent.ExecutionException error) {
+                    count("plain send: " + rootName(error));
+                    note(process, "info", Map.of("f", "send", "steps", done.list(), "error", Driver.describe(error)));
+                    return;
+                }
+                note(process, "ok", Map.of("f", "send", "steps", done.list()));
+                count("sent plainly");
+                pause(random.nextInt(2 * pauseMs + 1));
+            }
+        }
+    }
+
+    /** One life of a member of a group: reads what is assigned to it, and commits what it has read. */
+    private void belong(String process, Random random) throws Exception {
+        Map<String, Object> settings = consumerSettings("read_committed", "members");
+        settings.put("session.timeout.ms", 6_000);
+        settings.put("heartbeat.interval.ms", 1_000);
+        settings.put("auto.offset.reset", "earliest");
+        settings.put("partition.assignment.strategy", random.nextBoolean()
+            ? "org.apache.kafka.clients.consumer.RangeAssignor" : "org.apache.kafka.clients.consumer.RoundRobinAssignor");
+        settings.remove("max.poll.records");
+        String reader = process + "-" + lastClient.incrementAndGet();
+        Set<String> topics = new java.util.TreeSet<>();
+        flows.forEach(each -> topics.add(each.topic()));
+        try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(settings)) {
+            consumer.subscribe(topics, new ConsumerRebalanceListener() {
+                @Override
+                public void onPartitionsRevoked(Collection<TopicPartition> revoked) {}
+
+                @Override
+                public void onPartitionsAssigned(Collection<TopicPartition> assigned) {
+                    try {
+                        noteAssign(process, reader, consumer, "read_committed");
+                        noteOwned(process, reader, consumer);
+                    } catch (IOException error) {
+                        throw new java.io.UncheckedIOException(error);
+                    }
+                }
+            });
+            for (int count = 100 + random.nextInt(2_000); count > 0 && !ended; count -= 1) {
+                Map<String, List<List<Long>>> found = poll(consumer, 100);
+                notePoll(process, reader, found);
+                if (!found.isEmpty()) commit(process, consumer, found);
+                pause(random.nextInt(pauseMs + 1));
+            }
+        }
+    }
+
+    private void noteOwned(String process, String reader, KafkaConsumer<byte[], byte[]> consumer) throws IOException {
+        List<String> keys = consumer.assignment().stream().map(TopicPartition::toString).sorted().toList();
+        note(process, "ok", Map.of(
+            "f", "owned", "group", "members", "generation", consumer.groupMetadata().generationId(), "member", reader,
+            "keys", keys));
+    }
+
+    /** Everything up to the last record of each key. */
+    private void commit(String process, KafkaConsumer<byte[], byte[]> consumer, Map<String, List<List<Long>>> read)
+        throws IOException {
+        Map<String, Long> offsets = new LinkedHashMap<>();
+        Map<TopicPartition, OffsetAndMetadata> wanted = new HashMap<>();
+        read.forEach((key, records) -> {
+            long next = records.get(records.size() - 1).get(0) + 1;
+            offsets.put(key, next);
+            wanted.put(partition(key), new OffsetAndMetadata(next));
+        });
+        long sinceUs = nowUs();
+        Map<String, Object> about = Map.of("f", "commit", "group", "members", "sinceUs", sinceUs, "offsets", offsets);
+        try {
+            consumer.commitSync(wanted);
+            note(process, "ok", about);
+            count("committed as a member");
+        } catch (CommitFailedException error) {
+            count("member commit: " + rootName(error));
+            note(process, "fail", with(about, "error", Driver.describe(error)));
+        } catch (RuntimeException error) {
+            count("member commit: " + rootName(error));
+            note(process, "info", with(about, "error", Driver.describe(error)));
+            throw error;
+        }
+    }
+
     /** Takes other keys and other places every now and then. */
     private void wander(String process, Random random) throws Exception {
         try (KafkaConsumer<byte[], byte[]> consumer = consumer("read_committed", null)) {
@@ -300,10 +403,16 @@ final class Workload {
     // --- Clients
 
     private KafkaProducer<byte[], byte[]> producer(String id, Random random) {
-        return new KafkaProducer<>(Map.ofEntries(
-            Map.entry("bootstrap.servers", bootstrap), Map.entry("transactional.id", id),
+        Map<String, Object> settings = producerSettings(random);
+        settings.put("transactional.id", id);
+        settings.put("transaction.timeout.ms", timeoutsMs.get(random.nextInt(timeoutsMs.size())));
+        return new KafkaProducer<>(settings);
+    }
+
+    private Map<String, Object> producerSettings(Random random) {
+        return new HashMap<>(Map.ofEntries(
+            Map.entry("bootstrap.servers", bootstrap),
             Map.entry("client.id", name + "-" + lastClient.incrementAndGet()),
-            Map.entry("transaction.timeout.ms", timeoutsMs.get(random.nextInt(timeoutsMs.size()))),
             Map.entry("linger.ms", random.nextInt(3)), Map.entry("request.timeout.ms", 4_000),
             Map.entry("delivery.timeout.ms", 15_000), Map.entry("max.block.ms", 15_000),
             Map.entry("reconnect.backoff.max.ms", 200), Map.entry("retry.backoff.ms", 20),
@@ -312,6 +421,10 @@ final class Workload {
     }
 
     private KafkaConsumer<byte[], byte[]> consumer(String isolation, String group) {
+        return new KafkaConsumer<>(consumerSettings(isolation, group));
+    }
+
+    private Map<String, Object> consumerSettings(String isolation, String group) {
         Map<String, Object> settings = new HashMap<>(Map.of(
             "bootstrap.servers", bootstrap, "isolation.level", isolation, "enable.auto.commit", false,
             "auto.offset.reset", "none", "fetch.max.wait.ms", 50, "request.timeout.ms", 4_000,
@@ -321,7 +434,7 @@ final class Workload {
             settings.put("group.id", group);
             settings.put("max.poll.records", MOVED_RECORDS_MAX);
         }
-        return new KafkaConsumer<>(settings);
+        return settings;
     }
 
     private String initialise(String process, KafkaProducer<byte[], byte[]> producer, String id) throws IOException {
@@ -452,6 +565,7 @@ final class Workload {
     private List<TopicPartition> all() {
         List<TopicPartition> all = new ArrayList<>(inputs);
         all.addAll(outputs);
+        all.addAll(flows);
         return all;
     }
 

@@ -38,7 +38,11 @@ class Workload:
         self.counts = {}
         self.ended = threading.Event()
         self.threads = []
-        for role, count, body in [('writer', request['writers'], self.write), ('mover', request['movers'], self.move)]:
+        roles = [
+            ('writer', request['writers'], self.write), ('mover', request['movers'], self.move),
+            ('member', request.get('members', 0), self.belong)]
+        roles += [(f'sender-{key}', 1, self.sender(key)) for key in request.get('flows', [])]
+        for role, count, body in roles:
             for index in range(count):
                 process = f'{self.name}-{role}-{index}'
                 chance = random.Random(f'{request["seed"]} {process}')
@@ -163,6 +167,83 @@ class Workload:
         fate = chance.random()
         return self.finish(process, about, producer, (done, fate)) and fate >= 0.15
 
+    def sender(self, key):
+        """One life of an idempotent producer without transactions: a few values to one key, and the answers to them."""
+        def live(process, chance):
+            producer = Producer({
+                **self.base, 'client.id': self.client(), 'enable.idempotence': True, 'linger.ms': chance.randint(0, 2),
+                'delivery.timeout.ms': 120_000, 'request.timeout.ms': 2_000, 'socket.timeout.ms': 4_000,
+                'retry.backoff.ms': 20})
+            for _ in range(chance.randint(200, 1_200)):
+                if self.ended.is_set():
+                    return
+                plan = [{'send': [key, self.value()]} for _ in range(chance.randint(1, 4))]
+                self.note(process, 'invoke', {'f': 'send', 'steps': plan})
+                done = []
+                try:
+                    for step in plan:
+                        done.append(send(producer, step['send']))
+                    acknowledged(producer, done, 125)
+                except (KafkaException, GaveUp) as error:
+                    self.count(f'plain send: {name_of(error)}')
+                    self.note(process, 'info', {'f': 'send', 'steps': done, 'error': str(error)})
+                    return
+                self.note(process, 'ok', {'f': 'send', 'steps': done})
+                self.count('sent plainly')
+                self.pause(chance)
+        return live
+
+    def belong(self, process, chance):
+        """One life of a member of a group: reads what is assigned to it, and commits what it has read."""
+        consumer = Consumer({
+            **self.base, 'client.id': self.client(), 'group.id': 'members', 'isolation.level': 'read_committed',
+            'enable.auto.commit': False, 'auto.offset.reset': 'earliest', 'fetch.wait.max.ms': 50,
+            'session.timeout.ms': 6_000, 'heartbeat.interval.ms': 1_000, 'socket.timeout.ms': 4_000,
+            'partition.assignment.strategy': 'range,roundrobin'})
+        reader = f'{process}-{self.client()}'
+
+        def assigned(_consumer, partitions):
+            found = consumer.committed(partitions, CALL_SECONDS_MAX)
+            positions = {}
+            for one in found:
+                if one.error is not None:
+                    raise KafkaException(one.error)
+                one.offset = max(0, one.offset)
+                positions[f'{one.topic}-{one.partition}'] = one.offset
+            consumer.assign(found)
+            self.note(process, 'ok', {
+                'f': 'assign', 'consumer': reader, 'isolation': 'read_committed', 'positions': positions})
+
+        try:
+            consumer.subscribe(sorted({split(key)[0] for key in self.request['flows']}), on_assign=assigned)
+            for _ in range(chance.randint(100, 2_000)):
+                if self.ended.is_set():
+                    return
+                polled = poll(consumer, 0.1, 100)
+                if polled:
+                    self.note(process, 'ok', {'f': 'poll', 'consumer': reader, 'poll': polled})
+                    self.commit(process, consumer, polled)
+                self.pause(chance)
+        finally:
+            consumer.close()
+
+    def commit(self, process, consumer, polled):
+        """Everything up to the last record of each key."""
+        offsets = {key: records[-1][0] + 1 for key, records in polled.items()}
+        about = {'f': 'commit', 'group': 'members', 'sinceUs': now_us(), 'offsets': offsets}
+        try:
+            answers = consumer.commit(
+                offsets=[TopicPartition(*split(key), offset) for key, offset in offsets.items()], asynchronous=False)
+            for one in answers:
+                if one.error is not None:
+                    raise KafkaException(one.error)
+            self.note(process, 'ok', about)
+            self.count('committed as a member')
+        except KafkaException as error:
+            self.count(f'member commit: {name_of(error)}')
+            self.note(process, 'info', {**about, 'error': str(error)})
+            raise
+
     def finish(self, process, about, producer, ended):
         """Commits, in some cases aborts or just leaves it open; False when this producer is at its end."""
         done, fate = ended
@@ -261,9 +342,9 @@ def name_of(error):
     return error.args[0].name() if isinstance(error, KafkaException) else type(error).__name__
 
 
-def poll(consumer, seconds):
+def poll(consumer, seconds, count_max=MOVED_RECORDS_MAX):
     found = {}
-    for message in consumer.consume(MOVED_RECORDS_MAX, seconds):
+    for message in consumer.consume(count_max, seconds):
         if message.error() is not None:
             raise KafkaException(message.error())
         key = f'{message.topic()}-{message.partition()}'
@@ -285,7 +366,7 @@ def send(producer, step):
     return sent
 
 
-def acknowledged(producer, steps):
-    producer.flush(CALL_SECONDS_MAX)
+def acknowledged(producer, steps, seconds_max=CALL_SECONDS_MAX):
+    producer.flush(seconds_max)
     if any('send' in step and len(step['send']) == 2 for step in steps):
         raise GaveUp('not everything is acknowledged')

@@ -1,0 +1,207 @@
+/** The clients of a run: processes that write, move and read by the Java client and librdkafka (test/interop/workload.ts). */
+import { appendFileSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SimulatedRandom } from '../../src/runtime/simulated-random.ts';
+import { startJava } from '../interop/java-peer.ts';
+import type { ProcessPeer } from '../interop/process-peer.ts';
+import { startPython } from '../interop/python-peer.ts';
+import { until } from '../interop/until.ts';
+import { nowUs } from './acknowledgements.ts';
+import type { Cluster } from './cluster.ts';
+
+export const INPUTS = ['in-0', 'in-1', 'in-2', 'in-3'];
+export const OUTPUTS = ['out-0', 'out-1'];
+export const FLOWS = ['flow-0', 'flow-1', 'flow-2', 'flow-3', 'flow-4', 'flow-5'];
+export const KEYS = [...INPUTS, ...OUTPUTS, ...FLOWS];
+/** Short ones expire while brokers are down, long ones live through it. */
+export const TRANSACTION_TIMEOUTS_MS = [4_000, 10_000];
+const IDS_PER_LIBRARY = 3;
+const SETTLING_MS_MAX = 60_000;
+const VALUES_PER_PROCESS = 1_000_000_000;
+
+export type Library = 'java' | 'librdkafka';
+
+export interface ClientsPlan {
+  readonly cluster: Cluster;
+  readonly folder: string;
+  readonly random: SimulatedRandom;
+  /** Mean pause of each thread between two operations. */
+  readonly pauseMs: number;
+  readonly java: string;
+  readonly python: string;
+  readonly say: (what: string) => void;
+}
+
+interface Writer {
+  readonly name: string;
+  readonly library: Library;
+  readonly peer: ProcessPeer;
+  isPaused: boolean;
+}
+
+export class Clients {
+  readonly paths: string[] = [];
+  readonly writers: Writer[] = [];
+  readonly #plan: ClientsPlan;
+  #observer!: ProcessPeer;
+  #processes = 0;
+
+  constructor(plan: ClientsPlan) {
+    this.#plan = plan;
+  }
+
+  async start(): Promise<void> {
+    const { cluster } = this.#plan;
+    this.#observer = await this.#launch('java', cluster.bootstrap('direct'));
+    const topics = Map.groupBy(KEYS, (key) => key.slice(0, key.lastIndexOf('-')));
+    for (const [topic, keys] of topics) {
+      await until(`the topic ${topic} is made`, () =>
+        this.#observer.createTopic(topic, keys.length, {}).then(
+          () => true,
+          (error: Error) => {
+            if (/TopicExists/.test(error.message)) return true;
+            this.#plan.say(error.message);
+            return false;
+          },
+        ),
+      );
+    }
+    await this.#observer.call('workload', {
+      ...this.#settings('java', 'observer'),
+      flows: [],
+      wanderers: 1,
+      readers: ['read_committed', 'read_uncommitted'],
+    });
+    for (const library of ['java', 'librdkafka'] as const) await this.startWriter(library);
+  }
+
+  /** Another process; half of them go through the wires. */
+  async startWriter(library: Library): Promise<void> {
+    const { cluster, random } = this.#plan;
+    const settings = this.#settings(library, library);
+    const peer = await this.#launch(library, cluster.bootstrap(random.chance(0.5) ? 'proxied' : 'direct'));
+    this.writers.push({ name: settings.name, library, peer, isPaused: false });
+    await peer.call('workload', { ...settings, writers: 2, movers: 1, members: 1 });
+  }
+
+  async killWriter(writer: Writer): Promise<void> {
+    writer.peer.signal('SIGKILL');
+    this.writers.splice(this.writers.indexOf(writer), 1);
+    await writer.peer.close();
+  }
+
+  /** Lets all writers end what they have begun; true when all did. */
+  async stopWriters(): Promise<string[]> {
+    const stuck: string[] = [];
+    for (const { name, peer } of this.writers) {
+      const answer = await peer.call('workloadStop', {});
+      this.#plan.say(`${name}: ${JSON.stringify(answer.counts)}`);
+      for (const one of answer.stuck) stuck.push(`${name}: ${one}`);
+    }
+    return stuck;
+  }
+
+  async stopObserver(): Promise<string[]> {
+    return (await this.#observer.call('workloadStop', {})).stuck as string[];
+  }
+
+  close(): void {
+    for (const { peer } of this.writers) {
+      peer.signal('SIGKILL');
+      void peer.close();
+    }
+    this.#observer?.signal('SIGKILL');
+    void this.#observer?.close();
+  }
+
+  note(line: object): void {
+    appendFileSync(this.#path('driver'), `${JSON.stringify({ atUs: nowUs(), ...line })}\n`);
+  }
+
+  /** Waits until no transaction is open any more; the checks say what is stuck. */
+  async settle(): Promise<void> {
+    const look = async (): Promise<boolean> => {
+      try {
+        const stable = await this.#observer.call('ends', { keys: KEYS, isolation: 'read_committed' });
+        const ends = await this.#observer.call('ends', { keys: KEYS, isolation: 'read_uncommitted' });
+        return KEYS.every((key) => stable[key] === ends[key]);
+      } catch (error) {
+        this.#plan.say(`ends: ${String(error)}`);
+        return false;
+      }
+    };
+    await until('no transaction is open', look, { timeoutMs: SETTLING_MS_MAX, intervalMs: 300 }).catch(() =>
+      this.#plan.say('a transaction stays open'),
+    );
+  }
+
+  /** Reads every key from its beginning to its end, as a consumer of its own. */
+  async readToTheEnd(when: string): Promise<void> {
+    const consumer = `reader ${when}`;
+    const isolation = 'read_committed';
+    const process = 'observer';
+    const positions = Object.fromEntries(KEYS.map((key) => [key, 0]));
+    this.note({ process, f: 'assign', type: 'ok', consumer, isolation, positions });
+    for (const key of KEYS) {
+      const read: Record<string, [number, string][]> = await this.#observer.call('readAll', {
+        keys: [key],
+        isolation,
+      });
+      const poll = Object.fromEntries(
+        Object.entries(read).map(([at, records]) => [
+          at,
+          records.map(([offset, value]) => [offset, Number(value)]),
+        ]),
+      );
+      this.note({ process, f: 'poll', type: 'ok', consumer, poll });
+    }
+    for (const level of ['read_uncommitted', 'read_committed']) {
+      const offsets = await this.#observer.call('ends', { keys: KEYS, isolation: level });
+      this.note({ process, f: 'ends', type: 'ok', isolation: level, offsets });
+    }
+  }
+
+  #launch(library: Library, bootstrap: string): Promise<ProcessPeer> {
+    const { java, python } = this.#plan;
+    return library === 'java'
+      ? startJava(java, bootstrap)
+      : startPython({ python, client: 'confluent' }, bootstrap);
+  }
+
+  #settings(library: Library, label: string) {
+    const { random, pauseMs } = this.#plan;
+    this.#processes += 1;
+    const name = `${label}-${this.#processes}`;
+    const mine = (key: string, index: number): boolean =>
+      (index % 2 === 0) === (library === 'java') && key !== '';
+    return {
+      name,
+      file: this.#path(name),
+      inputs: INPUTS,
+      outputs: OUTPUTS,
+      flows: FLOWS,
+      // Producers of one library fence each other, and its movers take over from each other.
+      ids: Array.from({ length: IDS_PER_LIBRARY }, (_, id) => `${library}-tx-${id}`),
+      moved: INPUTS.filter(mine),
+      timeoutsMs: TRANSACTION_TIMEOUTS_MS,
+      pauseMs,
+      firstValue: this.#processes * VALUES_PER_PROCESS,
+      seed: random.integer(2 ** 31),
+      writers: 0,
+      movers: 0,
+      members: 0,
+      wanderers: 0,
+      readers: [] as string[],
+    };
+  }
+
+  #path(name: string): string {
+    const path = join(this.#plan.folder, `history-${name}.jsonl`);
+    if (!this.paths.includes(path)) {
+      if (existsSync(path)) throw new Error(`${path} is of another run`);
+      appendFileSync(path, '');
+      this.paths.push(path);
+    }
+    return path;
+  }
+}

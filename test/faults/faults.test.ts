@@ -1,0 +1,118 @@
+// Three brokers, etcd and clients on hosts of their own (network namespaces), under faults at random, one and two at a time;
+// then everything is read, and the history of all clients is checked (test/workload).
+// HEADRACE_FAULTS_SECONDS, _SEED and _PAUSE_MS (of each thread of a client between two operations) set how long, what and how
+// fast; _KINDS names the faults that take part (test/faults/kinds; all of them in a long run), _STORES the members of etcd,
+// _SESSION_MS the session of a broker; _KEEP=true leaves logs and histories where they are.
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { installEtcd } from '../../scripts/peer-etcd.ts';
+import { installKafkaClients } from '../../scripts/peer-java.ts';
+import { installPython } from '../../scripts/peer-python.ts';
+import { obtain } from '../interop/peer.ts';
+import { summary } from '../workload/checks.ts';
+import { unmountBelow } from './disks.ts';
+import type { Outcome, Plan } from './drive.ts';
+import { FAULTS } from './kinds.ts';
+import { makeFolder, prepareMachine } from './machine.ts';
+import { enter, hostOf, makeNetwork, removeNetwork } from './network.ts';
+import { report } from './report.ts';
+
+const { env } = process;
+const SECONDS = Number(env['HEADRACE_FAULTS_SECONDS'] ?? 30);
+const IS_LONG = SECONDS > 120;
+const SEED = env['HEADRACE_FAULTS_SEED'] ?? String(Date.now());
+const PAUSE_MS = Number(env['HEADRACE_FAULTS_PAUSE_MS'] ?? 80);
+const STORES = Number(env['HEADRACE_FAULTS_STORES'] ?? (IS_LONG ? 3 : 1));
+const SESSION_MS = Number(env['HEADRACE_FAULTS_SESSION_MS'] ?? 4_000);
+const SHORT_KINDS = [
+  'kill',
+  'pause',
+  'isolate-but-clients',
+  'power-cut-of-all',
+  'late-requests',
+  'corruption',
+];
+const KEEP = env['HEADRACE_FAULTS_KEEP'] === 'true';
+/** Start, the end of all clients, and reading it all. */
+const AROUND_MS_MAX = 10 * 60_000;
+const MEMORY_MB_MAX = 8_192;
+
+const { installed, skip } = await obtain(async () => ({
+  ...(await prepareMachine()),
+  etcd: await installEtcd(),
+  java: await installKafkaClients(),
+  python: await installPython(),
+}));
+let folder: string | undefined;
+let drive: ChildProcess | undefined;
+
+/** Also after a signal: nothing stays. */
+function clear(): void {
+  drive?.kill('SIGKILL');
+  removeNetwork(process.pid);
+  if (folder === undefined) return;
+  unmountBelow(folder);
+  if (!KEEP) rmSync(folder, { recursive: true, force: true });
+  folder = undefined;
+}
+process.on('exit', clear);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1));
+
+test(
+  `${SECONDS} s of faults in a cluster of three, seed ${SEED}: nothing is lost, doubled or out of order, and all heals`,
+  { skip: skip ?? false, timeout: SECONDS * 1000 + AROUND_MS_MAX },
+  async (t) => {
+    folder = makeFolder();
+    const host = (name: string, number: number) => hostOf(process.pid, [name, number]);
+    const brokers = [1, 2, 3].map((id) => host(`b${id}`, 10 + id));
+    const stores = Array.from({ length: STORES }, (_, index) => host(`e${index + 1}`, 21 + index));
+    const client = host('c', 100);
+    makeNetwork(process.pid, [...brokers, ...stores, client]);
+    const kinds = env['HEADRACE_FAULTS_KINDS']?.split(',') ?? (IS_LONG ? Object.keys(FAULTS) : SHORT_KINDS);
+    const { clockLibrary, etcd, java, python } = installed!;
+    const plan: Plan = {
+      seed: SEED,
+      seconds: SECONDS,
+      pauseMs: PAUSE_MS,
+      sessionMs: SESSION_MS,
+      kinds,
+      folder,
+      brokers,
+      stores,
+      client,
+      etcd,
+      java,
+      python,
+      clockLibrary,
+    };
+    const path = join(folder, 'plan.json');
+    writeFileSync(path, JSON.stringify(plan));
+    t.diagnostic(`seed ${SEED}, in ${folder}`);
+    const command = [
+      process.execPath,
+      `--max-old-space-size=${MEMORY_MB_MAX}`,
+      join(import.meta.dirname, 'drive.ts'),
+      path,
+    ];
+    drive = spawn('nsenter', [...enter(client), ...command], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let said = '';
+    drive.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-100_000);
+      if (IS_LONG || KEEP) process.stdout.write(text);
+    });
+    const [code] = (await once(drive, 'exit')) as [number | null];
+    assert.equal(code, 0, said);
+    const outcome = JSON.parse(readFileSync(join(folder, 'outcome.json'), 'utf8')) as Outcome;
+    for (const line of report(outcome)) t.diagnostic(line);
+    assert.deepEqual(summary(outcome.anomalies), [], said);
+    assert.ok(outcome.acknowledged > SECONDS * 10, `only ${outcome.acknowledged} records were acknowledged`);
+    assert.ok(
+      outcome.counts['committed']! > SECONDS,
+      `only ${outcome.counts['committed']} transactions were committed`,
+    );
+  },
+);
