@@ -1,8 +1,8 @@
 /**
- * `npm test [-- unit|peers] [-- PATTERN...]`: every test, in two runs. `unit`: what needs nothing but this checkout.
+ * `npm test [-- unit|peers|faults] [-- PATTERN...]`: every test, in three runs. `unit`: what needs nothing but this checkout.
  * `peers`: what is compared with Kafka itself or driven by foreign clients, which install themselves into a cache outside
- * the tree; where one cannot be had its tests say SKIP by name, and with CI=true that is a failure. What failed is said
- * once more at the very end.
+ * the tree; where one cannot be had its tests say SKIP by name, and with CI=true that is a failure. `faults`: a cluster on
+ * hosts of its own (network namespaces), which only root on Linux may make. What failed is said once more at the very end.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -21,6 +21,7 @@ const RUNS = {
   },
   // Foreign clients bring their own JVMs: one suite at a time, or they starve each other on a small machine.
   peers: { globs: ['test/{conformance,interop}/**/*.test.ts'], concurrency: 1 },
+  faults: { globs: ['test/faults/**/*.test.ts'], concurrency: 1 },
 } as const;
 const TEST_TIMEOUT_MS = 15 * 60_000;
 

@@ -140,7 +140,10 @@ function lastLife(options: ClusterPlaceOptions): LastLife {
   ports.logger.info({ nodeId, kept }, 'what the last life of this broker has left');
   return {
     epoch: isOver ? standing : -1,
-    hasLost: (topic) => kept === 'unknown' || (kept === 'durable' && durabilityOf(topic) !== 'fsync'),
+    hasLost: (topic, partition) =>
+      kept === 'unknown' ||
+      (kept === 'durable' && durabilityOf(topic) !== 'fsync') ||
+      logDirectories.hasLost({ topic, partition }),
   };
 }
 

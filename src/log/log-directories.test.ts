@@ -445,6 +445,66 @@ test('a partition that no clean stop knew is looked at as after a crash', async 
   assert.equal(second.get({ topic: 'u', partition: 0 })?.logEndOffset, 2);
 });
 
+/** A log of ten records, stopped cleanly, of whose file an end is missing then. */
+async function cutAfterCleanStop(p: SimulatedPorts): Promise<void> {
+  const first = await open(p, { directories: ['/a'] });
+  append(first.create({ topic: 't', partition: 0, topicId: ID, settings }), 3, p.clock.nowMs());
+  await p.time.settle(first.shutdown());
+  const file = p.disk.open('/a/t-0/00000000000000000000.log', 'write');
+  file.truncate(300);
+  file.close();
+}
+
+test('G10: what is missing from a log stays known over all later starts, however they come about', async () => {
+  const p = ports();
+  await cutAfterCleanStop(p);
+  for (const isClean of [true, false, true]) {
+    const next = await open(p, { directories: ['/a'] });
+    assert.equal(next.get({ topic: 't', partition: 0 }), undefined);
+    assert.match(next.offlineReason('t', 0) ?? '', /t-0/);
+    assert.equal(next.hasLost({ topic: 't', partition: 0 }), true);
+    append(next.create({ topic: 'u', partition: 0, topicId: ID, settings }), 1, p.clock.nowMs());
+    await p.time.settle(next.checkpoint());
+    if (isClean) await p.time.settle(next.shutdown());
+    else next.release();
+  }
+});
+
+test('G10: damaged files are set aside, and the log is made anew', async () => {
+  const p = ports();
+  await cutAfterCleanStop(p);
+  const second = await open(p, { directories: ['/a'] });
+  const of = { topic: 't', partition: 0 };
+  assert.equal(second.setAside({ topic: 't', partition: 1 }), false);
+  assert.equal(second.setAside(of), true);
+  assert.equal(second.create({ ...of, topicId: ID, settings }).logEndOffset, 0);
+  assert.equal(p.disk.list('/a').filter((name) => name.endsWith('-stray')).length, 1);
+  append(second.get(of)!, 1, p.clock.nowMs());
+  await p.time.settle(second.checkpoint());
+  second.release();
+  const third = await open(p, { directories: ['/a'] });
+  assert.equal(third.get(of)?.logEndOffset, 1);
+  assert.equal(third.hasLost(of), false);
+  assert.equal(p.disk.list('/a').filter((name) => name.endsWith('-stray')).length, 1);
+});
+
+test('G10: a log that ends below what had been committed, or is gone, has lost something', async () => {
+  const p = ports();
+  const first = await open(p, { directories: ['/a'] });
+  for (const partition of [0, 1, 2]) {
+    append(first.create({ topic: 't', partition, topicId: ID, settings }), 3, p.clock.nowMs());
+  }
+  const watermarks = new Map([0, 1, 2].map((partition) => [`t-${partition}`, 3]));
+  await p.time.settle(first.checkpointHighWatermarks(watermarks));
+  await p.time.settle(first.checkpoint());
+  first.release();
+  p.disk.corrupt('/a/t-1/00000000000000000000.log', 300, Buffer.from('x'));
+  p.disk.rename('/a/t-2', '/a/elsewhere');
+  const second = await open(p, { directories: ['/a'] });
+  const lost = [0, 1, 2].filter((partition) => second.hasLost({ topic: 't', partition }));
+  assert.deepEqual(lost, [1, 2]);
+});
+
 test('of a topic made again while a directory was away the new log stays, however long the old one is', async () => {
   for (const [away, stays] of [
     ['/a', '/b'],

@@ -79,6 +79,8 @@ export class LogDirectories {
   readonly #logs = new Map<string, Log>();
   /** Partitions whose files are there but damaged, or in a directory that failed: by name, why. */
   readonly #offline = new Map<string, string>();
+  /** Partitions of which less was found at the start than had been committed. */
+  readonly #lost = new Set<string>();
   readonly #moves = new Map<string, Move>();
   readonly #movesThrottle: Throttle;
   /** Compacts the logs whose cleanup.policy says so. */
@@ -131,6 +133,7 @@ export class LogDirectories {
       }
       const loaded = await Promise.all(this.#directories.map((directory) => this.#load(directory)));
       this.#wasClean = loaded.every((wasClean) => wasClean);
+      this.#findLosses();
       if (this.#directories.every((directory) => directory.failure !== undefined)) {
         const causes = this.#directories.map(
           (directory) => `${directory.path}: ${directory.failure!.message}`,
@@ -168,6 +171,23 @@ export class LogDirectories {
         removeLater(this.#environment, directory, { path, delayMs: 0 });
       },
     });
+  }
+
+  #findLosses(): void {
+    for (const name of this.#offline.keys()) this.#lost.add(name);
+    for (const directory of this.#directories) {
+      if (directory.failure !== undefined) continue;
+      for (const [name, highWatermark] of directory.readCheckpoint(names.HIGH_WATERMARK_CHECKPOINT)) {
+        const log = this.#logs.get(name);
+        if (highWatermark === 0 || (log !== undefined && log.logEndOffset >= highWatermark)) continue;
+        this.#lost.add(name);
+        if (log === undefined) continue;
+        this.#environment.logger.error(
+          { log: log.folder, endOffset: log.logEndOffset, highWatermark },
+          'a log has lost records that were committed',
+        );
+      }
+    }
   }
 
   #adopt(directory: LogDirectory, log: Log): void {
@@ -225,6 +245,14 @@ export class LogDirectories {
   /** Names of damaged partitions. */
   offlinePartitions(): IterableIterator<string> {
     return this.#offline.keys();
+  }
+
+  /**
+   * Whether a partition's files were found damaged at the start, or without records that were below the high watermark when
+   * that was last written down: somebody else has spoilt them, as no crash does. Others must not count on this replica.
+   */
+  hasLost({ topic, partition }: names.TopicPartition): boolean {
+    return this.#lost.has(names.partitionName(topic, partition));
   }
 
   /** In the order of log.dirs; `id` is the directory's UUID (KIP-858). */
@@ -319,6 +347,34 @@ export class LogDirectories {
     this.#discard(this.#directoryOf(log), log, name);
   }
 
+  /**
+   * The files of a damaged partition get a name under which nobody looks for them, and stay; the partition may be made anew.
+   * False: it is not damaged, or its directory has failed.
+   */
+  setAside({ topic, partition }: names.TopicPartition): boolean {
+    const name = names.partitionName(topic, partition);
+    const { disk, random, logger } = this.#environment;
+    if (!this.#offline.has(name)) return false;
+    for (const directory of this.#directories) {
+      const folder = directory.pathOf(name);
+      if (directory.failure !== undefined || disk.stat(folder)?.isDirectory !== true) continue;
+      const aside = directory.pathOf(
+        names.markedFolderName({ topic, partition }, uniqueMark(random), 'stray'),
+      );
+      try {
+        disk.rename(folder, aside);
+        disk.syncDirectory(directory.path);
+        directory.forget(name);
+      } catch (error) {
+        directory.fail(error);
+        return false;
+      }
+      logger.warn({ topic, partition, aside }, 'damaged files are set aside; the replica is copied anew');
+    }
+    this.#offline.delete(name);
+    return true;
+  }
+
   /** A damaged partition has no log, but files that would be found again. */
   #removeDamaged(name: string): void {
     for (const directory of this.#directories) {
@@ -326,6 +382,7 @@ export class LogDirectories {
       const folder = directory.pathOf(name);
       if (this.#environment.disk.stat(folder)?.isDirectory)
         removeFolder(this.#environment, directory, { name, folder, delayMs: 0 });
+      directory.forget(name);
     }
   }
 

@@ -73,6 +73,7 @@ export class LogDirectory implements LogHome {
   readonly #nameSyncs = new Set<Promise<void>>();
   /** As last written; a checkpoint that has not changed is not written again. */
   readonly #written = new Map<string, Buffer>();
+  readonly #damaged = new Map<string, PartitionOffset>();
   /** The folder names that occur in each checkpoint. */
   readonly #named = new Map<string, ReadonlySet<string>>();
   /** Counts synchronous rewrites: an older one that is under way must not come after. */
@@ -310,8 +311,16 @@ export class LogDirectory implements LogHome {
       );
   }
 
+  /**
+   * A log that is not loaded since less was found than `offset`, up to where everything had been there. That stays written
+   * down: without it the next start might take what is left for the whole.
+   */
+  noteDamaged({ topic, partition }: names.TopicPartition, offset: number): void {
+    this.#damaged.set(names.partitionName(topic, partition), { topic, partition, offset });
+  }
+
   #recoveryPoints(lowered: ReadonlyMap<string, number> = new Map()): PartitionOffset[] {
-    const points: PartitionOffset[] = [];
+    const points: PartitionOffset[] = [...this.#damaged.values()];
     for (const [name, log] of this.logs) {
       const offset = Math.min(log.recoveryPoint, lowered.get(name) ?? Infinity);
       points.push({ topic: log.topic, partition: log.partition, offset });
@@ -376,6 +385,7 @@ export class LogDirectory implements LogHome {
    * next one, and must not survive a crash.
    */
   forget(name: string): void {
+    this.#damaged.delete(name);
     for (const checkpoint of FORGOTTEN) {
       if (!this.#named.get(checkpoint)?.has(name)) continue;
       const entries: PartitionOffset[] = [];

@@ -159,6 +159,7 @@ class Loading {
       { topic: options.topic, partition: options.partition, problem: error.message },
       'a partition is damaged and stays offline until it is repaired',
     );
+    this.#directory.noteDamaged(options, Math.max(options.recoveryPoint, options.cleanLog?.end ?? 0));
     this.#listener.onDamaged(options, error.message);
   }
 }

@@ -172,10 +172,10 @@ export class Controller {
 
   /**
    * Takes a broker that is not registered out of what it leads and is in sync in, as the controller will have done or would
-   * do; with `hasLost(topic)` also out of the eligible replicas of that topic. Whoever is the controller: compares are all
+   * do; with `hasLost` also out of the eligible replicas of that partition. Whoever is the controller: compares are all
    * that it rests on.
    */
-  async depart(nodeId: number, hasLost: (topic: string) => boolean): Promise<void> {
+  async depart(nodeId: number, hasLost: (topic: string, partition: number) => boolean): Promise<void> {
     for (;;) {
       const found = departing(this.options.image, nodeId, { rules: this.rules(), hasLost });
       if (found.length === 0) return;

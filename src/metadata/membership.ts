@@ -33,8 +33,8 @@ export interface MembershipOptions {
 export interface LastLife {
   /** Of a registration that is certainly over although it may still stand; -1: none is known. */
   readonly epoch: number;
-  /** Whether records of this topic may be gone that others count on. */
-  readonly hasLost: (topic: string) => boolean;
+  /** Whether records of this partition may be gone that others count on. */
+  readonly hasLost: (topic: string, partition: number) => boolean;
 }
 
 export class Membership {

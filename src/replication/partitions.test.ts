@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LogDirectories } from '../log/log-directories.ts';
 import { ClusterImage } from '../metadata/image.ts';
-import { topicKey } from '../metadata/keys.ts';
+import { partitionKey, topicKey } from '../metadata/keys.ts';
 import { NO_BROKER_CONFIGS } from '../metadata/configs/resolve.ts';
 import { topicSettings } from '../metadata/configs/topic-settings.ts';
-import { encodeRecord, TopicRecord } from '../metadata/records.ts';
+import { encodeRecord, PartitionRecord, TopicRecord } from '../metadata/records.ts';
 import { Errors } from '../protocol/errors.ts';
 import { buildBatch } from '../protocol/records.ts';
 import { simulatedPorts, type SimulatedPorts } from '../runtime/simulated-ports.ts';
@@ -32,6 +32,28 @@ function deleteTopic(image: ClusterImage, name: string): void {
   image.apply(revision, [
     { key: topicKey(name), value: undefined, createRevision: revision, modRevision: revision },
   ]);
+}
+
+/** Another state of partition 0, whose replicas are this broker and the next one. */
+function putPartition(
+  image: ClusterImage,
+  topicId: string,
+  state: { readonly leader: number; readonly isr: number[]; readonly elr: number[] },
+): void {
+  const value = encodeRecord(PartitionRecord, {
+    replicas: [NODE_ID, NODE_ID + 1],
+    lastKnownElr: [],
+    addingReplicas: [],
+    removingReplicas: [],
+    directories: [],
+    leaderEpoch: 5,
+    partitionEpoch: image.revision,
+    isLeaderRecovering: false,
+    ...state,
+  });
+  const revision = image.revision + 1;
+  const key = partitionKey(topicId, 0);
+  image.apply(revision, [{ key, value, createRevision: revision, modRevision: revision }]);
 }
 
 interface Running {
@@ -189,5 +211,38 @@ test('whoever follows leadership hears of no partition without a log, and is tol
   append(p, running, 't', inA);
   await p.time.advance(100);
   assert.deepEqual(heard, [`resigned ${inA}`]);
+  await running.stop();
+});
+
+test('G10: a damaged replica begins anew as soon as nobody counts on it, and no sooner', async () => {
+  const { p } = twoDirectories();
+  const image = new ClusterImage();
+  const topicId = 'I'.repeat(16);
+  putTopic(image, 't', topicId, 1);
+  let running = await start(p, image);
+  for (let offset = 0; offset < 5; offset++) append(p, running, 't', 0);
+  const { folder } = running.partitions.get('t', 0)!.log!;
+  await running.stop();
+  const file = p.disk.open(`${folder}/00000000000000000000.log`, 'write');
+  file.truncate(100);
+  file.close();
+
+  const other = NODE_ID + 1;
+  running = await start(p, image);
+  const log = () => running.partitions.get('t', 0)!.log;
+  assert.equal(log(), undefined);
+  putPartition(image, topicId, { leader: other, isr: [other], elr: [NODE_ID] });
+  assert.equal(log(), undefined);
+  putPartition(image, topicId, { leader: -1, isr: [other], elr: [] });
+  assert.equal(log(), undefined);
+  assert.ok(p.disk.stat(folder)?.isDirectory);
+  const gone: string[] = [];
+  running.partitions.onReplicas({
+    onReplica: (partition) => void gone.push(`here, to offset ${partition.log?.logEndOffset}`),
+    onReplicaGone: () => void gone.push('gone'),
+  });
+  putPartition(image, topicId, { leader: other, isr: [other], elr: [] });
+  assert.equal(log()?.logEndOffset, 0);
+  assert.deepEqual(gone, ['here, to offset undefined', 'gone', 'here, to offset 0']);
   await running.stop();
 });

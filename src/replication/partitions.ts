@@ -137,8 +137,11 @@ export class Partitions {
       if (topicImage === undefined || state === undefined) continue;
       const held = this.get(topic, partition);
       if (held === undefined) this.#createPartition(topicImage, state);
-      else if (state.replicas.includes(this.#nodeId)) this.#apply(held, state);
-      else this.#remove(held, Errors.NOT_LEADER_OR_FOLLOWER);
+      else if (!state.replicas.includes(this.#nodeId)) this.#remove(held, Errors.NOT_LEADER_OR_FOLLOWER);
+      else if (held.log === undefined && this.#setsAside(topic, state)) {
+        this.#drop(held, Errors.KAFKA_STORAGE_ERROR);
+        this.#createPartition(topicImage, state);
+      } else this.#apply(held, state);
     }
     this.#configure(change);
   }
@@ -199,6 +202,16 @@ export class Partitions {
     for (const listener of this.#replicaListeners) listener.onReplica(partition);
   }
 
+  /**
+   * A replica whose files are damaged begins anew with none, once nobody counts on it any more and another one leads: it is
+   * neither in sync nor eligible, so what is left in the files is not needed. They are kept aside for people to look at.
+   */
+  #setsAside(topic: string, { partition, leader, isr, elr }: PartitionImage): boolean {
+    if (leader < 0 || leader === this.#nodeId) return false;
+    if (isr.includes(this.#nodeId) || elr.includes(this.#nodeId)) return false;
+    return this.#logDirectories.setAside({ topic, partition });
+  }
+
   #create(topic: TopicImage): void {
     for (const state of topic.partitions) this.#createPartition(topic, state);
   }
@@ -206,6 +219,7 @@ export class Partitions {
   #createPartition(topic: TopicImage, state: PartitionImage): void {
     if (!state.replicas.includes(this.#nodeId)) return;
     const settings = this.#settingsOf(topic.name);
+    this.#setsAside(topic.name, state);
     const held = new Partition({
       topic: topic.name,
       topicId: topic.id,
@@ -267,13 +281,8 @@ export class Partitions {
 
   /** The topic is gone, or its replicas are elsewhere now. */
   #remove(partition: Partition, errorCode: ErrorCode): void {
-    const { topic, topicId, partition: index } = partition;
-    const led = isServed(partition);
-    partition.delete(errorCode);
-    if (led) for (const listener of this.#listeners) listener.onResigned(partition);
-    for (const listener of this.#replicaListeners) listener.onReplicaGone(partition);
-    take(this.#byId.get(topicId), partition);
-    take(this.#byName.get(topic), partition);
+    const { topic, partition: index } = partition;
+    this.#drop(partition, errorCode);
     try {
       this.#logDirectories.remove({ topic, partition: index });
     } catch (error) {
@@ -282,6 +291,15 @@ export class Partitions {
         'a log that is not ours any more is still there',
       );
     }
+  }
+
+  #drop(partition: Partition, errorCode: ErrorCode): void {
+    const led = isServed(partition);
+    partition.delete(errorCode);
+    if (led) for (const listener of this.#listeners) listener.onResigned(partition);
+    for (const listener of this.#replicaListeners) listener.onReplicaGone(partition);
+    take(this.#byId.get(partition.topicId), partition);
+    take(this.#byName.get(partition.topic), partition);
   }
 
   /** Logs of topics that were deleted while this broker was away. The directories' cluster id has been checked before. */

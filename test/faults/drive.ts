@@ -6,15 +6,17 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SimulatedRandom } from '../../src/runtime/simulated-random.ts';
+import { until } from '../interop/until.ts';
 import { checkHistory } from '../workload/checks.ts';
 import type { Anomaly } from '../workload/facts.ts';
 import { readHistory } from '../workload/history.ts';
 import { Acknowledgements, nowUs } from './acknowledgements.ts';
-import { Clients, FLOWS } from './clients.ts';
+import { Clients, FLOWS, TRANSACTION_TIMEOUTS_MS } from './clients.ts';
 import { Cluster } from './cluster.ts';
 import { type Fault, oneOf, type World } from './fault.ts';
 import { FAULTS } from './kinds.ts';
 import { Drops, type Host } from './network.ts';
+import { Stalls } from './stalls.ts';
 
 /** G12: after the end of a fault every partition is written again within this time. */
 const SERVING_MS_MAX = 10_000;
@@ -22,6 +24,8 @@ const SERVING_MS_MAX = 10_000;
 const WAIT_MS_MAX = 90_000;
 const REST_MS_MAX = 2_000;
 const EXPIRY_INTERVAL_MS = 500;
+/** A write may stay unread as long as another transaction is open before it; the rest is for clients that wait. */
+const LAG_MS_MAX = Math.max(...TRANSACTION_TIMEOUTS_MS) + EXPIRY_INTERVAL_MS + 20_000;
 
 export interface Plan {
   readonly seed: string;
@@ -30,6 +34,8 @@ export interface Plan {
   readonly sessionMs: number;
   /** Kinds of faults that take part. */
   readonly kinds: readonly string[];
+  /** In the end each broker in turn is the only one, and everything is read from it. */
+  readonly isEachReplicaRead: boolean;
   readonly folder: string;
   readonly brokers: readonly Host[];
   readonly stores: readonly Host[];
@@ -49,6 +55,8 @@ export interface Round {
   readonly gapMs: readonly number[];
   /** By partition: from the end of the fault to the first acknowledgement. */
   readonly healedMs: readonly number[];
+  /** From the end of the fault until all brokers were up. */
+  readonly startMs: number;
   /** From the end of the fault until all replicas are in sync. */
   readonly inSyncMs: number | undefined;
 }
@@ -59,6 +67,8 @@ export interface Outcome {
   readonly counts: Readonly<Record<string, number>>;
   readonly acknowledged: number;
   readonly seconds: number;
+  /** How long the machine kept this process from running, in all. */
+  readonly stalledMs: number;
 }
 
 const plan = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as Plan;
@@ -66,6 +76,12 @@ const startedMs = performance.now();
 
 function say(what: string): void {
   process.stdout.write(`${((performance.now() - startedMs) / 1000).toFixed(1).padStart(7)} ${what}\n`);
+}
+
+interface Span {
+  readonly kinds: readonly string[];
+  readonly beganUs: number;
+  readonly endedUs: number;
 }
 
 class Drive {
@@ -76,6 +92,7 @@ class Drive {
   readonly #clients: Clients;
   readonly #world: World;
   readonly #acknowledgements: Acknowledgements;
+  readonly #stalls = new Stalls();
 
   constructor() {
     const { brokers, stores, folder, etcd, clockLibrary, sessionMs, client, pauseMs, java, python } = plan;
@@ -111,6 +128,7 @@ class Drive {
       clients: this.#clients,
       sessionMs,
       held: new Set(),
+      spoilt: new Set(),
       say,
     };
   }
@@ -120,7 +138,8 @@ class Drive {
       await this.#cluster.start();
       say('the cluster runs');
       await this.#clients.start();
-      await this.#recovered(nowUs(), []);
+      const sinceUs = nowUs();
+      await this.#recovered({ kinds: [], beganUs: sinceUs, endedUs: sinceUs });
       say(`the clients run; faults for ${plan.seconds} s`);
       await this.#injectFaults(performance.now() + plan.seconds * 1000);
       return await this.#judge();
@@ -149,7 +168,7 @@ class Drive {
   }
 
   async #round(wanted: readonly string[], random: SimulatedRandom): Promise<void> {
-    const { held } = this.#world;
+    const { held, spoilt } = this.#world;
     const faults: { readonly kind: string; readonly fault: Fault }[] = [];
     for (const kind of wanted) {
       const fault = FAULTS[kind]!(this.#world, random);
@@ -172,65 +191,76 @@ class Drive {
         say(`${kind} is over`);
       }),
     );
-    const endedUs = nowUs();
-    this.#note('up', kinds);
     held.clear();
-    await this.#recovered(endedUs, kinds, beganUs);
+    spoilt.clear();
+    await this.#recovered({ kinds, beganUs, endedUs: nowUs() });
+    this.#note('up', kinds);
   }
 
   /** Waits until everything is written again and all replicas are in sync, and notes how long each took. */
-  async #recovered(endedUs: number, kinds: readonly string[], beganUs?: number): Promise<void> {
+  async #recovered({ kinds, beganUs, endedUs }: Span): Promise<void> {
     const acknowledgements = this.#acknowledgements;
-    const since = (atUs: number | undefined): number =>
-      atUs === undefined ? Infinity : (atUs - endedUs) / 1000;
+    const stalledMs = this.#stalls.totalMs;
+    const first = (key: string, isNew: boolean): number | undefined =>
+      acknowledgements.firstAfter(key, { sinceUs: isNew ? beganUs : endedUs, isNew });
     let inSyncMs: number | undefined;
-    let healedMs: number[] = [];
-    for (;;) {
+    do {
       await delay(100);
       acknowledgements.refresh();
-      healedMs = FLOWS.map((key) =>
-        since(acknowledgements.firstAfter(key, { sinceUs: endedUs, isNew: false })),
-      );
       inSyncMs ??= await this.#whenInSync(endedUs);
-      const hasBegunAnew = (key: string): boolean =>
-        acknowledgements.firstAfter(key, { sinceUs: beganUs ?? endedUs, isNew: true }) !== undefined;
-      if (healedMs.every(Number.isFinite) && inSyncMs !== undefined && FLOWS.every(hasBegunAnew)) break;
-      if (since(nowUs()) > WAIT_MS_MAX) break;
-    }
-    const late = FLOWS.filter((_, index) => healedMs[index]! > SERVING_MS_MAX);
-    if (kinds.length === 0) {
-      if (late.length > 0) throw new Error(`nothing is written at all: ${late.join()}`);
-      return;
-    }
-    const what = `after ${kinds.join(' and ')} at ${Math.round(endedUs / 1000)} ms`;
-    for (const key of late) {
-      this.#anomaly('not-serving', `${key} ${what}: ${Math.round(healedMs[FLOWS.indexOf(key)]!)} ms`);
-    }
-    if (inSyncMs === undefined) {
-      this.#anomaly('not-in-sync', `${what}: ${await this.#outOfSync()}`);
-    }
-    const window = { fromUs: beganUs!, toUs: nowUs() };
+      const isWritten = FLOWS.every(
+        (key) => first(key, false) !== undefined && first(key, true) !== undefined,
+      );
+      if (isWritten && inSyncMs !== undefined) break;
+    } while (nowUs() - endedUs < WAIT_MS_MAX * 1000);
+    const readyUs = Math.max(
+      endedUs,
+      ...this.#cluster.brokers.map(({ service }) => service.readyAtUs ?? Infinity),
+    );
+    const afterMs = (sinceUs: number, key: string, isNew: boolean): number =>
+      Math.max(0, ((first(key, isNew) ?? sinceUs + WAIT_MS_MAX * 1000) - sinceUs) / 1000);
     const round: Round = {
       kinds,
-      firstMs: FLOWS.map((key) => {
-        const first = acknowledgements.firstAfter(key, { sinceUs: beganUs!, isNew: true });
-        return first === undefined ? WAIT_MS_MAX : (first - beganUs!) / 1000;
-      }),
-      gapMs: FLOWS.map((key) => acknowledgements.longestGapUs(key, window) / 1000),
-      healedMs,
+      firstMs: FLOWS.map((key) => afterMs(beganUs, key, true)),
+      gapMs: FLOWS.map(
+        (key) => acknowledgements.longestGapUs(key, { fromUs: beganUs, toUs: nowUs() }) / 1000,
+      ),
+      healedMs: FLOWS.map((key) => afterMs(endedUs, key, false)),
+      startMs: (readyUs - endedUs) / 1000,
       inSyncMs,
     };
-    this.#rounds.push(round);
+    this.#judgeRound(round, { readyUs, endedUs, stalledMs: this.#stalls.totalMs - stalledMs });
+    if (kinds.length > 0) this.#rounds.push(round);
     const shown = (values: readonly number[]): string => `${Math.round(Math.max(...values))} ms`;
     say(
-      `  longest: first write ${shown(round.firstMs)}, gap ${shown(round.gapMs)}, after the end ${shown(healedMs)}, ` +
-        `in sync ${inSyncMs === undefined ? 'never' : shown([inSyncMs])}; ${acknowledgements.records} records so far`,
+      `  longest: first write ${shown(round.firstMs)}, gap ${shown(round.gapMs)}, after the end ${shown(round.healedMs)}; ` +
+        `ready ${shown([round.startMs])}, in sync ${shown([inSyncMs ?? Infinity])}; ` +
+        `${acknowledgements.records} records so far`,
     );
+    if (inSyncMs === undefined)
+      this.#anomaly('not-in-sync', `after ${kinds.join(' and ')}: ${await this.#outOfSync()}`);
+  }
+
+  /** G12, counted from when all brokers are up again; what this process itself was kept from running does not count. */
+  #judgeRound(
+    { kinds, healedMs, startMs }: Round,
+    { readyUs, endedUs, stalledMs }: { readyUs: number; endedUs: number; stalledMs: number },
+  ): void {
+    const what = `after ${kinds.join(' and ')} at ${Math.round(endedUs / 1000)} ms`;
+    if (!Number.isFinite(readyUs)) this.#anomaly('not-starting', `a broker, ${what}`);
+    for (const [index, key] of FLOWS.entries()) {
+      const servingMs = healedMs[index]! - startMs;
+      if (servingMs <= SERVING_MS_MAX + stalledMs) continue;
+      this.#anomaly(
+        'not-serving',
+        `${key} ${what}: ${Math.round(servingMs)} ms, of it stalled ${Math.round(stalledMs)}`,
+      );
+    }
   }
 
   async #whenInSync(sinceUs: number): Promise<number | undefined> {
     // One that has just begun may be in the sets still, though its session is over.
-    if (!this.#cluster.brokers.every(({ service }) => service.isReady)) return undefined;
+    if (this.#cluster.brokers.some(({ service }) => service.readyAtUs === undefined)) return undefined;
     const partitions = await this.#cluster.partitions();
     if (partitions === undefined || partitions.length === 0) return undefined;
     const isWhole = partitions.every(
@@ -258,17 +288,41 @@ class Drive {
     if (ready.includes(false)) this.#anomaly('not-starting', 'a broker does not start after SIGKILL of all');
     await this.#clients.settle();
     await this.#clients.readToTheEnd('after SIGKILL of all');
+    if (plan.isEachReplicaRead) await this.#readEachReplica();
     this.#clients.note({ process: 'observer', f: 'complete', type: 'ok' });
     this.#acknowledgements.refresh();
     say('everything is read; checking the history');
-    const { anomalies, counts } = checkHistory(await readHistory(this.#clients.paths));
+    const lagMsMax = LAG_MS_MAX + this.#stalls.totalMs;
+    const { anomalies, counts } = checkHistory(await readHistory(this.#clients.paths), { lagMsMax });
     return {
       rounds: this.#rounds,
       anomalies: [...this.#anomalies, ...anomalies],
       counts,
       acknowledged: this.#acknowledgements.records,
       seconds: Math.round((performance.now() - startedMs) / 1000),
+      stalledMs: this.#stalls.totalMs,
     };
+  }
+
+  /** Each broker in turn is the only one that can lead, and is read from. */
+  async #readEachReplica(): Promise<void> {
+    const { brokers } = this.#cluster;
+    for (const only of brokers) {
+      const others = brokers.filter((one) => one !== only);
+      const isInSync = async (): Promise<boolean> => (await this.#whenInSync(0)) !== undefined;
+      await until('all replicas are in sync', isInSync, { timeoutMs: WAIT_MS_MAX }).catch((error: unknown) =>
+        this.#anomaly('not-in-sync', String(error)),
+      );
+      for (const { service } of others) await service.kill();
+      const leads = async (): Promise<boolean> =>
+        ((await this.#cluster.partitions()) ?? []).every(({ leader }) => leader === only.id);
+      await until(`broker ${only.id} leads all`, leads, { timeoutMs: WAIT_MS_MAX }).catch((error: unknown) =>
+        this.#anomaly('not-leading', String(error)),
+      );
+      say(`broker ${only.id} alone`);
+      await this.#clients.readToTheEnd(`of broker ${only.id} alone`);
+      for (const { service } of others) void service.start();
+    }
   }
 
   #anomaly(kind: string, what: string): void {

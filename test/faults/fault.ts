@@ -12,6 +12,8 @@ export interface World {
   readonly sessionMs: number;
   /** Brokers whose process a fault has in its hands now; another one takes another broker. */
   readonly held: Set<Broker>;
+  /** Brokers whose files were spoilt in this round: never a majority at a time. */
+  readonly spoilt: Set<Broker>;
   readonly say: (what: string) => void;
 }
 

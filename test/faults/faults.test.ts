@@ -80,6 +80,7 @@ test(
       pauseMs: PAUSE_MS,
       sessionMs: SESSION_MS,
       kinds,
+      isEachReplicaRead: IS_LONG,
       folder,
       brokers,
       stores,

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
+import { nowUs } from './acknowledgements.ts';
 import { enter, type Host } from './network.ts';
 
 const STOP_MS_MAX = 40_000;
@@ -25,7 +26,7 @@ export class Service {
   readonly launch: Launch;
   #child: ChildProcess | undefined;
   #isPaused = false;
-  #isReady = false;
+  #readyAtUs: number | undefined;
 
   constructor(launch: Launch) {
     this.launch = launch;
@@ -36,9 +37,9 @@ export class Service {
     return child !== undefined && child.exitCode === null && child.signalCode === null;
   }
 
-  /** Its sign was seen, and it runs. */
-  get isReady(): boolean {
-    return this.isRunning && this.#isReady;
+  /** When its sign was seen, by `nowUs`; undefined while it does not run, or is not ready. */
+  get readyAtUs(): number | undefined {
+    return this.isRunning ? this.#readyAtUs : undefined;
   }
 
   get isPaused(): boolean {
@@ -66,7 +67,7 @@ export class Service {
     });
     this.#child = child;
     this.#isPaused = false;
-    this.#isReady = false;
+    this.#readyAtUs = undefined;
     running.add(child);
     const file = createWriteStream(log, { flags: 'a' });
     file.write(`--- started at ${new Date().toISOString()}, process ${child.pid}\n`);
@@ -76,7 +77,7 @@ export class Service {
       file.write(chunk);
       begin = (begin + chunk.toString('utf8')).slice(-1_000);
       if (!begin.includes(sign)) return;
-      if (this.#child === child) this.#isReady = true;
+      if (this.#child === child) this.#readyAtUs ??= nowUs();
       resolve(true);
     });
     child.stderr.pipe(file, { end: false });

@@ -3,14 +3,17 @@ import { summary } from '../workload/checks.ts';
 import { quantile } from './acknowledgements.ts';
 import type { Outcome, Round } from './drive.ts';
 
-export function report({ rounds, counts, acknowledged, seconds, anomalies }: Outcome): string[] {
+export function report({ rounds, counts, acknowledged, seconds, stalledMs, anomalies }: Outcome): string[] {
   const single = Map.groupBy(rounds, ({ kinds }) => (kinds.length === 1 ? kinds[0]! : 'two at a time'));
+  const kinds = Map.groupBy(rounds.flatMap((round) => round.kinds).toSorted(), (kind) => kind);
   return [
-    `${seconds} s, ${rounds.length} rounds of faults, ${acknowledged} records acknowledged to plain senders, ` +
-      `${counts['committed']} transactions and sends committed, ${counts['aborted']} aborted, ${counts['unknown']} unknown, ` +
-      `${counts['sent']} records sent, ${counts['seen']} read`,
+    `${seconds} s (the machine stood still for ${Math.round(stalledMs)} ms of it), ${rounds.length} rounds of faults, ` +
+      `${acknowledged} records acknowledged to plain senders, ${counts['sent']} sent by all, ${counts['seen']} read`,
+    `transactions: ${counts['committed']} committed, ${counts['aborted']} aborted, ${counts['unknown']} unknown, ` +
+      `${counts['withOffsets']} with offsets, ${counts['inits']} producers`,
+    `faults: ${[...kinds].map(([kind, all]) => `${kind} ${all.length}`).join(', ')}`,
     'ms without an acknowledged write, by partition: p50, p99, longest of the first write after the fault | of the longest gap | ' +
-      'of the first write after its end | until all are in sync, p50 and longest',
+      'of the first write after its end | until all brokers are up, p50 and longest | until all are in sync, p50 and longest',
     ...[...single].sort(([one], [other]) => one.localeCompare(other)).map(([kind, all]) => line(kind, all)),
     line('all', rounds),
     ...(anomalies.length === 0 ? ['no anomaly'] : summary(anomalies)),
@@ -29,5 +32,9 @@ function line(kind: string, rounds: readonly Round[]): string {
     ),
   );
   const inSync = rounds.map(({ inSyncMs }) => inSyncMs ?? Infinity);
-  return `${kind.padEnd(20)} x${String(rounds.length).padEnd(4)} ${parts.join(' | ')} | ${show(inSync, 0.5, 1)}`;
+  const starts = rounds.map(({ startMs }) => startMs);
+  return (
+    `${kind.padEnd(20)} x${String(rounds.length).padEnd(4)} ${parts.join(' | ')} | ` +
+    `${show(starts, 0.5, 1)} | ${show(inSync, 0.5, 1)}`
+  );
 }

@@ -51,6 +51,8 @@ export interface Verdict {
     readonly committed: number;
     readonly aborted: number;
     readonly unknown: number;
+    /** Not in transactions. */
+    readonly plainSends: number;
     readonly sent: number;
     readonly seen: number;
     readonly withOffsets: number;
@@ -66,13 +68,15 @@ export function checkHistory(
 ): Verdict {
   const facts = gatherFacts(lines);
   const { transactions } = facts;
-  const count = (outcome: string): number => transactions.filter((one) => one.outcome === outcome).length;
+  const atomic = transactions.filter(({ isAtomic }) => isAtomic);
+  const count = (outcome: string): number => atomic.filter((one) => one.outcome === outcome).length;
   return {
     anomalies: [...CHECKS.flatMap((check) => check(facts)), ...lags(facts, { lagMsMax })],
     counts: {
       committed: count('ok'),
       aborted: count('fail'),
       unknown: count('info'),
+      plainSends: transactions.length - atomic.length,
       sent: facts.sends.size,
       seen: facts.seenAtUs.size,
       withOffsets: transactions.filter(({ offsets }) => offsets !== undefined).length,

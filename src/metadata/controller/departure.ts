@@ -13,8 +13,8 @@ import { putPartition } from './partition-change.ts';
 
 interface Departure {
   readonly rules: LeadershipRules;
-  /** Whether records of this topic may be gone that others count on. */
-  readonly hasLost: (topic: string) => boolean;
+  /** Whether records of this partition may be gone that others count on. */
+  readonly hasLost: (topic: string, partition: number) => boolean;
 }
 
 /** What is left to be done for a broker that is not registered. */
@@ -23,7 +23,11 @@ export function departing(image: ClusterImage, nodeId: number, departure: Depart
   for (const topic of image.topics.values()) {
     for (const partition of topic.partitions) {
       if (!isInvolved(partition, nodeId)) continue;
-      if (settled(image, partition, circumstances(topic.name, nodeId, departure)) === undefined) continue;
+      if (
+        settled(image, partition, circumstances(topic.name, partition, { nodeId, ...departure })) ===
+        undefined
+      )
+        continue;
       found.push({ topic: topic.name, partition: partition.partition });
     }
   }
@@ -46,7 +50,7 @@ export function depart(
     const topic = image.topics.get(name);
     const partition = topic?.partitions[n];
     if (topic === undefined || partition === undefined) continue;
-    const update = settled(image, partition, circumstances(name, nodeId, options));
+    const update = settled(image, partition, circumstances(name, partition, options));
     if (update === undefined) continue;
     // Alive, deleted or with another minimum: then something else is right.
     for (const key of [brokerKey(nodeId), configsKey('BROKER', ''), configsKey('TOPIC', name)]) expect(key);
@@ -60,6 +64,10 @@ function isInvolved({ leader, isr, elr }: PartitionImage, nodeId: number): boole
   return leader === nodeId || isr.includes(nodeId) || elr.includes(nodeId);
 }
 
-function circumstances(topic: string, nodeId: number, { rules, hasLost }: Departure): Circumstances {
-  return { topic, rules, ...(hasLost(topic) ? { lostBroker: nodeId } : {}) };
+function circumstances(
+  topic: string,
+  { partition }: PartitionImage,
+  { nodeId, rules, hasLost }: Departure & { readonly nodeId: number },
+): Circumstances {
+  return { topic, rules, ...(hasLost(topic, partition) ? { lostBroker: nodeId } : {}) };
 }

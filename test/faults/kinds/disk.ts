@@ -10,17 +10,23 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { SimulatedRandom } from '../../../src/runtime/simulated-random.ts';
 import type { Broker } from '../cluster.ts';
-import { freeBroker, type MakeFault, oneOf } from '../fault.ts';
+import { type Fault, freeBroker, type MakeFault, oneOf, type World } from '../fault.ts';
 
 const DOWN_MS_MAX = 5_000;
-/** What is spoilt, and how many of its kind. */
-const SPOILED: readonly { readonly pattern: string; readonly count: number }[] = [
-  { pattern: '*-*/*.log', count: 3 },
-  { pattern: '*-*/*.index', count: 4 },
-  { pattern: '*-*/*.timeindex', count: 4 },
-  { pattern: '*-*/*.txnindex', count: 4 },
+/** What is spoilt, and how many of its kind at most. */
+interface Spoiled {
+  readonly pattern: string;
+  readonly count: number;
+}
+const LOGS: readonly Spoiled[] = [{ pattern: '*-*/*.log', count: 4 }];
+const INDEXES: readonly Spoiled[] = ['index', 'timeindex', 'txnindex'].map((name) => ({
+  pattern: `*-*/*.${name}`,
+  count: 4,
+}));
+const STATES: readonly Spoiled[] = [
   { pattern: '*-*/leader-epoch-checkpoint', count: 3 },
   { pattern: '*-*/*.snapshot', count: 4 },
   { pattern: 'recovery-point-offset-checkpoint', count: 1 },
@@ -71,29 +77,58 @@ export const diskFaults: Record<string, MakeFault> = {
     };
   },
 
-  corruption(world, random) {
-    const broker = freeBroker(world, random);
-    if (broker === undefined) return undefined;
-    const isClean = random.chance(0.5);
-    const { pattern, count } = oneOf(random, SPOILED);
-    const chance = random.fork('spoil');
+  'corrupt-log': (world, random) => corruption(world, random, LOGS),
+  'corrupt-index': (world, random) => corruption(world, random, INDEXES),
+  'corrupt-state': (world, random) => corruption(world, random, STATES),
+
+  /** The others are killed when it is up again, or soon after: what it has lost it must not give out as the whole. */
+  'corrupt-and-alone'(world, random) {
+    const damage = corruption(world, random, LOGS);
+    const [broker] = damage?.holds ?? [];
+    const others = world.cluster.brokers.filter((one) => one !== broker);
+    const isFree = others.every((one) => !world.held.has(one) && one.service.isRunning);
+    if (damage === undefined || !isFree) return undefined;
+    const waitMs = random.between(0, 8_000);
+    const aloneMs = random.between(2_000, 8_000);
     return {
-      what: `broker ${broker.id}, ${pattern} after ${isClean ? 'a clean stop' : 'SIGKILL'}`,
-      holdMs: random.integer(DOWN_MS_MAX),
-      holds: [broker],
-      async begin() {
-        if (isClean) await broker.service.stop();
-        else await broker.service.kill();
-        const files = globSync(`${broker.dataFolder}/${pattern}`);
-        for (let left = Math.min(count, files.length); left > 0; left--) {
-          const [file] = files.splice(chance.integer(files.length), 1);
-          world.say(`  ${spoil(file!, chance)}`);
-        }
+      ...damage,
+      what: `${damage.what}; the others go after ${waitMs} ms for ${aloneMs} ms`,
+      holds: world.cluster.brokers,
+      async end() {
+        await broker!.service.start();
+        await delay(waitMs);
+        await Promise.all(others.map(({ service }) => service.kill()));
+        await delay(aloneMs);
+        for (const { service } of others) void service.start();
       },
-      end: async () => void broker.service.start(),
     };
   },
 };
+
+/** Undefined when a broker is spoilt already: two of three would be a majority. */
+function corruption(world: World, random: SimulatedRandom, kinds: readonly Spoiled[]): Fault | undefined {
+  const broker = freeBroker(world, random);
+  if (broker === undefined || world.spoilt.size > 0) return undefined;
+  world.spoilt.add(broker);
+  const isClean = random.chance(0.5);
+  const { pattern, count } = oneOf(random, kinds);
+  const chance = random.fork('spoil');
+  return {
+    what: `broker ${broker.id}, ${pattern} after ${isClean ? 'a clean stop' : 'SIGKILL'}`,
+    holdMs: random.integer(DOWN_MS_MAX),
+    holds: [broker],
+    async begin() {
+      if (isClean) await broker.service.stop();
+      else await broker.service.kill();
+      const files = globSync(`${broker.dataFolder}/${pattern}`);
+      for (let left = Math.min(count, files.length); left > 0; left--) {
+        const [file] = files.splice(chance.integer(files.length), 1);
+        world.say(`  ${spoil(file!, chance)}`);
+      }
+    },
+    end: async () => void broker.service.start(),
+  };
+}
 
 /** At one moment for all of them; they are down afterwards. */
 async function cutPower(brokers: readonly Broker[]): Promise<void> {
