@@ -12,8 +12,9 @@ export function report({ rounds, counts, acknowledged, seconds, stalledMs, anoma
     `transactions: ${counts['committed']} committed, ${counts['aborted']} aborted, ${counts['unknown']} unknown, ` +
       `${counts['withOffsets']} with offsets, ${counts['inits']} producers`,
     `faults: ${[...kinds].map(([kind, all]) => `${kind} ${all.length}`).join(', ')}`,
-    'ms without an acknowledged write, by partition: p50, p99, longest of the first write after the fault | of the longest gap | ' +
-      'of the first write after its end | until all brokers are up, p50 and longest | until all are in sync, p50 and longest',
+    'ms without an acknowledged write, by partition: p50, p99, longest of the first write after the fault | ' +
+      'of the longest gap | of the first write after its end | ' +
+      'until all brokers are up, p50 and longest | until all are in sync, p50 and longest',
     ...[...single].sort(([one], [other]) => one.localeCompare(other)).map(([kind, all]) => line(kind, all)),
     line('all', rounds),
     ...(anomalies.length === 0 ? ['no anomaly'] : summary(anomalies)),
