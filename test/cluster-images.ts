@@ -28,6 +28,7 @@ import {
   NodeRecord,
   PartitionRecord,
   ProducerIdsRecord,
+  ScramUserRecord,
   TopicRecord,
 } from '../src/metadata/records.ts';
 
@@ -136,6 +137,7 @@ const RECORDS = {
   topic: TopicRecord,
   partition: PartitionRecord,
   configs: ConfigsRecord,
+  'scram-user': ScramUserRecord,
 } as const;
 
 function decoded(key: string, value: Buffer): unknown {

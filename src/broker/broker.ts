@@ -41,8 +41,17 @@ import { ExpectedFollowers } from './expected-followers.ts';
 import { Forwarding } from './forwarding.ts';
 import { FetchSessions } from './fetch-session.ts';
 import { HANDLERS } from './handlers.ts';
+import { ListenerSasl } from './listener-sasl.ts';
 import { ListenerTlsKeeper } from './listener-tls.ts';
-import { advertised, checkListeners, listen, serverLimits, type ListenerAddress } from './listening.ts';
+import {
+  advertised,
+  checkListeners,
+  checkNoAuthorizer,
+  CONNECTION_HOOKS,
+  listen,
+  serverLimits,
+  type ListenerAddress,
+} from './listening.ts';
 import { logLevels, type LogLevels } from './log-levels.ts';
 import { LocalMarkers } from './marker-writer.ts';
 import { BrokerPeers } from './peers.ts';
@@ -114,6 +123,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
   const statics = options.configs ?? new Map<string, string>();
   const settings = readSettings({ ...NO_BROKER_CONFIGS, static: statics }, ports);
   const listeners = checkListeners(settings, statics);
+  if (options.authorizer === undefined) checkNoAuthorizer(settings);
   const nodeId = settings.node.id;
 
   const store = options.store ?? openStore(settings, ports);
@@ -271,6 +281,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     slabs,
     memory: memoryBudget(settings, options),
     authorizer: options.authorizer ?? allowAll,
+    sasl: new ListenerSasl({ sources: configSources, interBrokerListener: listener, image, random, logger }),
     peers,
     apiVersions: advertisedRanges(apis),
     apiVersionsForBrokers: rangesForBrokers(apis),
@@ -283,9 +294,10 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     limits: serverLimits(settings, options.limits),
     budget: services.memory,
     slabs,
+    hooks: CONNECTION_HOOKS,
   });
   undo.push(() => server.stop(0));
-  const addresses = await listen({ server, listeners, settings, tls });
+  const addresses = await listen({ server, listeners, settings, tls, timers: ports.timers });
   const takePlace = options.store === undefined ? placeAlone : placeAmongOthers;
   const place = takePlace({
     nodeId,

@@ -1,4 +1,5 @@
 /** Who asks, and how: what a handler knows of a request besides its body. */
+import type { SaslSession } from './sasl-session.ts';
 import { BROKER_PRINCIPAL_TYPE, type PendingBroker } from '../security/broker-identity.ts';
 
 export interface Principal {
@@ -27,6 +28,8 @@ export interface ConnectionState {
   readonly listener: string;
   principal: Principal;
   clientSoftware: ClientSoftware;
+  /** On a listener with SASL: who has not come through it may do nothing else. */
+  readonly sasl?: SaslSession | undefined;
   /** The next step in which the other side shows that it is a broker; undefined: it has not begun, or has ended. */
   brokerExchange?: 'hello' | PendingBroker | undefined;
   /** Counts Fetch requests without a session: partitions take turns in being read first. */

@@ -9,12 +9,22 @@ import { Errors } from '../protocol/errors.ts';
 import { decodeRequest, encodeResponse, peekPrefix, type RequestPrefix } from '../protocol/frame.ts';
 import { ProtocolError } from '../protocol/wire.ts';
 import { CLOSE, type Answer, type Peer, type RequestSink } from '../rpc/server-connection.ts';
+import { authenticateClient } from './authenticate-client.ts';
 import { isBroker, type ConnectionState, type RequestContext } from './context.ts';
 import { errorResponse, failureOf } from './error-response.ts';
 import type { Handler } from './handler.ts';
+import type { SaslSession } from './sasl-session.ts';
 import type { Services } from './services.ts';
 
 const PRODUCE_KEY = 0;
+const SASL_HANDSHAKE_KEY = 17;
+const SASL_AUTHENTICATE_KEY = 36;
+/** What may be asked before it is known who asks. */
+const BEFORE_AUTHENTICATION: ReadonlySet<number> = new Set([
+  SASL_HANDSHAKE_KEY,
+  API_VERSIONS_KEY,
+  SASL_AUTHENTICATE_KEY,
+]);
 
 type ConnectionPeer = Peer<ConnectionState>;
 
@@ -22,6 +32,7 @@ export class Dispatcher implements RequestSink<ConnectionState> {
   readonly #services: Services;
   readonly #handlers: readonly (Handler | undefined)[];
   readonly #logger: Logger;
+  readonly #nowMs: () => number;
 
   constructor(services: Services, handlers: readonly Handler[]) {
     this.#services = services;
@@ -29,6 +40,7 @@ export class Dispatcher implements RequestSink<ConnectionState> {
     for (const handler of handlers) byKey[handler.api.key] = handler;
     this.#handlers = byKey;
     this.#logger = services.ports.logger;
+    this.#nowMs = () => services.ports.clock.monotonicMs();
   }
 
   /** Produce requests append in their order whether or not earlier ones are committed, so they need not wait. */
@@ -42,6 +54,33 @@ export class Dispatcher implements RequestSink<ConnectionState> {
   }
 
   handle(frame: Buffer, peer: ConnectionPeer): Answer | Promise<Answer> {
+    const { sasl } = peer.state;
+    return sasl === undefined || (sasl.isOpen(this.#nowMs) && !isAboutSasl(frame))
+      ? this.#handle(frame, peer)
+      : this.#authenticate(frame, peer, sasl);
+  }
+
+  /** A request of somebody who may not ask for anything else. One that failed is answered, and ends the connection. */
+  async #authenticate(frame: Buffer, peer: ConnectionPeer, sasl: SaslSession): Promise<Answer> {
+    let answer: Answer;
+    if (sasl.begun?.isBare === true) {
+      answer = await bareStep(frame, sasl, {
+        context: requestContext(NO_PREFIX, null, peer),
+        services: this.#services,
+      });
+    } else {
+      const { apiKey } = peekPrefix(frame);
+      if (!BEFORE_AUTHENTICATION.has(apiKey)) throw new ProtocolError(`API ${apiKey} before authentication`);
+      answer = await this.#handle(frame, peer);
+    }
+    if (sasl.hasFailed) peer.end();
+    else if (sasl.mechanism !== undefined) {
+      peer.frameBytesMax = this.#services.settings().network.socketRequestMaxBytes;
+    }
+    return answer;
+  }
+
+  #handle(frame: Buffer, peer: ConnectionPeer): Answer | Promise<Answer> {
     const prefix = peekPrefix(frame);
     const { apiKey, apiVersion } = prefix;
     const handler = this.#handlers[apiKey];
@@ -106,6 +145,27 @@ export class Dispatcher implements RequestSink<ConnectionState> {
     }
   }
 }
+
+/** Also from somebody who is known already: who shows itself again. */
+function isAboutSasl(frame: Buffer): boolean {
+  const apiKey = frame.length >= 2 ? frame.readInt16BE(0) : -1;
+  return apiKey === SASL_HANDSHAKE_KEY || apiKey === SASL_AUTHENTICATE_KEY;
+}
+
+/** A request without a header: nothing but the mechanism's message, and so is the answer. */
+async function bareStep(
+  authBytes: Buffer,
+  sasl: SaslSession,
+  asked: { readonly context: RequestContext; readonly services: Services },
+): Promise<Answer> {
+  const answer = await authenticateClient(sasl, { authBytes, ...asked });
+  if (answer.errorCode !== Errors.NONE) return CLOSE;
+  const size = Buffer.alloc(4);
+  size.writeInt32BE(answer.authBytes.length);
+  return [size, answer.authBytes];
+}
+
+const NO_PREFIX: RequestPrefix = { apiKey: SASL_AUTHENTICATE_KEY, apiVersion: 0, correlationId: 0 };
 
 function requestContext(
   prefix: RequestPrefix,

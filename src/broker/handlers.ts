@@ -37,6 +37,8 @@ import { incrementalAlterConfigs } from './handlers/44-incremental-alter-configs
 import { alterPartitionReassignments } from './handlers/45-alter-partition-reassignments.ts';
 import { listPartitionReassignments } from './handlers/46-list-partition-reassignments.ts';
 import { offsetDelete } from './handlers/47-offset-delete.ts';
+import { describeUserScramCredentials } from './handlers/50-describe-user-scram-credentials.ts';
+import { alterUserScramCredentials } from './handlers/51-alter-user-scram-credentials.ts';
 import { describeQuorum } from './handlers/55-describe-quorum.ts';
 import { updateFeatures } from './handlers/57-update-features.ts';
 import { envelope } from './handlers/58-envelope.ts';
@@ -91,6 +93,8 @@ export const HANDLERS: readonly Handler[] = [
   whole(alterPartitionReassignments),
   whole(listPartitionReassignments),
   offsetDelete,
+  describeUserScramCredentials,
+  whole(alterUserScramCredentials),
   describeQuorum,
   whole(updateFeatures),
   envelope,

@@ -1,19 +1,22 @@
 /** Where the broker listens: what is permitted, within which limits, and what clients are told. */
-import { TlsError, type Connection } from '../base/ports.ts';
+import { TlsError, type Connection, type Timers } from '../base/ports.ts';
 import { listenerConfigText } from '../metadata/configs/broker-reader.ts';
 import type { BrokerSettings } from '../metadata/configs/broker-settings.ts';
 import type { ListenerAddress as RequestedAddress } from '../metadata/configs/listeners.ts';
 import { NO_BROKER_CONFIGS, type BrokerConfigSources } from '../metadata/configs/resolve.ts';
 import type { Endpoint } from '../metadata/image.ts';
-import { REFUSED, SERVER_LIMITS, type Server, type ServerLimits } from '../rpc/server.ts';
+import { REFUSED, SERVER_LIMITS, type Server, type ServerHooks, type ServerLimits } from '../rpc/server.ts';
 import {
   ALLOW_INSECURE_LISTENERS,
   isEveryAddress,
   permitListeners,
   type PermittedListener,
 } from '../security/listeners.ts';
+import { AuthenticationLimits, UNAUTHENTICATED_FRAME_BYTES_MAX } from './authentication-limits.ts';
 import { UNKNOWN_SOFTWARE, type ConnectionState } from './context.ts';
+import { checkSasl } from './listener-sasl.ts';
 import type { ListenerTlsKeeper } from './listener-tls.ts';
+import { SaslSession } from './sasl-session.ts';
 import { ConfigurationError } from './start-problem.ts';
 
 /** Kafka's default, which means "no limit": ours applies instead. */
@@ -37,19 +40,23 @@ export function checkListeners(
     authenticates: authenticates(one, sources),
   }));
   const { listeners, errors } = permitListeners(requested, { allowInsecure });
-  const lacking = requested
-    .filter(({ securityProtocol }) => securityProtocol.startsWith('SASL_'))
-    .map(
-      ({ name, securityProtocol }) =>
-        `listeners: ${name} wants ${securityProtocol}, which this release does not have yet; use SSL`,
-    );
-  const problems = [...lacking, ...errors, ...listeners.flatMap((one) => advertisingProblem(one, settings))];
+  const problems = [...errors, ...listeners.flatMap((one) => advertisingProblem(one, settings))];
   if (problems.length > 0) throw new ConfigurationError(problems);
+  const { interBrokerListenerName: interBrokerListener } = settings.listeners;
+  checkSasl(listeners, sources, { allowInsecure, interBrokerListener });
   return listeners;
+}
+
+/** Who asks for access rules must not believe that there are any. Throws ConfigurationError. */
+export function checkNoAuthorizer({ security }: BrokerSettings): void {
+  if (security.authorizerClassName === '') return;
+  const what = 'this release has no access rules: whoever is let in may do everything; leave the setting out';
+  throw new ConfigurationError([`authorizer.class.name: ${what}`]);
 }
 
 /** Whether nobody comes in without having shown who it is. */
 function authenticates({ name, securityProtocol }: RequestedAddress, sources: BrokerConfigSources): boolean {
+  if (securityProtocol.startsWith('SASL_')) return true;
   return securityProtocol === 'SSL' && listenerConfigText('ssl.client.auth', name, sources) === 'required';
 }
 
@@ -84,7 +91,14 @@ export interface ListenOptions {
   readonly listeners: readonly PermittedListener[];
   readonly settings: BrokerSettings;
   readonly tls: ListenerTlsKeeper;
+  readonly timers: Timers;
 }
+
+/** What differs for connections that have not said who they are. */
+export const CONNECTION_HOOKS: ServerHooks<ConnectionState> = {
+  frameBytesMaxOf: ({ sasl }) => (sasl === undefined ? undefined : UNAUTHENTICATED_FRAME_BYTES_MAX),
+  onGone: ({ sasl }) => sasl?.gone(),
+};
 
 /** Throws ConfigurationError. */
 export async function listen({
@@ -92,10 +106,12 @@ export async function listen({
   listeners,
   settings,
   tls,
+  timers,
 }: ListenOptions): Promise<ListenerAddress[]> {
   const addresses: ListenerAddress[] = [];
-  for (const listener of listeners) {
-    const { name, host, port } = listener;
+  const limits = new AuthenticationLimits(timers);
+  for (const { name, host, port, securityProtocol } of listeners) {
+    const hasSasl = securityProtocol.startsWith('SASL_');
     const options = {
       host,
       port,
@@ -104,9 +120,11 @@ export async function listen({
     };
     const stateOf = (connection: Connection): ConnectionState | typeof REFUSED => {
       const principal = tls.principalOf(name, connection);
-      return principal === undefined
-        ? REFUSED
-        : { listener: name, principal, clientSoftware: UNKNOWN_SOFTWARE, fetchTurns: 0 };
+      if (principal === undefined) return REFUSED;
+      const state = { listener: name, principal, clientSoftware: UNKNOWN_SOFTWARE, fetchTurns: 0 };
+      if (!hasSasl) return state;
+      const entrance = limits.enter(connection);
+      return entrance === undefined ? REFUSED : { ...state, sasl: new SaslSession(entrance) };
     };
     const bound = await server.listen(options, stateOf).catch((error: unknown) => {
       throw tlsProblem(name, error);

@@ -22,6 +22,7 @@ import type { DelayedFetches } from './delayed-fetch.ts';
 import type { ExpectedFollowers } from './expected-followers.ts';
 import type { FetchSessions } from './fetch-session.ts';
 import type { Forwarding } from './forwarding.ts';
+import type { ListenerSasl } from './listener-sasl.ts';
 import type { LogLevels } from './log-levels.ts';
 import type { TransactionVerifier } from './transaction-verifier.ts';
 import type { TopicCreation } from './topic-creation.ts';
@@ -59,6 +60,8 @@ export interface Services {
   /** For what connections hold, and for the answers being read. */
   readonly memory: MemoryBudget;
   readonly authorizer: Authorizer;
+  /** How clients show who they are. */
+  readonly sasl: ListenerSasl;
   /** The other brokers. */
   readonly peers: Peers;
   /** The APIs this broker serves. */

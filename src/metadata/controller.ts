@@ -25,6 +25,7 @@ import { leadershipRules, type LeadershipRules } from './controller/leadership-r
 import { deleteOrphans } from './controller/orphans.ts';
 import { createPartitions, type MorePartitions } from './controller/partitions.ts';
 import { allocateProducerIds, type ProducerIdBlock } from './controller/producer-ids.ts';
+import { alterScramUsers, type ScramUserChange } from './controller/scram-users.ts';
 import { alterReassignments, type Reassignment } from './controller/reassignments.ts';
 import { depart, departing } from './controller/departure.ts';
 import { eligibleByMinimum, endEligibility } from './controller/minimum-change.ts';
@@ -258,6 +259,11 @@ export class Controller {
     const broker = this.options.brokerConfigs;
     if (options.validateOnly !== true) await this.endEligibility(resources);
     return this.inChunks(resources, 1, options, (image, part) => alterConfigs(image, part, broker()));
+  }
+
+  /** Each user may occur once. */
+  alterScramUsers(changes: readonly ScramUserChange[]): Promise<Outcome[]> {
+    return this.inChunks(changes, 1, {}, alterScramUsers);
   }
 
   electLeaders(

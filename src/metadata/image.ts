@@ -18,6 +18,7 @@ import {
   NodeRecord,
   PartitionRecord,
   ProducerIdsRecord,
+  ScramUserRecord,
   TopicRecord,
 } from './records.ts';
 import { canCollide, collisionName, isInternalTopic } from './topic-names.ts';
@@ -93,6 +94,9 @@ export interface ImageChange {
   readonly controllerChanged: boolean;
 }
 
+/** What is kept of a user's password for one SCRAM mechanism. */
+export type ScramCredentialImage = ScramUserRecord['credentials'][number];
+
 type ImageListener = (change: ImageChange) => void;
 
 interface MutableTopic extends TopicImage {
@@ -142,6 +146,7 @@ export class ClusterImage {
   /** Partition values by topic id: kept apart because they may arrive before their topic does. */
   private readonly partitionRecords = new Map<string, Map<number, PartitionRecord>>();
   private readonly configMaps = new Map<ConfigResourceType, Map<string, ReadonlyMap<string, string>>>();
+  private readonly scramUserMap = new Map<string, readonly ScramCredentialImage[]>();
   private readonly held = new Map<string, Held>();
   /** Replaced, never changed, so that a listener may come or go while others are called. */
   private listeners: readonly ImageListener[] = [];
@@ -209,6 +214,11 @@ export class ClusterImage {
   /** Names of the resources of a type that have dynamic configurations. */
   configuredNames(type: ConfigResourceType): string[] {
     return [...(this.configMaps.get(type)?.keys() ?? [])];
+  }
+
+  /** Users that have SCRAM credentials, by name. */
+  get scramUsers(): ReadonlyMap<string, readonly ScramCredentialImage[]> {
+    return this.scramUserMap;
   }
 
   /** For compares: the key's revisions, both 0 when it does not exist. */
@@ -318,6 +328,10 @@ export class ClusterImage {
       case 'configs':
         this.applyConfigs(key.type, key.name, value);
         draft.configsChanged.push({ type: key.type, name: key.name });
+        return;
+      case 'scram-user':
+        if (value === undefined) this.scramUserMap.delete(key.name);
+        else this.scramUserMap.set(key.name, scramCredentials(value));
         return;
       case 'features':
         this.applyFeatures(value, event.modRevision);
@@ -472,4 +486,14 @@ function initialPartition(partition: number, record: TopicRecord['partitions'][n
 
 function partitionImage(partition: number, record: PartitionRecord): PartitionImage {
   return { partition, ...record };
+}
+
+/** Copies: what a store hands over may be a view of something larger, or of something that is used again. */
+function scramCredentials(value: Buffer): ScramCredentialImage[] {
+  return decodeRecord(ScramUserRecord, value).credentials.map(({ salt, storedKey, serverKey, ...rest }) => ({
+    ...rest,
+    salt: Buffer.from(salt),
+    storedKey: Buffer.from(storedKey),
+    serverKey: Buffer.from(serverKey),
+  }));
 }

@@ -10,6 +10,7 @@
  *     configs/<type>/<name>      dynamic configurations; the name may be empty and may hold any character
  *     features                   finalized feature levels
  *     producer-ids               the next free producer id
+ *     scram-users/<name>         what is kept of a user's passwords; the name may hold any character
  *     inter-broker-secret        what only brokers know: they show it to each other (security/broker-identity.ts)
  *
  * Partitions have keys of their own only once they differ from the topic's, so a topic of any size is created with one
@@ -32,13 +33,14 @@ export const topicKey = (name: string): string => `topics/${name}`;
 export const partitionsPrefix = (topicId: string): string => `partitions/${printUuid(topicId)}/`;
 export const partitionKey = (topicId: string, partition: number): string =>
   `${partitionsPrefix(topicId)}${partition}`;
+export const scramUserKey = (name: string): string => `scram-users/${name}`;
 export const configsKey = (type: ConfigResourceType, name: string): string => `configs/${type}/${name}`;
 
 /** What a key stands for. */
 export type ParsedKey =
   | { readonly kind: 'cluster' | 'controller' | 'features' | 'producer-ids' | 'inter-broker-secret' }
   | { readonly kind: 'node' | 'broker'; readonly nodeId: number }
-  | { readonly kind: 'topic'; readonly name: string }
+  | { readonly kind: 'topic' | 'scram-user'; readonly name: string }
   | { readonly kind: 'partition'; readonly topicId: string; readonly partition: number }
   | { readonly kind: 'configs'; readonly type: ConfigResourceType; readonly name: string };
 
@@ -64,6 +66,8 @@ export function parseKey(key: string): ParsedKey | undefined {
       return /^\d{1,10}$/.test(rest) ? { kind: 'broker', nodeId: Number(rest) } : undefined;
     case 'topics':
       return { kind: 'topic', name: rest };
+    case 'scram-users':
+      return { kind: 'scram-user', name: rest };
     case 'partitions': {
       const match = PARTITION_KEY.exec(key);
       const topicId = match === null ? undefined : parseUuid(match[1]);

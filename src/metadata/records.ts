@@ -11,6 +11,7 @@ import {
   ends,
   covers,
   int16,
+  int8,
   int32,
   int64,
   message,
@@ -89,6 +90,14 @@ export const ProducerIdsRecord = message('ProducerIdsRecord', LAYOUT, { nextProd
 
 /** Random bytes, made once for the cluster. Never logged, and in no answer of any API. */
 export const InterBrokerSecretRecord = message('InterBrokerSecretRecord', LAYOUT, { secret: bytes });
+
+/** What is kept of a user's passwords, one entry for each SCRAM mechanism (by its code in KIP-554). Never logged. */
+export const ScramUserRecord = message('ScramUserRecord', LAYOUT, {
+  credentials: array(
+    struct({ mechanism: int8, iterations: int32, salt: bytes, storedKey: bytes, serverKey: bytes }),
+  ),
+});
+export type ScramUserRecord = Read<typeof ScramUserRecord>;
 
 /** The value at the newest version. */
 export function encodeRecord<R, W>(record: Message<R, W>, value: W): Buffer {

@@ -44,6 +44,10 @@ export interface Peer<S> {
   readonly port: number;
   readonly localPort: number;
   state: S;
+  /** What a frame to come may hold: at first the limit of all connections. */
+  frameBytesMax: number;
+  /** Begins nothing more, answers what has begun, then closes. */
+  end(): void;
   /** Calls back when the connection has gone; returns a way to forget about it. */
   onGone(callback: () => void): () => void;
 }
@@ -164,6 +168,14 @@ export class ServerConnection<S> implements Peer<S> {
     }
     this.#goneListeners.add(callback);
     return () => this.#goneListeners.delete(callback);
+  }
+
+  get frameBytesMax(): number {
+    return this.#cutter.sizeBytesMax;
+  }
+
+  set frameBytesMax(sizeBytes: number) {
+    this.#cutter.sizeBytesMax = sizeBytes;
   }
 
   /** Requests that are read and not answered yet. */

@@ -43,11 +43,20 @@ export const REFUSED = Symbol('refused');
 
 const SWEEP_INTERVAL_MS_MAX = 5_000;
 
+/** For connections that are not served like others from the beginning. */
+export interface ServerHooks<S> {
+  /** What the first frames may hold; undefined: what those of all connections may. */
+  frameBytesMaxOf(state: S): number | undefined;
+  /** The connection has gone. */
+  onGone(state: S): void;
+}
+
 export class Server<S> {
   readonly limits: ServerLimits;
   readonly #ports: Pick<Ports, 'network' | 'timers' | 'clock'>;
   readonly #logger: Logger;
   readonly #sink: RequestSink<S>;
+  readonly #hooks: ServerHooks<S> | undefined;
   readonly #pool: SlabPool;
   readonly #budget: MemoryBudget;
   readonly #listeners: Listener[] = [];
@@ -66,11 +75,13 @@ export class Server<S> {
     readonly budget?: MemoryBudget;
     /** Without it, no buffer is used twice. */
     readonly slabs?: SlabPool;
+    readonly hooks?: ServerHooks<S>;
   }) {
     this.limits = options.limits ?? SERVER_LIMITS;
     this.#ports = options.ports;
     this.#logger = options.ports.logger;
     this.#sink = options.sink;
+    this.#hooks = options.hooks;
     this.#budget =
       options.budget ??
       new MemoryBudget({
@@ -145,6 +156,8 @@ export class Server<S> {
       onFailure: (error, peer) => this.#onFailure(error, peer),
       onGone: (gone) => this.#onGone(gone),
     });
+    const frameBytesMax = this.#hooks?.frameBytesMaxOf(state);
+    if (frameBytesMax !== undefined) served.frameBytesMax = frameBytesMax;
     this.#connections.add(served);
   }
 
@@ -157,6 +170,7 @@ export class Server<S> {
 
   #onGone(connection: ServerConnection<S>): void {
     this.#connections.delete(connection);
+    this.#hooks?.onGone(connection.state);
     const left = (this.#perHost.get(connection.host) ?? 1) - 1;
     if (left === 0) this.#perHost.delete(connection.host);
     else this.#perHost.set(connection.host, left);
