@@ -81,7 +81,10 @@ export const AUTHORIZATION: Readonly<Record<number, readonly Requirement[]>> = {
   ],
   25: [needs('WRITE', 'TRANSACTIONAL_ID'), needs('READ', 'GROUP')],
   26: [needs('WRITE', 'TRANSACTIONAL_ID')],
-  27: [needs('ALTER', 'CLUSTER'), needs('CLUSTER_ACTION', 'CLUSTER', 'where ALTER is denied')],
+  27: [
+    needs('ALTER', 'CLUSTER', 'transactions are aborted'),
+    needs('CLUSTER_ACTION', 'CLUSTER', 'one is committed, or where ALTER is denied'),
+  ],
   28: [needs('WRITE', 'TRANSACTIONAL_ID'), needs('READ', 'GROUP'), needs('READ', 'TOPIC')],
   29: DESCRIBE_CLUSTER,
   30: ALTER_CLUSTER,

@@ -282,6 +282,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     memory: memoryBudget(settings, options),
     authorizer: options.authorizer ?? allowAll,
     sasl: new ListenerSasl({ sources: configSources, interBrokerListener: listener, image, random, logger }),
+    isAlone: options.store === undefined,
     peers,
     apiVersions: advertisedRanges(apis),
     apiVersionsForBrokers: rangesForBrokers(apis),

@@ -25,6 +25,7 @@ const BEFORE_AUTHENTICATION: ReadonlySet<number> = new Set([
   API_VERSIONS_KEY,
   SASL_AUTHENTICATE_KEY,
 ]);
+const ENVELOPE_KEY = 58;
 
 type ConnectionPeer = Peer<ConnectionState>;
 
@@ -43,14 +44,18 @@ export class Dispatcher implements RequestSink<ConnectionState> {
     this.#nowMs = () => services.ports.clock.monotonicMs();
   }
 
-  /** Produce requests append in their order whether or not earlier ones are committed, so they need not wait. */
+  /**
+   * Produce requests append in their order whether or not earlier ones are committed, so they need not wait. What another
+   * broker passes on is of many clients, each of whom waits for its own answers there.
+   */
   mayOverlap(frame: Buffer): boolean {
-    return frame.length >= 2 && frame.readInt16BE(0) === PRODUCE_KEY;
+    const apiKey = frame.length < 2 ? -1 : frame.readInt16BE(0);
+    return apiKey === PRODUCE_KEY || apiKey === ENVELOPE_KEY;
   }
 
   /** Logs write batches before they answer, and copy what they keep. Other handlers may keep what they decoded. */
   isRecyclable(frame: Buffer): boolean {
-    return this.mayOverlap(frame);
+    return frame.length >= 2 && frame.readInt16BE(0) === PRODUCE_KEY;
   }
 
   handle(frame: Buffer, peer: ConnectionPeer): Answer | Promise<Answer> {

@@ -1,6 +1,6 @@
 /** What lies in the two opaque fields of an Envelope between brokers: who asked, and the controller's answer. */
 import { decodeRecord, encodeRecord } from '../metadata/records.ts';
-import { bytes, int64, message, string } from '../protocol/schema.ts';
+import { bytes, int64, message, string, tagged, uuid } from '../protocol/schema.ts';
 import type { ClientSoftware, Principal, RequestContext } from './context.ts';
 
 const LAYOUT = { versions: '0', flexible: '0+' } as const;
@@ -11,6 +11,8 @@ const Asker = message('Asker', LAYOUT, {
   listener: string,
   softwareName: string,
   softwareVersion: string,
+  /** The same each time the request is sent; zero: of a broker that sends it once. */
+  requestId: tagged(0, uuid),
 });
 
 const ControllerAnswer = message('ControllerAnswer', LAYOUT, {
@@ -26,13 +28,14 @@ export type Origin = Pick<
   'clientId' | 'listener' | 'principal' | 'clientHost' | 'clientSoftware' | 'forwardedBy'
 >;
 
-export function encodeAsker({ principal, listener, clientSoftware }: Origin): Buffer {
+export function encodeAsker({ principal, listener, clientSoftware }: Origin, requestId: string): Buffer {
   return encodeRecord(Asker, {
     principalType: principal.type,
     principalName: principal.name,
     listener,
     softwareName: clientSoftware.name,
     softwareVersion: clientSoftware.version,
+    requestId,
   });
 }
 
@@ -41,15 +44,14 @@ export function decodeAsker(value: Buffer): {
   readonly principal: Principal;
   readonly listener: string;
   readonly clientSoftware: ClientSoftware;
+  readonly requestId: string;
 } {
-  const { principalType, principalName, listener, softwareName, softwareVersion } = decodeRecord(
-    Asker,
-    value,
-  );
+  const asker = decodeRecord(Asker, value);
   return {
-    principal: { type: principalType, name: principalName },
-    listener,
-    clientSoftware: { name: softwareName, version: softwareVersion },
+    principal: { type: asker.principalType, name: asker.principalName },
+    listener: asker.listener,
+    clientSoftware: { name: asker.softwareName, version: asker.softwareVersion },
+    requestId: asker.requestId,
   };
 }
 

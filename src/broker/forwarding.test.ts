@@ -16,6 +16,10 @@ import {
   IncrementalAlterConfigsRequest,
   IncrementalAlterConfigsResponse,
 } from '../protocol/messages/44-incremental-alter-configs.ts';
+import {
+  ListPartitionReassignmentsRequest,
+  ListPartitionReassignmentsResponse,
+} from '../protocol/messages/46-list-partition-reassignments.ts';
 import { EnvelopeRequest, EnvelopeResponse } from '../protocol/messages/58-envelope.ts';
 import {
   AllocateProducerIdsRequest,
@@ -83,6 +87,37 @@ test('the answer waits until the broker that was asked has heard of the change',
   cluster.store.faults.watchLagMs = { min: 200, max: 300 };
   assert.equal(await create(client, topicOn('t', [1])), Errors.NONE);
   assert.ok(cluster.member(2).broker.services.image.topics.has('t'));
+  await cluster.stop();
+});
+
+test('a request whose answer is lost is sent again, and is carried out once', async () => {
+  const cluster = await testCluster(2);
+  const [, client] = await clients(cluster);
+  const { image } = cluster.member(1).broker.services;
+  await create(client, topicOn('before', [1]));
+  cluster.network.block('host1', 'host2');
+  const created = create(client, topicOn('t', [1]));
+  await cluster.pass(50);
+  assert.ok(image.topics.has('t'), 'it is carried out, and the answer is on its way');
+  cluster.network.reset('host1', 'host2');
+  cluster.network.heal();
+  assert.equal(await created, Errors.NONE);
+  await cluster.stop();
+});
+
+test('a decision that takes long does not hold up what others ask of the controller', async () => {
+  const cluster = await testCluster(2);
+  const [, client] = await clients(cluster);
+  const other = await cluster.connect(2);
+  await create(client, topicOn('before', [1]));
+  cluster.store.faults.latencyMs = { min: 500, max: 500 };
+  const slow = create(client, topicOn('slow', [1]));
+  await cluster.pass(50);
+  const beganMs = cluster.time.nowMs();
+  const body = { topics: null, timeoutMs: 10_000 };
+  await other.request(ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, 0, body);
+  assert.ok(cluster.time.nowMs() - beganMs < 100, `${cluster.time.nowMs() - beganMs} ms`);
+  assert.equal(await slow, Errors.NONE);
   await cluster.stop();
 });
 

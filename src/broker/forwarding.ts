@@ -3,7 +3,8 @@
  * controller passes them on in an Envelope (KIP-590), and gives the controller's answer as its own once it has in its own
  * image what was decided. While the controller changes, or cannot be reached, a request waits, for a while.
  */
-import type { Clock, Timers } from '../base/ports.ts';
+import type { Clock, Random, Timers } from '../base/ports.ts';
+import { randomUuid, ZERO_UUID } from '../base/uuid.ts';
 import type { Controller } from '../metadata/controller.ts';
 import type { ClusterImage } from '../metadata/image.ts';
 import type { Api } from '../protocol/apis.ts';
@@ -19,6 +20,7 @@ import { EnvelopeRequest, EnvelopeResponse } from '../protocol/messages/58-envel
 import { ProtocolError } from '../protocol/wire.ts';
 import { PeerUnavailable, type Peers } from '../rpc/peers.ts';
 import { CLOSE } from '../rpc/server-connection.ts';
+import { AnsweredEnvelopes } from './answered-envelopes.ts';
 import type { RequestContext } from './context.ts';
 import {
   decodeAsker,
@@ -33,14 +35,15 @@ import type { Services } from './services.ts';
 
 /** Between two attempts, unless the controller changes before. */
 export const RETRY_BACKOFF_MS = 100;
-const LANE = 'controller';
+/** Connections to the controller: answers come in order on each, and a slow decision must not hold up everybody's. */
+const LANES = 4;
 const SIZE_BYTES = 4;
 
 export interface ForwardingOptions {
   readonly image: ClusterImage;
   readonly controller: Pick<Controller, 'isActive'>;
   readonly peers: Peers;
-  readonly ports: { readonly clock: Clock; readonly timers: Timers };
+  readonly ports: { readonly clock: Clock; readonly timers: Timers; readonly random: Random };
   readonly nodeId: number;
   readonly handlers: readonly Handler[];
   /** The longest that a request is tried for. */
@@ -61,11 +64,15 @@ interface Opened {
   readonly body: unknown;
   /** As if it had come here. */
   readonly inner: RequestContext;
+  readonly requestId: string;
 }
 
 export class Forwarding {
   readonly #options: ForwardingOptions;
   readonly #handlers: ReadonlyMap<number, Handler>;
+  readonly #answered = new AnsweredEnvelopes();
+  /** Requests without an answer, by lane. */
+  readonly #underWay = new Array<number>(LANES).fill(0);
   #isStopped = false;
 
   constructor(options: ForwardingOptions) {
@@ -82,6 +89,7 @@ export class Forwarding {
     if (request.origin.forwardedBy !== undefined) return local();
     const { clock } = this.#options.ports;
     const untilMs = clock.monotonicMs() + this.#timeoutMs(request.body);
+    const requestId = randomUuid(this.#options.ports.random);
     for (;;) {
       const { controller, image, nodeId } = this.#options;
       const { controllerEpoch, controllerId } = image;
@@ -89,7 +97,7 @@ export class Forwarding {
       const reply = controller.isActive
         ? await hereOrNowhere(local)
         : isElsewhere
-          ? await this.#ask(controllerId, request, untilMs)
+          ? await this.#ask(controllerId, { ...request, requestId }, untilMs)
           : NOBODY;
       if (reply !== NOBODY) return reply;
       const leftMs = untilMs - clock.monotonicMs();
@@ -110,8 +118,7 @@ export class Forwarding {
     context: RequestContext,
     services: Services,
   ): Promise<EnvelopeResponse> {
-    const { controller, image } = this.#options;
-    if (!controller.isActive) return failed(Errors.NOT_CONTROLLER);
+    if (!this.#options.controller.isActive) return failed(Errors.NOT_CONTROLLER);
     let opened: Opened | undefined;
     try {
       opened = this.#open(envelope, context);
@@ -120,7 +127,19 @@ export class Forwarding {
       throw error;
     }
     if (opened === undefined) return failed(Errors.UNSUPPORTED_VERSION);
-    const { handler, body, inner } = opened;
+    const request = opened;
+    const { requestId } = request;
+    const carryOut = () => this.#carryOut(request, services);
+    if (requestId === ZERO_UUID) return carryOut();
+    return this.#answered.answer(
+      `${context.principal.name} ${requestId}`,
+      carryOut,
+      ({ errorCode }) => errorCode === Errors.NOT_CONTROLLER,
+    );
+  }
+
+  async #carryOut({ handler, body, inner }: Opened, services: Services): Promise<EnvelopeResponse> {
+    const { image } = this.#options;
     const { api } = handler;
     let reply: unknown;
     try {
@@ -156,9 +175,10 @@ export class Forwarding {
     if (apiVersion < api.versionMin || apiVersion > api.versionMax) return undefined;
     if (requestPrincipal === null) throw new ProtocolError('an envelope from nobody');
     const { clientId, body } = decodeRequest(api, apiVersion, requestData);
+    const { requestId, ...asker } = decodeAsker(requestPrincipal);
     const inner: RequestContext = {
       ...context,
-      ...decodeAsker(requestPrincipal),
+      ...asker,
       apiKey,
       apiVersion,
       correlationId,
@@ -166,7 +186,7 @@ export class Forwarding {
       clientHost: clientHostAddress.toString('utf8'),
       forwardedBy: Number(context.principal.name),
     };
-    return { handler, body, inner };
+    return { handler, body, inner, requestId };
   }
 
   #timeoutMs(body: unknown): number {
@@ -175,9 +195,13 @@ export class Forwarding {
     return typeof timeoutMs === 'number' && timeoutMs > 0 ? Math.min(timeoutMs, max) : max;
   }
 
-  async #ask(controllerId: number, request: Forwarded, untilMs: number): Promise<unknown> {
+  async #ask(
+    controllerId: number,
+    request: Forwarded & { readonly requestId: string },
+    untilMs: number,
+  ): Promise<unknown> {
     const { peers, ports } = this.#options;
-    const { api, apiVersion, body, origin } = request;
+    const { api, apiVersion, body, origin, requestId } = request;
     const frame = encodeRequest(api, {
       version: apiVersion,
       correlationId: 0,
@@ -185,22 +209,26 @@ export class Forwarding {
       body,
     });
     let answer: EnvelopeResponse;
+    const lane = this.#lane();
+    this.#underWay[lane] += 1;
     try {
       answer = await peers.request(controllerId, {
         request: EnvelopeRequest,
         response: EnvelopeResponse,
         body: {
           requestData: Buffer.concat(frame).subarray(SIZE_BYTES),
-          requestPrincipal: encodeAsker(origin),
+          requestPrincipal: encodeAsker(origin, requestId),
           clientHostAddress: Buffer.from(origin.clientHost, 'utf8'),
         },
         timeoutMs: Math.max(0, untilMs - ports.clock.monotonicMs()),
-        lane: LANE,
+        lane: `controller ${lane}`,
       });
     } catch (error) {
-      // As in Kafka a request may be carried out twice then; each of these can be.
+      // It may have been carried out: the same controller will answer the same (answered-envelopes.ts).
       if (error instanceof PeerUnavailable) return NOBODY;
       throw error;
+    } finally {
+      this.#underWay[lane] -= 1;
     }
     const { errorCode, responseData } = answer;
     if (errorCode === Errors.NOT_CONTROLLER) return NOBODY;
@@ -214,6 +242,15 @@ export class Forwarding {
     const reply = decodeResponse(api, apiVersion, response).body;
     await this.#caughtUp(revision, untilMs);
     return reply;
+  }
+
+  /** The one with the fewest requests under way. */
+  #lane(): number {
+    let best = 0;
+    for (let lane = 1; lane < LANES; lane++) {
+      if (this.#underWay[lane] < this.#underWay[best]) best = lane;
+    }
+    return best;
   }
 
   /** The client reads here what was decided there, unless this broker hears of it too late. */

@@ -62,6 +62,8 @@ export interface Services {
   readonly authorizer: Authorizer;
   /** How clients show who they are. */
   readonly sasl: ListenerSasl;
+  /** There are no other brokers, nor will there be. */
+  readonly isAlone: boolean;
   /** The other brokers. */
   readonly peers: Peers;
   /** The APIs this broker serves. */

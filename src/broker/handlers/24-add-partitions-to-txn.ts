@@ -10,6 +10,7 @@ import {
 } from '../../protocol/messages/24-add-partitions-to-txn.ts';
 import type { TopicPartition } from '../../transactions/transaction.ts';
 import { authorize, mayTopic } from '../authorization.ts';
+import { mayActAsBroker } from '../cluster-operation.ts';
 import type { RequestContext } from '../context.ts';
 import { handler } from '../handler.ts';
 import { fencedError } from '../fenced-error.ts';
@@ -46,9 +47,7 @@ export const addPartitionsToTxn = handler(
       };
       return { ...answer, resultsByTopicV3AndBelow: await add(asked, context, services) };
     }
-    if (!authorize(services, context, { operation: 'CLUSTER_ACTION', resource: 'CLUSTER' })) {
-      throw new KafkaError(Errors.CLUSTER_AUTHORIZATION_FAILED);
-    }
+    if (!mayActAsBroker(services, context)) throw new KafkaError(Errors.CLUSTER_AUTHORIZATION_FAILED);
     const resultsByTransaction = await Promise.all(
       request.transactions.map(async (asked) => ({
         transactionalId: asked.transactionalId,

@@ -1,6 +1,7 @@
 /**
  * WriteTxnMarkers (key 27): ends transactions in the partitions that this broker leads, for a coordinator elsewhere, or for
- * an administrator who ends a hanging one (KIP-664).
+ * an administrator who ends a hanging one (KIP-664). An administrator can only abort: who else than the coordinator could
+ * know that a transaction is committed?
  */
 import { Errors, KafkaError, type ErrorCode } from '../../protocol/errors.ts';
 import {
@@ -8,6 +9,7 @@ import {
   WriteTxnMarkersResponse,
 } from '../../protocol/messages/27-write-txn-markers.ts';
 import { authorize } from '../authorization.ts';
+import { mayActAsBroker } from '../cluster-operation.ts';
 import { handler } from '../handler.ts';
 import type { Services } from '../services.ts';
 
@@ -15,9 +17,10 @@ export const writeTxnMarkers = handler(
   WriteTxnMarkersRequest,
   WriteTxnMarkersResponse,
   async (request, context, services) => {
+    const isAbort = request.markers.every(({ transactionResult }) => !transactionResult);
     const may =
-      authorize(services, context, { operation: 'ALTER', resource: 'CLUSTER' }) ||
-      authorize(services, context, { operation: 'CLUSTER_ACTION', resource: 'CLUSTER' });
+      mayActAsBroker(services, context) ||
+      (isAbort && authorize(services, context, { operation: 'ALTER', resource: 'CLUSTER' }));
     if (!may) throw new KafkaError(Errors.CLUSTER_AUTHORIZATION_FAILED);
     return { markers: await Promise.all(request.markers.map((marker) => write(marker, services))) };
   },
