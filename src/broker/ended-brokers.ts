@@ -7,7 +7,7 @@
  * compares keep that broker from doing harm, and it registers again. Each life is ended so at most once, and only by a
  * broker that had been connected to it. Where nothing answers at all, it is the session that counts, as before.
  */
-import type { Connection, Logger, Network, Timer, Timers } from '../base/ports.ts';
+import type { Clock, Connection, Logger, Network, Timer, Timers } from '../base/ports.ts';
 import type { ClusterImage } from '../metadata/image.ts';
 
 /** Between the first refusal and the second. */
@@ -17,7 +17,12 @@ const RETRY_MS = 1_000;
 const REFUSALS = 2;
 
 export interface EndedBrokersOptions {
-  readonly ports: { readonly network: Network; readonly timers: Timers; readonly logger: Logger };
+  readonly ports: {
+    readonly network: Network;
+    readonly clock: Clock;
+    readonly timers: Timers;
+    readonly logger: Logger;
+  };
   readonly image: ClusterImage;
   readonly nodeId: number;
   /** The listener on which brokers talk to each other. */
@@ -123,9 +128,14 @@ class BrokerWatch {
     this.#connection = connection;
     this.#wasConnected = true;
     this.#refusals = 0;
+    const { clock } = this.#options.ports;
+    const sinceMs = clock.monotonicMs();
     connection.onClose = () => {
       this.#connection = undefined;
-      if (!this.#isOver) this.#connect();
+      if (this.#isOver) return;
+      // A broker that takes no more connections ends each at once.
+      if (clock.monotonicMs() - sinceMs < RETRY_MS) this.#again(RETRY_MS);
+      else this.#connect();
     };
   }
 
