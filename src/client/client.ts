@@ -19,6 +19,7 @@ import { realNetwork } from '../runtime/network.ts';
 import { realRandom } from '../runtime/random.ts';
 import { realTimers } from '../runtime/timers.ts';
 import { silentLogger } from '../runtime/logger.ts';
+import { Consumer, type ConsumerOptions } from './consumer/consumer.ts';
 import { ClientCore } from './core.ts';
 import { settingsOf, type ClientPorts, type ConnectionOptions } from './options.ts';
 import type { ProducerOptions } from './producer/options.ts';
@@ -30,6 +31,10 @@ export type { BearerToken, Sasl, SaslExchange, SaslMechanism } from './connectio
 export type { ProducerOptions } from './producer/options.ts';
 export type { Data, Headers, ProducerRecord, RecordMetadata, SentRange } from './producer/record.ts';
 export type { Producer } from './producer/producer.ts';
+export type { Consumer, ConsumerOptions, PollOptions } from './consumer/consumer.ts';
+export type { ConsumerBatch, ConsumerRecord, RecordHeader } from './consumer/record.ts';
+export type { Assignment, FetchOptions, Start, TopicPartition } from './consumer/options.ts';
+export type { CommittedOffset, OffsetToCommit } from './group/offsets.ts';
 export type { CompressionType } from '../protocol/record-batch.ts';
 
 export interface ClientOptions extends ConnectionOptions {
@@ -49,6 +54,10 @@ export class Client implements AsyncDisposable {
 
   producer(options?: ProducerOptions): Producer {
     return this.#keep(new Producer(this.#core, options));
+  }
+
+  consumer(options: ConsumerOptions): Consumer {
+    return this.#keep(new Consumer(this.#core, options));
   }
 
   /** Closes all that this client has made, in order, and then its connections. */

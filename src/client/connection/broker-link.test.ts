@@ -110,6 +110,20 @@ test('lanes to one broker ask for its versions once', async () => {
   assert.equal(cluster.requests(VERSIONS).length, 1);
 });
 
+test('a lane that breaks or is closed leaves the others as they were', async () => {
+  const { cluster, core, link } = start();
+  await cluster.settle(link.ask(CALL));
+  const lane = core.newLane('fetch');
+  const answer = cluster.handlers.get(FIND)!;
+  cluster.handlers.set(FIND, () => BREAK);
+  await assert.rejects(cluster.settle(core.brokers.link(0, lane).ask(CALL)));
+  cluster.handlers.set(FIND, answer);
+  await cluster.settle(link.ask(CALL));
+  await cluster.settle(core.brokers.link(0, lane).ask(CALL));
+  core.brokers.closeLane(lane);
+  await cluster.settle(link.ask(CALL));
+});
+
 test('a closed link refuses', async () => {
   const { cluster, core, link } = start();
   await cluster.settle(link.ask(CALL));

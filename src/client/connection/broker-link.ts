@@ -32,7 +32,7 @@ export interface BrokerNode {
   /** -1 for a bootstrap address. */
   readonly nodeId: number;
   endpoint: Endpoint;
-  /** Known while a connection that learned them lives. */
+  /** Learned by a connection, for those that begin while none has broken. */
   versions: BrokerVersions | undefined;
 }
 
@@ -53,6 +53,8 @@ export class BrokerLink {
   #connecting: Promise<ClientConnection> | undefined;
   /** Settles when a connection whose session ends has had its last answer. */
   #drained: PromiseWithResolvers<void> | undefined;
+  /** Of the broker as this connection found it. */
+  #versions: BrokerVersions | undefined;
   #sessionEndMs = Infinity;
   #failures = 0;
   #retryAtMs = 0;
@@ -79,7 +81,7 @@ export class BrokerLink {
   /** What the broker knows, once connected. Errors: as `ask`. */
   async versions(): Promise<BrokerVersions> {
     await this.#connected();
-    return this.node.versions!;
+    return this.#versions!;
   }
 
   /**
@@ -88,7 +90,7 @@ export class BrokerLink {
    */
   async ask<W, R>(call: Call<W, R>): Promise<R> {
     const connection = this.#usable() ?? (await this.#connected());
-    const version = this.node.versions!.pick(call.request.key, call.versionMax);
+    const version = this.#versions!.pick(call.request.key, call.versionMax);
     const timeoutMs = call.timeoutMs ?? this.#world.settings.requestTimeoutMs;
     const { request, response } = call;
     const body = call.body(version);
@@ -102,7 +104,7 @@ export class BrokerLink {
   /** Sends what has no answer (Produce with acks=0); resolves when it was handed to the connection. Errors: KafkaError. */
   async tell<W, R>(call: Call<W, R>): Promise<void> {
     const connection = this.#usable() ?? (await this.#connected());
-    const version = this.node.versions!.pick(call.request.key, call.versionMax);
+    const version = this.#versions!.pick(call.request.key, call.versionMax);
     const { request, response } = call;
     const body = call.body(version);
     try {
@@ -238,12 +240,12 @@ export class BrokerLink {
       });
       if (lifetimeMs > 0) this.#sessionEndMs = begunMs + lifetimeMs * SESSION_PART;
     }
-    node.versions = versions;
+    this.#versions = node.versions = versions;
     return connection;
   }
 
   #gone(connection: ClientConnection, error: ClientConnectionError | undefined): void {
-    if (error !== undefined) this.node.versions = undefined;
+    if (error !== undefined && !this.isClosed) this.node.versions = undefined;
     this.#drained?.resolve();
     if (this.#connection === connection) this.#connection = undefined;
   }
