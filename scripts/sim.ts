@@ -1,15 +1,17 @@
 /**
  * `node scripts/sim.ts SEED [COUNT]`: runs one simulated world, or COUNT of them from the number SEED on, and says what
- * happened in them. `-t`: worlds of transactions. `-v` also prints the broker's log. Exit code 1 when anything was
+ * happened in them. `-t`: worlds of transactions. `-c`: clusters. `-v` also prints the broker's log. Exit code 1 when anything was
  * promised and not kept.
  */
 import { createLogger } from '../src/runtime/logger.ts';
+import { simulateCluster } from '../test/sim/cluster/world.ts';
 import { simulateTransactions } from '../test/sim/transactions/world.ts';
 import { simulate } from '../test/sim/world.ts';
 
 const args = process.argv.slice(2).filter((arg) => !arg.startsWith('-'));
 const isVerbose = process.argv.includes('-v');
-const run = process.argv.includes('-t') ? simulateTransactions : simulate;
+const has = (flag: string): boolean => process.argv.includes(flag);
+const run = has('-c') ? simulateCluster : has('-t') ? simulateTransactions : simulate;
 const [first = '1', count = '1'] = args;
 const total: Record<string, number> = { worlds: 0, bad: 0, faults: 0, lives: 0, virtualMs: 0 };
 const add = (name: string, number: number): void => {

@@ -29,7 +29,8 @@ import {
   IncrementalAlterConfigsResponse,
 } from '../../src/protocol/messages/44-incremental-alter-configs.ts';
 import type { SimulatedRandom } from '../../src/runtime/simulated-random.ts';
-import { UnknownOutcome, type SimClient } from './client.ts';
+import type { Asking } from './asking.ts';
+import { UnknownOutcome } from './client.ts';
 import type { Durability, SimTopic, Trimming } from './history.ts';
 import { LATEST, listOffset } from './fetching.ts';
 import { SETTLING_MS, type Stage } from './stage.ts';
@@ -45,16 +46,18 @@ export interface TopicPlan {
   readonly durability: Durability;
   readonly trimming: Trimming;
   readonly partitionCount: number;
+  /** One, where it is not given. */
+  readonly replicationFactor?: number;
   readonly configs: Readonly<Record<string, string>>;
 }
 
 export interface Actor {
-  readonly client: SimClient;
+  readonly client: Asking;
   readonly random: SimulatedRandom;
 }
 
 /** What metadata says of a topic; undefined when it knows none of that name. */
-async function describe(stage: Stage, client: SimClient, name: string) {
+async function describe(stage: Stage, client: Asking, name: string) {
   const answer = await client.request(MetadataRequest, MetadataResponse, 12, {
     topics: [{ topicId: ZERO_UUID, name }],
     allowAutoTopicCreation: false,
@@ -91,7 +94,7 @@ export async function createTopic(
   const id = await stage.until('CreateTopics', random, async () => {
     try {
       const { topics } = await client.request(CreateTopicsRequest, CreateTopicsResponse, 7, {
-        topics: [{ name, numPartitions: partitionCount, replicationFactor: 1, assignments: [], configs }],
+        topics: [{ name, numPartitions: partitionCount, replicationFactor: plan.replicationFactor ?? 1, assignments: [], configs }],
         timeoutMs: 10_000,
       });
       const { errorCode, errorMessage, topicId } = topics[0]!;

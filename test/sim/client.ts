@@ -9,6 +9,7 @@ import { decodeResponse, encodeRequest } from '../../src/protocol/frame.ts';
 import type { Message } from '../../src/protocol/schema.ts';
 import { FrameCutter } from '../../src/rpc/frame-cutter.ts';
 import type { SimulatedTime } from '../../src/runtime/simulated-clock.ts';
+import type { Asking, Call } from './asking.ts';
 
 const FRAME_BYTES_MAX = 64 * 1024 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -63,9 +64,11 @@ export interface SimClientOptions {
   readonly network: Network;
   readonly host: string;
   readonly port: number;
+  /** For an answer, where nothing else is said, and for a connection. */
+  readonly limitsMs?: { readonly request: number; readonly connect: number };
 }
 
-export class SimClient {
+export class SimClient implements Asking {
   readonly name: string;
   readonly #options: SimClientOptions;
   #wire: Wire | undefined;
@@ -83,10 +86,11 @@ export class SimClient {
     response: Message<P, PW>,
     version: number,
     body: QW,
-    timeoutMs = REQUEST_TIMEOUT_MS,
+    timeoutMs?: number,
   ): Promise<P> {
     const wire = await this.connect();
-    return this.send(wire, { request, response, version, body, timeoutMs });
+    const call = { request, response, version, body };
+    return this.send(wire, timeoutMs === undefined ? call : { ...call, timeoutMs });
   }
 
   async connect(): Promise<Wire> {
@@ -100,13 +104,7 @@ export class SimClient {
   /** What is sent is sent before the call returns, so that several sends of one turn keep their order. */
   send<Q, QW, P, PW>(
     wire: Wire,
-    call: {
-      readonly request: Message<Q, QW>;
-      readonly response: Message<P, PW>;
-      readonly version: number;
-      readonly body: QW;
-      readonly timeoutMs?: number;
-    },
+    call: Call<Q, QW, P, PW>,
   ): Promise<P> {
     const { version, body } = call;
     if (wire.isClosed) return Promise.reject(new UnknownOutcome('the connection is closed'));
@@ -115,7 +113,8 @@ export class SimClient {
     const correlationId = this.#correlationId;
     const answer = Promise.withResolvers<Buffer>();
     wire.waiting.set(correlationId, answer);
-    const timer = this.#options.time.schedule(call.timeoutMs ?? REQUEST_TIMEOUT_MS, () => {
+    const timeoutMs = call.timeoutMs ?? this.#options.limitsMs?.request ?? REQUEST_TIMEOUT_MS;
+    const timer = this.#options.time.schedule(timeoutMs, () => {
       wire.close(`no answer to ${api.name} in time`);
     });
     wire.write(encodeRequest(api, { version, correlationId, clientId: this.name, body }));
@@ -138,9 +137,9 @@ export class SimClient {
   }
 
   async #connect(): Promise<Wire> {
-    const { network, host, port, time } = this.#options;
+    const { network, host, port, time, limitsMs } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<Connection>();
-    const timer = time.schedule(CONNECT_TIMEOUT_MS, () =>
+    const timer = time.schedule(limitsMs?.connect ?? CONNECT_TIMEOUT_MS, () =>
       reject(new UnknownOutcome('no connection in time')),
     );
     let isLate = false;

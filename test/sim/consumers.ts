@@ -6,11 +6,15 @@ import type { Stage } from './stage.ts';
 
 export async function runConsumer(
   stage: Stage,
-  { name, random }: { readonly name: string; readonly random: SimulatedRandom },
+  {
+    name,
+    random,
+    hasSessions = true,
+  }: { readonly name: string; readonly random: SimulatedRandom; readonly hasSessions?: boolean },
 ): Promise<void> {
   const client = stage.client(name);
   let positions = new Map<PartitionHistory, Position>();
-  const session = random.chance(0.6) ? new FetchSession() : undefined;
+  const session = random.chance(0.6) && hasSessions ? new FetchSession() : undefined;
   while (stage.phase === 'faults') {
     // Now and then somebody new, who starts from the beginning.
     if (random.chance(0.02)) positions = new Map();

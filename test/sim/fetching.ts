@@ -8,7 +8,7 @@ import { ListOffsetsRequest, ListOffsetsResponse } from '../../src/protocol/mess
 import * as header from '../../src/protocol/record-batch.ts';
 import { forEachRecord } from '../../src/protocol/records.ts';
 import type { SimulatedRandom } from '../../src/runtime/simulated-random.ts';
-import type { SimClient } from './client.ts';
+import type { Asking } from './asking.ts';
 import type { PartitionHistory } from './history.ts';
 import type { Stage } from './stage.ts';
 
@@ -65,7 +65,7 @@ export class FetchSession {
 /** One fetch of all positions. The number of records that came. */
 export async function fetchOnce(
   stage: Stage,
-  client: SimClient,
+  client: Asking,
   positions: readonly Position[],
   random: SimulatedRandom,
   session?: FetchSession,
@@ -135,7 +135,8 @@ type PartitionData = FetchResponse['responses'][number]['partitions'][number];
 function take(stage: Stage, position: Position, data: PartitionData): number {
   const { history } = stage;
   const { partition } = position;
-  if (data.highWatermark < position.highWatermark && !history.isLossy(partition.topic)) {
+  const mayFall = history.isReplicated || history.isLossy(partition.topic);
+  if (data.highWatermark < position.highWatermark && !mayFall) {
     history.anomaly(
       'watermark went back',
       `${partition.name}: ${position.highWatermark}, then ${data.highWatermark}`,
@@ -201,7 +202,7 @@ function takeBatch(
 /** Only a start that has moved up, or a lost end in relaxed mode, explains it. */
 async function outOfRange(
   stage: Stage,
-  client: SimClient,
+  client: Asking,
   { position, asked }: { position: Position; asked: number },
 ): Promise<void> {
   const { history } = stage;
@@ -222,7 +223,7 @@ async function outOfRange(
   }
 }
 
-async function startOver(stage: Stage, client: SimClient, position: Position): Promise<void> {
+async function startOver(stage: Stage, client: Asking, position: Position): Promise<void> {
   const { partition } = position;
   const start = await listOffset(stage, client, partition, EARLIEST);
   if (start === undefined) return;
@@ -238,7 +239,7 @@ async function startOver(stage: Stage, client: SimClient, position: Position): P
 
 export async function listOffset(
   stage: Stage,
-  client: SimClient,
+  client: Asking,
   partition: PartitionHistory,
   timestamp: number,
 ): Promise<number | undefined> {

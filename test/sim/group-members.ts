@@ -23,7 +23,7 @@ import {
 import { Reader, Writer } from '../../src/protocol/wire.ts';
 import type { Message } from '../../src/protocol/schema.ts';
 import type { SimulatedRandom } from '../../src/runtime/simulated-random.ts';
-import type { SimClient } from './client.ts';
+import type { Asking } from './asking.ts';
 import { fetchOnce, positionAtStart, type Position } from './fetching.ts';
 import type { PartitionHistory, SimTopic } from './history.ts';
 import type { Stage } from './stage.ts';
@@ -124,7 +124,7 @@ export async function runGroupMember(
 
 async function join(
   stage: Stage,
-  client: SimClient,
+  client: Asking,
   { group, memberId }: { group: GroupHistory; memberId: string },
 ): Promise<{ memberId: string; membership?: Membership }> {
   const { id: groupId } = group;
@@ -176,7 +176,7 @@ async function join(
 /** Reads and commits until the group changes. The member id to come back with. */
 async function participate(
   stage: Stage,
-  client: SimClient,
+  client: Asking,
   { group, membership, random }: { group: GroupHistory; membership: Membership; random: SimulatedRandom },
 ): Promise<string> {
   const { memberId, generationId, positions } = membership;
@@ -210,7 +210,7 @@ async function participate(
 
 async function fetchOffsets(
   stage: Stage,
-  client: SimClient,
+  client: Asking,
   { group, positions }: { group: GroupHistory; positions: readonly Position[] },
 ): Promise<boolean> {
   const least = new Map(positions.map(({ partition }) => [partition, group.committed.get(partition) ?? -1]));
@@ -240,7 +240,7 @@ async function fetchOffsets(
 
 async function commit(
   stage: Stage,
-  client: SimClient,
+  client: Asking,
   { group, membership }: { group: GroupHistory; membership: Membership },
 ): Promise<number> {
   const ready = membership.positions.filter(({ offset }) => offset !== undefined);
@@ -280,7 +280,7 @@ async function commit(
   return worst;
 }
 
-async function leave(stage: Stage, client: SimClient, groupId: string, memberId: string): Promise<void> {
+async function leave(stage: Stage, client: Asking, groupId: string, memberId: string): Promise<void> {
   const body = { groupId, memberId: '', members: [{ memberId, groupInstanceId: null, reason: null }] };
   const { errorCode } = await client.request(LeaveGroupRequest, LeaveGroupResponse, 4, body);
   stage.note('LeaveGroup', errorCode);

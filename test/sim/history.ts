@@ -81,12 +81,18 @@ export class History {
   readonly partitions = new Map<string, PartitionHistory>();
   readonly counts = { sent: 0, acked: 0, seen: 0, plainDuplicates: 0, reset: 0 };
   powerCuts = 0;
+  /**
+   * Of a cluster: what only a leader has, and has said so (acks=1), may be lost; what all have stays; and another leader may
+   * at first know of less than the one before it (KIP-207).
+   */
+  readonly isReplicated: boolean;
   readonly #nowMs: () => number;
   readonly #sent = new Map<string, Sent>();
   readonly #offsets = new Map<string, number>();
 
-  constructor(nowMs: () => number) {
+  constructor(nowMs: () => number, options: { readonly isReplicated: boolean } = { isReplicated: false }) {
     this.#nowMs = nowMs;
+    this.isReplicated = options.isReplicated;
   }
 
   anomaly(kind: string, what: string): void {
@@ -103,7 +109,7 @@ export class History {
 
   /** True where a power cut may have taken what clients were told of. */
   isLossy(topic: SimTopic): boolean {
-    return topic.durability === 'relaxed' && this.powerCuts > 0;
+    return !this.isReplicated && topic.durability === 'relaxed' && this.powerCuts > 0;
   }
 
   // --- What clients do and are told
@@ -119,8 +125,10 @@ export class History {
 
   acked(partition: PartitionHistory, offset: number, value: string, acks: number): void {
     this.counts.acked += 1;
+    if (this.isReplicated && acks !== -1) return;
     this.#told(partition, offset, value);
-    const survives = partition.topic.durability === 'fsync' && acks === -1 ? 'power' : 'process';
+    const isSafe = this.isReplicated || (partition.topic.durability === 'fsync' && acks === -1);
+    const survives = isSafe ? 'power' : 'process';
     this.#know(partition, offset, value, survives);
   }
 
@@ -146,7 +154,7 @@ export class History {
     } else if (sent.isRefused) {
       this.anomaly('G1a', `${partition.name} @${offset}: ${short(value)} had been refused`);
     }
-    this.#know(partition, offset, value, partition.topic.durability === 'fsync' ? 'power' : 'process');
+    this.#know(partition, offset, value, this.isReplicated || partition.topic.durability === 'fsync' ? 'power' : 'process');
   }
 
   #told(partition: PartitionHistory, offset: number, value: string): void {

@@ -12,7 +12,7 @@ import {
 import { COMPRESSION_TYPES } from '../../src/protocol/record-batch.ts';
 import { buildBatch } from '../../src/protocol/records.ts';
 import type { SimulatedRandom } from '../../src/runtime/simulated-random.ts';
-import type { SimClient } from './client.ts';
+import type { Asking } from './asking.ts';
 import { short } from './history.ts';
 import type { PartitionHistory, Sender, SimTopic } from './history.ts';
 import type { Stage } from './stage.ts';
@@ -112,7 +112,7 @@ function fill(stage: Stage, stream: Stream, random: SimulatedRandom): void {
 /** Sends all that is not acknowledged, in order, and takes the answers. True: the producer needs a new id. */
 async function round(
   stage: Stage,
-  client: SimClient,
+  client: Asking,
   { stream, identity, options }: { stream: Stream; identity: Identity; options: ProducerOptions },
 ): Promise<boolean> {
   const { partition } = stream;
@@ -120,7 +120,7 @@ async function round(
   if (batches.length === 0) return false;
   let wire;
   try {
-    wire = await client.connect();
+    wire = await client.connect(placeOf(partition));
   } catch (error) {
     stage.unknown('Produce', error);
     return false;
@@ -196,7 +196,7 @@ export async function runPlainProducer(stage: Stage, options: ProducerOptions): 
 
 async function sendPlainly(
   stage: Stage,
-  client: SimClient,
+  client: Asking,
   {
     partition,
     values,
@@ -210,7 +210,7 @@ async function sendPlainly(
   for (let attempts = random.between(1, 4); attempts > 0; attempts--) {
     let outcome: Outcome | undefined;
     try {
-      const wire = await client.connect();
+      const wire = await client.connect(placeOf(partition));
       outcome = await produce(stage, client, {
         wire,
         partition,
@@ -224,7 +224,9 @@ async function sendPlainly(
       continue;
     }
     if (outcome !== undefined && isAck(outcome)) return;
-    if (outcome === undefined || !isUntouchedBy(outcome.errorCode)) isUntouched = false;
+    // A leader that is deposed says the same of what it has written.
+    const isDoubtful = outcome === undefined || stage.history.isReplicated;
+    if (isDoubtful || !isUntouchedBy(outcome!.errorCode)) isUntouched = false;
     if (outcome !== undefined && !isRetriable(outcome.errorCode)) {
       if (!(partition.topic.isGoing && isGone(outcome.errorCode))) unexpected(stage, partition, outcome);
       break;
@@ -246,7 +248,7 @@ interface Identity {
 
 async function initProducerId(
   stage: Stage,
-  client: SimClient,
+  client: Asking,
   random: SimulatedRandom,
 ): Promise<Identity | undefined> {
   return stage.until('InitProducerId', random, async () => {
@@ -293,9 +295,9 @@ function encode(
 
 async function produce(
   stage: Stage,
-  client: SimClient,
+  client: Asking,
   call: {
-    readonly wire: Awaited<ReturnType<SimClient['connect']>>;
+    readonly wire: Awaited<ReturnType<Asking['connect']>>;
     readonly partition: PartitionHistory;
     readonly values: readonly string[];
     readonly records: Buffer;
@@ -329,6 +331,10 @@ async function produce(
     stage.unknown('Produce', error);
     return undefined;
   }
+}
+
+function placeOf({ topic, partition }: PartitionHistory) {
+  return { topic: topic.name, partition };
 }
 
 function isAck({ errorCode }: Outcome): boolean {

@@ -3,6 +3,8 @@ import { Errors, errorName } from '../../src/protocol/errors.ts';
 import { SimulatedProcess, type SimulatedTime } from '../../src/runtime/simulated-clock.ts';
 import type { SimulatedNetwork } from '../../src/runtime/simulated-network.ts';
 import type { SimulatedRandom } from '../../src/runtime/simulated-random.ts';
+import type { Network } from '../../src/base/ports.ts';
+import type { Asking } from './asking.ts';
 import { SimClient, UnknownOutcome } from './client.ts';
 import type { History, SimTopic } from './history.ts';
 
@@ -13,6 +15,9 @@ export const SETTLING_MS = 20_000;
 
 /** `faults`: everything may happen. `drain`: nothing new, and what was begun is brought to its end. */
 export type Phase = 'faults' | 'drain' | 'over';
+
+/** `network`: of the client's host. */
+export type ClientMaker = (of: { readonly name: string; readonly network: Network }) => Asking;
 
 export class Stage {
   readonly time: SimulatedTime;
@@ -36,9 +41,16 @@ export class Stage {
   readonly #fixed = new Set<SimTopic>();
   /** The wall clock at virtual time 0. */
   readonly startMs = Date.UTC(2026, 0, 1);
-  readonly #clients: SimClient[] = [];
+  readonly #clients: Asking[] = [];
+  readonly #makeClient: ClientMaker;
 
-  constructor(parts: Pick<Stage, 'time' | 'network' | 'random' | 'history'>) {
+  /** `makeClient`: of a cluster; without it there is one broker. */
+  constructor(
+    parts: Pick<Stage, 'time' | 'network' | 'random' | 'history'>,
+    makeClient: ClientMaker = ({ name, network }) =>
+      new SimClient({ name, network, time: parts.time, host: BROKER_HOST, port: BROKER_PORT }),
+  ) {
+    this.#makeClient = makeClient;
     this.time = parts.time;
     this.network = parts.network;
     this.random = parts.random;
@@ -46,10 +58,10 @@ export class Stage {
   }
 
   /** On a host of its own. */
-  client(name: string): SimClient {
+  client(name: string): Asking {
     const host = `client${this.#clients.length + 1}`;
     const network = this.network.port(host, new SimulatedProcess(this.time));
-    const client = new SimClient({ name, time: this.time, network, host: BROKER_HOST, port: BROKER_PORT });
+    const client = this.#makeClient({ name, network });
     this.#clients.push(client);
     return client;
   }

@@ -1,8 +1,16 @@
 /** Errors that nobody caught while a world ran: a dead broker's are to be expected, a living one's are anomalies. */
-import type { BrokerHost } from './broker-host.ts';
+import type { History } from './history.ts';
+
+/** Where it may have happened: the machine of the broker, or several. */
+export interface Failing {
+  readonly stage: { readonly history: History };
+  /** What is thrown now may come from a process that is dead. */
+  readonly isDown: boolean;
+  readonly ports: { kill(): void };
+}
 
 /** Runs the world; what is thrown out of a callback of the broker's would have ended a real process, and ends it too. */
-export async function noteUncaught(host: BrokerHost, run: () => Promise<void>): Promise<void> {
+export async function noteUncaught(host: Failing, run: () => Promise<void>): Promise<void> {
   const { history } = host.stage;
   const onRejection = (error: unknown): void => {
     // A dead process's promises may reject with nobody there to hear it.

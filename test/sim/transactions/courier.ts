@@ -5,7 +5,8 @@
  */
 import type { Message } from '../../../src/protocol/schema.ts';
 import type { SimulatedRandom } from '../../../src/runtime/simulated-random.ts';
-import { UnknownOutcome, type SimClient } from '../client.ts';
+import type { Asking } from '../asking.ts';
+import { UnknownOutcome } from '../client.ts';
 import type { Stage } from '../stage.ts';
 
 const REQUEST_TIMEOUT_MS = 3_000;
@@ -30,16 +31,20 @@ export interface Call<Q, QW, P, PW> {
 export interface CourierOptions {
   readonly name: string;
   readonly random: SimulatedRandom;
+  /** How late at most, one of these. */
+  readonly latenessMs?: readonly number[];
 }
 
 export class Courier {
   readonly stage: Stage;
   readonly #random: SimulatedRandom;
-  readonly #client: SimClient;
-  readonly #late: readonly SimClient[];
+  readonly #client: Asking;
+  readonly #late: readonly Asking[];
+  readonly #latenessMs: readonly number[];
   #mayComeLate = false;
 
-  constructor(stage: Stage, { name, random }: CourierOptions) {
+  constructor(stage: Stage, { name, random, latenessMs = LATENESS_MS }: CourierOptions) {
+    this.#latenessMs = latenessMs;
     this.stage = stage;
     this.#random = random;
     this.#client = stage.client(name);
@@ -84,7 +89,8 @@ export class Courier {
   async #sendLate<Q, QW, P, PW>({ request, response, version, body }: Call<Q, QW, P, PW>): Promise<void> {
     const random = this.#random;
     const client = this.#late[random.integer(LATE_CONNECTIONS)]!;
-    await this.stage.sleep(random.between(1, LATENESS_MS[random.integer(LATENESS_MS.length)]!));
+    const latenessMs = this.#latenessMs;
+    await this.stage.sleep(random.between(1, latenessMs[random.integer(latenessMs.length)]!));
     try {
       await client.request(request, response, version, body);
     } catch (error) {

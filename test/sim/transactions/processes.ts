@@ -15,7 +15,7 @@ import { ZERO_UUID } from '../../../src/base/uuid.ts';
 import { buildBatch } from '../../../src/protocol/records.ts';
 import type { SimulatedRandom } from '../../../src/runtime/simulated-random.ts';
 import type { CommittedRange, Isolation, SendStep, Step } from '../../workload/history.ts';
-import type { SimClient } from '../client.ts';
+import type { Asking } from '../asking.ts';
 import type { Stage } from '../stage.ts';
 import { keyOf, partitionOf, type Journal } from './journal.ts';
 import type { Batch, TransactionalProducer } from './producer.ts';
@@ -39,7 +39,7 @@ export interface Scene {
 
 export interface ProcessOptions {
   readonly process: string;
-  readonly client: SimClient;
+  readonly client: Asking;
   readonly random: SimulatedRandom;
 }
 
@@ -72,7 +72,7 @@ export async function runWriter(scene: Scene, producer: TransactionalProducer): 
 export async function runMover(
   scene: Scene,
   producer: TransactionalProducer,
-  client: SimClient,
+  client: Asking,
 ): Promise<void> {
   const { stage } = scene;
   const { random, process } = producer.options;
@@ -89,7 +89,7 @@ export async function runMover(
 async function moveAll(
   scene: Scene,
   producer: TransactionalProducer,
-  { client, positions }: { readonly client: SimClient; readonly positions: Readonly<Record<string, number>> },
+  { client, positions }: { readonly client: Asking; readonly positions: Readonly<Record<string, number>> },
 ): Promise<void> {
   const { stage, journal, outputs, readsAll } = scene;
   const { random, process } = producer.options;

@@ -266,7 +266,7 @@ class World {
   async #createTopics(): Promise<void> {
     const { stage } = this;
     const admin = { client: stage.client('admin'), random: this.random.fork('admin') };
-    await stage.until('start', admin.random, () => admin.client.connect());
+    await stage.until('start', admin.random, () => admin.client.connect({ topic: 'in', partition: 0 }));
     for (const topic of this.plan.topics) await createTopic(stage, admin, topic);
   }
 
