@@ -9,9 +9,9 @@ import { FAULT_KINDS, type FaultKind } from './faults.ts';
 import { hostOf } from './machine.ts';
 
 export const BROKER_PORT = 19_092;
-export const TRANSACTION_TIMEOUT_MS_MAX = 4_000;
-export const CLOCK_ERROR_MS_MAX = 2_000;
-export const CLEANUP_INTERVAL_MS_MAX = 1_000;
+export const TRANSACTION_TIMEOUT_MS_MAX = 3_000;
+export const CLOCK_ERROR_MS_MAX = 1_000;
+export const CLEANUP_INTERVAL_MS_MAX = 500;
 
 export interface ProducerPlan {
   readonly id: string;
@@ -79,7 +79,7 @@ export function makePlan(random: SimulatedRandom): Plan {
   const producer = (id: string): ProducerPlan => ({
     id,
     flavour: random.chance(0.3) ? 'v1' : 'v2',
-    timeoutMs: random.between(1_500, TRANSACTION_TIMEOUT_MS_MAX),
+    timeoutMs: random.between(1_000, TRANSACTION_TIMEOUT_MS_MAX),
   });
   const hasStreams = random.chance(0.7);
   const hasScene = !hasStreams || random.chance(0.35);
@@ -89,9 +89,9 @@ export function makePlan(random: SimulatedRandom): Plan {
     minInsyncReplicas,
     isUnclean,
     faults,
-    faultsMs: random.between(3_000, 8_000),
-    faultPauseMs: random.between(100, 1_500),
-    lastsMs: random.between(300, 4_000),
+    faultsMs: random.between(2_000, 6_000),
+    faultPauseMs: random.between(80, 900),
+    lastsMs: random.between(200, 3_000),
     losingPower,
     latencyMsMax: random.chance(0.15) ? 30 : 2,
     configs: brokerConfigs(random, durability),
@@ -123,9 +123,9 @@ function brokerConfigs(random: SimulatedRandom, durability: Durability): Record<
     'auto.create.topics.enable': 'false',
     'default.replication.factor': '3',
     'min.insync.replicas': '2',
-    'broker.session.timeout.ms': ms(700, 2_500),
-    'replica.lag.time.max.ms': ms(500, 2_500),
-    'replica.fetch.wait.max.ms': ms(50, 500),
+    'broker.session.timeout.ms': ms(500, 2_000),
+    'replica.lag.time.max.ms': ms(500, 2_000),
+    'replica.fetch.wait.max.ms': ms(150, 500),
     'replica.fetch.backoff.ms': ms(20, 300),
     'replica.socket.timeout.ms': ms(1_000, 3_000),
     'request.timeout.ms': '3000',

@@ -31,7 +31,7 @@ import {
 import type { RoutingClient } from './routing-client.ts';
 
 /** How late a request may arrive. */
-const LATENESS_MS = [50, 200, 1_000, 3_000];
+const LATENESS_MS = [50, 200, 1_000, 2_000];
 const IDLE_STATES = ['Empty', 'CompleteCommit', 'CompleteAbort'];
 const LATEST = -1;
 
@@ -40,6 +40,8 @@ export interface SceneOptions {
   readonly journal: Journal;
   readonly plan: Plan;
   readonly actor: (name: string) => Actor;
+  /** Whether somebody has needed the topic of committed offsets. */
+  readonly hasOffsetsTopic: () => boolean;
 }
 
 /** After that every transaction has ended, by its client or by its timeout. */
@@ -97,15 +99,19 @@ function sceneOf({ stage, journal, plan }: SceneOptions): Scene {
 
 /** Nothing is open any more, and everything can be read: in both isolations, to the same ends. */
 export async function readScene(options: SceneOptions): Promise<void> {
-  const { stage, journal, plan } = options;
+  const { stage, journal } = options;
   const scene = sceneOf(options);
   const end = options.actor('end');
   await mustBeSettled(options, end);
   const keys = [...scene.inputs, ...scene.outputs];
-  const watched = plan.movers.length === 0 ? keys : [...keys, keyOf(OFFSETS_TOPIC, 0)];
+  const watched = options.hasOffsetsTopic() ? [...keys, keyOf(OFFSETS_TOPIC, 0)] : keys;
   const ends = { read_uncommitted: {}, read_committed: {} } as Record<Isolation, Record<string, number>>;
   for (const [isolationLevel, isolation] of (['read_uncommitted', 'read_committed'] as const).entries()) {
-    for (const key of watched) ends[isolation][key] = await endOf(stage, end, { key, isolationLevel });
+    for (const key of watched) {
+      const at = await endOf(stage, end, { key, isolationLevel });
+      // Members of groups may go on to commit meanwhile.
+      ends[isolation][key] = Math.min(at, ends.read_uncommitted[key] ?? at);
+    }
   }
   for (const isolation of ['read_committed', 'read_uncommitted'] as const) {
     journal.note('end', { f: 'ends', type: 'ok', isolation, offsets: ends[isolation] });

@@ -26,8 +26,8 @@ export class Streams {
     const producer = (name: string): ProducerOptions => ({
       name,
       random: random(name),
-      pauseMsMax: stage.random.between(50, 400),
-      compresses: stage.random.chance(0.2),
+      pauseMsMax: stage.random.between(100, 700),
+      compresses: stage.random.chance(0.1),
     });
     for (let index = 0; index < plan.idempotent; index++) {
       const options = producer(`idempotent${index}`);

@@ -10,7 +10,7 @@ import type { Machine } from './machine.ts';
 import { Shadow } from './shadow.ts';
 
 /** What the store held of a partition. */
-type Before = Pick<PartitionImage, 'leader' | 'leaderEpoch' | 'partitionEpoch' | 'isr' | 'elr'>;
+type Before = Pick<PartitionImage, 'leader' | 'leaderEpoch' | 'partitionEpoch' | 'isr' | 'elr' | 'lastKnownElr'>;
 
 export interface WatchOptions {
   readonly store: MemoryStoreServer;
@@ -25,6 +25,8 @@ export class ClusterWatch {
   readonly truth = new ClusterImage();
   readonly ledgers = new Map<string, PartitionLedger>();
   uncleanElections = 0;
+  /** Of the last known leader, when nobody was eligible: it had to have everything all the same (KIP-966). */
+  lastLeaderElections = 0;
   elections = 0;
   readonly #options: WatchOptions;
   readonly #dirty = new Set<string>();
@@ -92,8 +94,8 @@ export class ClusterWatch {
     const key = `${topicImage.id} ${index}`;
     this.#dirty.add(key);
     const before = this.#before.get(key);
-    const { leader, leaderEpoch, partitionEpoch, isr, elr, replicas } = state;
-    this.#before.set(key, { leader, leaderEpoch, partitionEpoch, isr, elr });
+    const { leader, leaderEpoch, partitionEpoch, isr, elr, lastKnownElr, replicas } = state;
+    this.#before.set(key, { leader, leaderEpoch, partitionEpoch, isr, elr, lastKnownElr });
     const name = `${topic}-${index}`;
     if (leader >= 0 && !isr.includes(leader)) report('LeaderInIsr', `${name}: ${leader} is not in ${isr}`);
     const stray = [...isr, ...elr].find((nodeId) => !replicas.includes(nodeId));
@@ -107,6 +109,10 @@ export class ClusterWatch {
     if (leaderEpoch === before.leaderEpoch || leader < 0) return;
     this.elections += 1;
     if (before.isr.includes(leader) || before.elr.includes(leader)) return;
+    if (before.lastKnownElr.includes(leader)) {
+      this.lastLeaderElections += 1;
+      return;
+    }
     this.uncleanElections += 1;
     const ledger = this.ledgers.get(key);
     if (ledger !== undefined) ledger.isUnclean = true;

@@ -17,6 +17,7 @@ import { History, type Anomaly, type SimTopic } from '../history.ts';
 import { Stage } from '../stage.ts';
 import { Journal } from '../transactions/journal.ts';
 import { noteUncaught } from '../unhandled.ts';
+import { Decisions } from './decisions.ts';
 import { ClusterFaults, type Latency } from './faults.ts';
 import { hostOf, Machine } from './machine.ts';
 import { BROKER_PORT, CLOCK_ERROR_MS_MAX, configsOf, describePlan, makePlan, type Plan } from './plan.ts';
@@ -190,8 +191,15 @@ class World {
     await stage.mustHappen('the topics cannot be created', created, START_MS_MAX);
     const { journal } = this;
     const streams = new Streams(stage, plan);
-    const scene = { stage, journal, plan, actor };
+    const hasOffsetsTopic = (): boolean => watch.truth.topics.has(OFFSETS_TOPIC);
+    const scene = { stage, journal, plan, actor, hasOffsetsTopic };
+    const decisions = plan.hasAdmin ? new Decisions(stage, plan) : undefined;
     const work = [...streams.start(), ...startScene(scene)];
+    if (decisions !== undefined) {
+      work.push(stage.guarded('decisions', decisions.run(actor('decisions'))));
+      const nodeId = plan.nodeIds[this.random.integer(plan.nodeIds.length)]!;
+      work.push(stage.guarded('observer', decisions.observe(nodeId, actor('observer'))));
+    }
     void this.faults.run(this.random.fork('faults'));
     await time.advance(plan.faultsMs);
     this.faults.heal(this.random);
@@ -201,7 +209,11 @@ class World {
     await streams.mustCatchUp();
     if (plan.scene.length > 0) await time.advance(settleMs());
     await stage.mustHappen('not everything could be read', this.#readAll(scene), READING_MS_MAX);
+    if (decisions !== undefined)
+      await stage.mustHappen('decisions cannot be read', decisions.check(actor('end')), READING_MS_MAX);
     stage.phase = 'over';
+    // What members of groups had begun is over, too.
+    await this.#mustBeWhole();
     watch.checkAll();
     this.#finish();
     await time.advance(0);
@@ -284,7 +296,7 @@ class World {
     const verdict = checkHistory(journal.lines);
     const atMs = Math.round(this.time.nowMs());
     const told = [...stage.history.anomalies, ...verdict.anomalies.map((one) => ({ ...one, atMs }))];
-    const { uncleanElections, elections } = watch;
+    const { uncleanElections, lastLeaderElections, elections } = watch;
     // What an unclean election takes is lost, and counted.
     const isLost = ({ kind }: Anomaly): boolean =>
       plan.isUnclean && uncleanElections > 0 && !LIVENESS.has(kind);
@@ -307,6 +319,7 @@ class World {
         unknown,
         elections,
         uncleanElections,
+        lastLeaderElections,
         lost: told.filter(isLost).length,
         events: this.#events,
         servingMs: Math.round(this.#servingMs),
