@@ -40,6 +40,11 @@ export interface Decision<T> {
   readonly compares: readonly Compare[];
   /** Empty: nothing changes, and `result` is the answer as it is. */
   readonly operations: readonly Operation[];
+  /**
+   * It puts a value that may be there already, under another session: what is read afterwards does not tell whether it was
+   * done, so after an unknown outcome it is done again.
+   */
+  readonly isRenewal?: boolean;
   readonly result: T;
 }
 

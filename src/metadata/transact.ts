@@ -30,7 +30,7 @@ export async function transact<T>(
 ): Promise<T> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     options.check?.();
-    const { compares, operations, result } = decide();
+    const { compares, operations, result, isRenewal } = decide();
     if (operations.length === 0) return result;
     const all = [...(options.fence ?? []), ...compares];
     const size = Math.max(all.length, operations.length);
@@ -40,7 +40,7 @@ export async function transact<T>(
       outcome = await store.txn(all, operations);
     } catch (error) {
       mustBeUnknown(error);
-      if (await wasApplied(store, image, operations, error)) return result;
+      if ((await wasApplied(store, image, operations, error)) && isRenewal !== true) return result;
       continue;
     }
     await image.waitFor(outcome.revision);
@@ -54,7 +54,8 @@ function mustBeUnknown(error: unknown): void {
   if (!(error instanceof MetadataStoreError)) return;
   const { code, message } = error;
   if (code === 'refused') throw new KafkaError(Errors.KAFKA_STORAGE_ERROR, message, { cause: error });
-  if (code === 'unavailable') throw new KafkaError(Errors.REQUEST_TIMED_OUT, message, { cause: error });
+  if (code === 'unavailable' || code === 'sessionNotFound')
+    throw new KafkaError(Errors.REQUEST_TIMED_OUT, message, { cause: error });
 }
 
 /**

@@ -121,6 +121,7 @@ export function renewClaim(
   return {
     compares: [{ key: CONTROLLER_KEY, createRevision: epoch }],
     operations: [putWith(sessionId, CONTROLLER_KEY, encodeRecord(ControllerRecord, { nodeId }))],
+    isRenewal: true,
     result: true,
   };
 }
@@ -148,6 +149,7 @@ export function renewRegistration(
   return {
     compares: [{ key, createRevision: epoch }],
     operations: [putWith(sessionId, key, value)],
+    isRenewal: true,
     result: true,
   };
 }
