@@ -10,7 +10,7 @@ import type { Machine } from './machine.ts';
 import { Shadow } from './shadow.ts';
 
 /** What the store held of a partition. */
-type Before = Pick<PartitionImage, 'leader' | 'leaderEpoch' | 'partitionEpoch' | 'isr' | 'elr' | 'lastKnownElr'>;
+type Before = Pick<PartitionImage, 'leader' | 'leaderEpoch' | 'partitionEpoch' | 'isr' | 'elr' | 'lastKnownElr' | 'addingReplicas'>;
 
 export interface WatchOptions {
   readonly store: MemoryStoreServer;
@@ -94,8 +94,8 @@ export class ClusterWatch {
     const key = `${topicImage.id} ${index}`;
     this.#dirty.add(key);
     const before = this.#before.get(key);
-    const { leader, leaderEpoch, partitionEpoch, isr, elr, lastKnownElr, replicas } = state;
-    this.#before.set(key, { leader, leaderEpoch, partitionEpoch, isr, elr, lastKnownElr });
+    const { leader, leaderEpoch, partitionEpoch, isr, elr, lastKnownElr, addingReplicas, replicas } = state;
+    this.#before.set(key, { leader, leaderEpoch, partitionEpoch, isr, elr, lastKnownElr, addingReplicas });
     const name = `${topic}-${index}`;
     if (leader >= 0 && !isr.includes(leader)) report('LeaderInIsr', `${name}: ${leader} is not in ${isr}`);
     const stray = [...isr, ...elr].find((nodeId) => !replicas.includes(nodeId));
@@ -108,7 +108,8 @@ export class ClusterWatch {
       report('epochs of the store', `${name}: ${JSON.stringify(before)}, then ${JSON.stringify(state)}`);
     if (leaderEpoch === before.leaderEpoch || leader < 0) return;
     this.elections += 1;
-    if (before.isr.includes(leader) || before.elr.includes(leader)) return;
+    // Who comes in sync as the last of those that a reassignment waits for may lead at once.
+    if ([...before.isr, ...before.elr, ...before.addingReplicas].includes(leader)) return;
     if (before.lastKnownElr.includes(leader)) {
       this.lastLeaderElections += 1;
       return;
