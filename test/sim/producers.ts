@@ -150,8 +150,10 @@ async function round(
     } else if (isGone(outcome.errorCode) && partition.topic.isGoing) {
       return false;
     } else if (isOutOfOrder(outcome.errorCode) && stream.unacked.length === 0) {
-      // What came before was acknowledged, so it is lost.
-      if (!stage.history.isLossy(partition.topic)) {
+      // What came before was acknowledged, so it is lost. But before a producer's first batch there is nothing: a leader
+      // that was none yet when that came knows nobody, and takes what was sent behind it for the first.
+      const isFirst = batch.sequence === 0 && stage.history.isReplicated;
+      if (!stage.history.isLossy(partition.topic) && !isFirst) {
         const what = `producer ${identity.producerId}, sequence ${batch.sequence}, ${short(batch.values[0]!)}`;
         stage.history.anomaly('sequence lost', `${partition.name}: ${outcome.errorCode} for ${what}`);
       }

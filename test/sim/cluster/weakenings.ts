@@ -4,6 +4,7 @@
  */
 import type { Compare, Operation } from '../../../src/base/ports.ts';
 import { CONTROLLER_KEY } from '../../../src/metadata/keys.ts';
+import { StorageError } from '../../../src/log/log.ts';
 import { MemoryStoreClient } from '../../../src/metadata/memory-store.ts';
 import { Leadership } from '../../../src/replication/leadership.ts';
 import { Partition } from '../../../src/replication/partition.ts';
@@ -63,14 +64,19 @@ export const WEAKENINGS: readonly Weakening[] = [
       planter.method(Partition.prototype, 'apply', function cutting(this: Partition, state) {
         const before = this.leaderEpoch;
         apply.call(this, state);
-        if (this.leaderEpoch > before && this.isFollowing(this.leaderEpoch))
+        if (this.leaderEpoch <= before || !this.isFollowing(this.leaderEpoch)) return;
+        try {
           this.truncateTo(this.highWatermark);
+        } catch (error) {
+          // Its directory has failed, or its process has ended.
+          if (!(error instanceof StorageError)) throw error;
+        }
       } as typeof apply);
     },
   },
   {
     name: 'zombies',
-    what: 'what a deposed controller has decided is put, and whoever led once leads on until it knows better',
+    what: 'what a controller has decided is put, also when it was deposed or anything has changed since',
     seed: 0,
     plant(planter) {
       dropCompares(planter, (compares) =>
