@@ -94,7 +94,15 @@ export async function createTopic(
   const id = await stage.until('CreateTopics', random, async () => {
     try {
       const { topics } = await client.request(CreateTopicsRequest, CreateTopicsResponse, 7, {
-        topics: [{ name, numPartitions: partitionCount, replicationFactor: plan.replicationFactor ?? 1, assignments: [], configs }],
+        topics: [
+          {
+            name,
+            numPartitions: partitionCount,
+            replicationFactor: plan.replicationFactor ?? 1,
+            assignments: [],
+            configs,
+          },
+        ],
         timeoutMs: 10_000,
       });
       const { errorCode, errorMessage, topicId } = topics[0]!;

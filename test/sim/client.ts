@@ -102,10 +102,7 @@ export class SimClient implements Asking {
   }
 
   /** What is sent is sent before the call returns, so that several sends of one turn keep their order. */
-  send<Q, QW, P, PW>(
-    wire: Wire,
-    call: Call<Q, QW, P, PW>,
-  ): Promise<P> {
+  send<Q, QW, P, PW>(wire: Wire, call: Call<Q, QW, P, PW>): Promise<P> {
     const { version, body } = call;
     if (wire.isClosed) return Promise.reject(new UnknownOutcome('the connection is closed'));
     const api = apiOf(call.request.key)!;

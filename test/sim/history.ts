@@ -154,7 +154,12 @@ export class History {
     } else if (sent.isRefused) {
       this.anomaly('G1a', `${partition.name} @${offset}: ${short(value)} had been refused`);
     }
-    this.#know(partition, offset, value, this.isReplicated || partition.topic.durability === 'fsync' ? 'power' : 'process');
+    this.#know(
+      partition,
+      offset,
+      value,
+      this.isReplicated || partition.topic.durability === 'fsync' ? 'power' : 'process',
+    );
   }
 
   #told(partition: PartitionHistory, offset: number, value: string): void {

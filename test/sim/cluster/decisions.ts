@@ -17,7 +17,10 @@ import {
   DescribeConfigsRequest,
   DescribeConfigsResponse,
 } from '../../../src/protocol/messages/32-describe-configs.ts';
-import { ElectLeadersRequest, ElectLeadersResponse } from '../../../src/protocol/messages/43-elect-leaders.ts';
+import {
+  ElectLeadersRequest,
+  ElectLeadersResponse,
+} from '../../../src/protocol/messages/43-elect-leaders.ts';
 import {
   IncrementalAlterConfigsRequest,
   IncrementalAlterConfigsResponse,
@@ -147,9 +150,7 @@ export class Decisions {
     for (const [name, { acked, doubtful }] of this.#configs) {
       if (acked === undefined) continue;
       const found = await this.#stage.until('DescribeConfigs', random, async () => {
-        const resources = [
-          { resourceType: TOPIC_RESOURCE, resourceName: name, configurationKeys: [CONFIG] },
-        ];
+        const resources = [{ resourceType: TOPIC_RESOURCE, resourceName: name, configurationKeys: [CONFIG] }];
         const { results } = await routing.askBroker(nodeId, {
           request: DescribeConfigsRequest,
           response: DescribeConfigsResponse,

@@ -166,8 +166,7 @@ export class ClusterFaults {
       const clients = random.chance(0.5) ? clientHosts : [];
       cut([...others.map((one) => one.host), ...clients].flatMap((away) => both(host, away)));
       if (random.chance(0.5)) this.#cutFromStore(machine, random);
-    } else if (kind === 'one way')
-      cut([random.chance(0.5) ? [host, other.host] : [other.host, host]]);
+    } else if (kind === 'one way') cut([random.chance(0.5) ? [host, other.host] : [other.host, host]]);
     // With a third broker that both reach.
     else if (kind === 'apart') cut(both(host, other.host));
     else if (kind === 'client and leader') {

@@ -163,7 +163,8 @@ export class PartitionLedger {
     for (let offset = log.logStartOffset; offset < entries.length; offset++) {
       const entry = entries[offset];
       if (entry === undefined || entry.epoch === epoch) continue;
-      if (entry.epoch < epoch) this.#report('epochs', `${entry.epoch} @${offset} after ${epoch} on ${nodeId}`);
+      if (entry.epoch < epoch)
+        this.#report('epochs', `${entry.epoch} @${offset} after ${epoch} on ${nodeId}`);
       if (epoch >= 0 && !this.isCompacted) {
         const { endOffset } = log.endOffsetForEpoch(epoch);
         if (endOffset !== offset)

@@ -96,9 +96,7 @@ export class Machine {
         if (this.ports !== ports || this.#isDown || error instanceof SimulatedCrash) return;
         // Without the store, or with another process's registration in the way, it is for whoever starts it to try again.
         const causes = [error, (error as Error).cause];
-        const isOthers = causes.some(
-          (one) => one instanceof MetadataStoreError || one instanceof KafkaError,
-        );
+        const isOthers = causes.some((one) => one instanceof MetadataStoreError || one instanceof KafkaError);
         if (!isOthers && !this.#isSick) this.#anomaly('broker does not start', error);
         this.end('kill', RETRY_MS);
       },

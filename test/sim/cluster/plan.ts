@@ -107,7 +107,11 @@ export function makePlan(random: SimulatedRandom): Plan {
     // The first two share their id.
     writers: hasScene ? [producer('tx0'), ...(random.chance(0.4) ? [producer('tx0')] : [])] : [],
     movers: hasScene && random.chance(0.5) ? [producer('mover')] : [],
-    readers: hasScene ? (random.chance(0.3) ? ['read_committed', 'read_uncommitted'] : ['read_committed']) : [],
+    readers: hasScene
+      ? random.chance(0.3)
+        ? ['read_committed', 'read_uncommitted']
+        : ['read_committed']
+      : [],
     hasPlainSender: hasScene && random.chance(0.2),
     hasAdmin: random.chance(0.5),
     keys: random.chance(0.15) ? random.between(2, 6) : 0,
@@ -161,6 +165,11 @@ export function describePlan(plan: Plan): string {
     plan.hasAdmin ? 'admin' : '',
     plan.keys > 0 ? 'compacted' : '',
   ];
-  const how = [`${nodeIds.length} brokers`, durability, `min ${minInsyncReplicas}`, isUnclean ? 'unclean' : ''];
+  const how = [
+    `${nodeIds.length} brokers`,
+    durability,
+    `min ${minInsyncReplicas}`,
+    isUnclean ? 'unclean' : '',
+  ];
   return `${how.filter(Boolean).join(' ')}; ${work.filter(Boolean).join(', ')}; ${faults.join('+')}`;
 }

@@ -10,7 +10,10 @@ import type { Machine } from './machine.ts';
 import { Shadow } from './shadow.ts';
 
 /** What the store held of a partition. */
-type Before = Pick<PartitionImage, 'leader' | 'leaderEpoch' | 'partitionEpoch' | 'isr' | 'elr' | 'lastKnownElr' | 'addingReplicas'>;
+type Before = Pick<
+  PartitionImage,
+  'leader' | 'leaderEpoch' | 'partitionEpoch' | 'isr' | 'elr' | 'lastKnownElr' | 'addingReplicas'
+>;
 
 export interface WatchOptions {
   readonly store: MemoryStoreServer;

@@ -87,17 +87,18 @@ export const WEAKENINGS: readonly Weakening[] = [
 ];
 
 /** Of transactions that change partitions. */
-function dropCompares(
-  planter: Planter,
-  keep: (compares: readonly Compare[]) => readonly Compare[],
-): void {
+function dropCompares(planter: Planter, keep: (compares: readonly Compare[]) => readonly Compare[]): void {
   const { txn } = MemoryStoreClient.prototype;
-  planter.method(MemoryStoreClient.prototype, 'txn', function careless(
-    this: MemoryStoreClient,
-    compares: readonly Compare[],
-    operations: readonly Operation[],
-  ) {
-    const isOfPartitions = operations.some(({ key }) => key.startsWith('partitions/'));
-    return txn.call(this, isOfPartitions ? keep(compares) : compares, operations);
-  });
+  planter.method(
+    MemoryStoreClient.prototype,
+    'txn',
+    function careless(
+      this: MemoryStoreClient,
+      compares: readonly Compare[],
+      operations: readonly Operation[],
+    ) {
+      const isOfPartitions = operations.some(({ key }) => key.startsWith('partitions/'));
+      return txn.call(this, isOfPartitions ? keep(compares) : compares, operations);
+    },
+  );
 }

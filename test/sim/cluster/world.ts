@@ -35,7 +35,13 @@ const ENDING_MS_MAX = 60_000;
 const READING_MS_MAX = 60_000;
 const CLIENTS = 24;
 /** What an unclean election may bring about: loss, and nothing else. */
-const LIVENESS = new Set(['stuck', 'actor failed', 'broker does not start', 'broker does not stop', 'uncaught']);
+const LIVENESS = new Set([
+  'stuck',
+  'actor failed',
+  'broker does not start',
+  'broker does not stop',
+  'uncaught',
+]);
 
 export interface ClusterReport {
   readonly seed: string;

@@ -69,11 +69,7 @@ export async function runWriter(scene: Scene, producer: TransactionalProducer): 
 }
 
 /** Reads the inputs, writes a value for each record to an output, and commits its offsets with them. */
-export async function runMover(
-  scene: Scene,
-  producer: TransactionalProducer,
-  client: Asking,
-): Promise<void> {
+export async function runMover(scene: Scene, producer: TransactionalProducer, client: Asking): Promise<void> {
   const { stage } = scene;
   const { random, process } = producer.options;
   while (stage.phase === 'faults') {

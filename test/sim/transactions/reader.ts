@@ -107,8 +107,7 @@ export class Reader {
     const { history } = this.#stage;
     const position = this.#positions.get(key)!;
     const { highWatermark, lastStableOffset } = data;
-    const hasFallen =
-      highWatermark < position.highWatermark || lastStableOffset < position.lastStableOffset;
+    const hasFallen = highWatermark < position.highWatermark || lastStableOffset < position.lastStableOffset;
     if (hasFallen && !history.isReplicated) {
       const what = `${key}: ${highWatermark} and ${lastStableOffset}, before ${JSON.stringify(position)}`;
       history.anomaly('an end went back', what);
