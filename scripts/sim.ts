@@ -1,8 +1,8 @@
 /**
  * `node scripts/sim.ts SEED [COUNT]`: runs one simulated world, or COUNT of them from the number SEED on, and says what
- * happened in them. `-t`: worlds of transactions. `-c`: clusters; `-w=NAME` takes one of the
- * rules away that keep them safe (test/sim/cluster/weakenings.ts), and stops at the first world that shows it. `-v` also prints the broker's log. Exit code 1 when anything was
- * promised and not kept.
+ * happened in them. `-t`: worlds of transactions. `-c`: clusters; `-w=NAME` takes away one of the rules that keep them safe
+ * (test/sim/cluster/weakenings.ts), and stops at the first world that shows it. `-v` also prints the broker's log. Exit code
+ * 1 when anything was promised and not kept.
  */
 import { createLogger } from '../src/runtime/logger.ts';
 import { simulateCluster } from '../test/sim/cluster/world.ts';

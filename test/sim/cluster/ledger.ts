@@ -12,7 +12,7 @@
  * looked at again from there.
  */
 import type { Partition } from '../../../src/replication/partition.ts';
-import { Shadow, type Entry } from './shadow.ts';
+import type { Entry, Shadow } from './shadow.ts';
 
 export type Report = (kind: string, what: string) => void;
 

@@ -76,7 +76,7 @@ export class Shadow {
     const batch = records.subarray(at, at + header.batchSizeBytes(records, at));
     forEachRecord(
       batch,
-      ({ offset, key, value }) => this.#put(offset, { epoch, content: `${key} ${value}` }),
+      ({ offset, key, value }) => this.#put(offset, { epoch, content: `${String(key)} ${String(value)}` }),
       LIMITS,
     );
     // A batch ends where it did, whatever was cleaned away.

@@ -12,7 +12,14 @@ import { Shadow } from './shadow.ts';
 /** What the store held of a partition. */
 type Before = Pick<
   PartitionImage,
-  'leader' | 'leaderEpoch' | 'partitionEpoch' | 'isr' | 'elr' | 'lastKnownElr' | 'addingReplicas'
+  | 'leader'
+  | 'leaderEpoch'
+  | 'partitionEpoch'
+  | 'isr'
+  | 'elr'
+  | 'lastKnownElr'
+  | 'addingReplicas'
+  | 'removingReplicas'
 >;
 
 export interface WatchOptions {
@@ -97,13 +104,33 @@ export class ClusterWatch {
     const key = `${topicImage.id} ${index}`;
     this.#dirty.add(key);
     const before = this.#before.get(key);
-    const { leader, leaderEpoch, partitionEpoch, isr, elr, lastKnownElr, addingReplicas, replicas } = state;
-    this.#before.set(key, { leader, leaderEpoch, partitionEpoch, isr, elr, lastKnownElr, addingReplicas });
+    const {
+      leader,
+      leaderEpoch,
+      partitionEpoch,
+      isr,
+      elr,
+      lastKnownElr,
+      addingReplicas,
+      removingReplicas,
+      replicas,
+    } = state;
+    this.#before.set(key, {
+      leader,
+      leaderEpoch,
+      partitionEpoch,
+      isr,
+      elr,
+      lastKnownElr,
+      addingReplicas,
+      removingReplicas,
+    });
     const name = `${topic}-${index}`;
-    if (leader >= 0 && !isr.includes(leader)) report('LeaderInIsr', `${name}: ${leader} is not in ${isr}`);
+    if (leader >= 0 && !isr.includes(leader))
+      report('LeaderInIsr', `${name}: ${leader} is not in ${String(isr)}`);
     const stray = [...isr, ...elr].find((nodeId) => !replicas.includes(nodeId));
     if (stray !== undefined || isr.some((nodeId) => elr.includes(nodeId)))
-      report('TypeOk', `${name}: in sync ${isr}, eligible ${elr}, replicas ${replicas}`);
+      report('TypeOk', `${name}: ${JSON.stringify({ isr, elr, replicas })}`);
     if (before === undefined) return;
     const hasGoneBack = leaderEpoch < before.leaderEpoch || partitionEpoch <= before.partitionEpoch;
     const isSilent = leader !== before.leader && leaderEpoch === before.leaderEpoch;
@@ -111,8 +138,9 @@ export class ClusterWatch {
       report('epochs of the store', `${name}: ${JSON.stringify(before)}, then ${JSON.stringify(state)}`);
     if (leaderEpoch === before.leaderEpoch || leader < 0) return;
     this.elections += 1;
-    // Who comes in sync as the last of those that a reassignment waits for may lead at once.
-    if ([...before.isr, ...before.elr, ...before.addingReplicas].includes(leader)) return;
+    if (before.isr.includes(leader) || before.elr.includes(leader)) return;
+    // Who comes in sync, and ends a reassignment by that, may lead at once.
+    if (before.addingReplicas.length + before.removingReplicas.length > 0) return;
     if (before.lastKnownElr.includes(leader)) {
       this.lastLeaderElections += 1;
       return;

@@ -282,7 +282,8 @@ class World {
           (one) =>
             `${one?.nodeId}: ${one?.highWatermark} of ${one?.logEndOffset} in epoch ${one?.leaderEpoch}`,
         );
-        different.push(`${name}-${partition} led by ${leader}, in sync ${isr} of ${replicas} (${ends})`);
+        const state = JSON.stringify({ leader, isr, replicas });
+        different.push(`${name}-${partition}: ${state} (${ends.join(', ')})`);
       }
     }
     return different;
