@@ -1,0 +1,96 @@
+/** `headrace cluster status` and `headrace cluster rebalance`: a terminal, signals, and a client for what src/cli decides. */
+import { createInterface } from 'node:readline/promises';
+import { ClientCore } from '../src/client/core.ts';
+import { settingsOf } from '../src/client/options.ts';
+import { ClusterAdmin } from '../src/cli/cluster/cluster-admin.ts';
+import { rebalance, type RebalanceFlags, type Terminal } from '../src/cli/cluster/rebalance.ts';
+import { status } from '../src/cli/cluster/status.ts';
+import { realPorts } from '../src/runtime/ports.ts';
+import { silentLogger } from '../src/runtime/logger.ts';
+
+const CLIENT_ID = 'headrace-cluster';
+/** Where there is no screen, a line of progress now and then is enough. */
+const PROGRESS_MS = 5_000;
+
+export interface ClusterFlags {
+  readonly bootstrapServer: string;
+}
+
+/** Resolves with the exit code. Rejects when the cluster cannot be asked. */
+export async function clusterStatus({
+  bootstrapServer,
+  json,
+}: ClusterFlags & { readonly json: boolean }): Promise<number> {
+  const ports = realPorts({ logger: silentLogger() });
+  const admin = new ClusterAdmin(
+    new ClientCore(ports, settingsOf({ bootstrap: bootstrapServer, clientId: CLIENT_ID })),
+  );
+  try {
+    await status({ json }, { admin, terminal: terminal(), timers: ports.timers });
+    return 0;
+  } finally {
+    admin.close();
+  }
+}
+
+/** As `clusterStatus`. The first SIGINT or SIGTERM ends it in order, the second at once. */
+export async function clusterRebalance({
+  bootstrapServer,
+  ...flags
+}: ClusterFlags & RebalanceFlags): Promise<number> {
+  const ports = realPorts({ logger: silentLogger() });
+  const admin = new ClusterAdmin(
+    new ClientCore(ports, settingsOf({ bootstrap: bootstrapServer, clientId: CLIENT_ID })),
+  );
+  const stopping = new AbortController();
+  const onSignal = (): void => {
+    if (stopping.signal.aborted) process.exit(130);
+    stopping.abort(new Error('interrupted'));
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  try {
+    return await rebalance(flags, { admin, terminal: terminal(), ports, signal: stopping.signal });
+  } finally {
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+    admin.close();
+  }
+}
+
+function terminal(): Terminal {
+  const { stdout, stdin } = process;
+  let shown = '';
+  let shownAtMs = -Infinity;
+  const end = (): void => {
+    if (shown !== '') stdout.write('\n');
+    shown = '';
+  };
+  return {
+    canAsk: stdin.isTTY && stdout.isTTY,
+    write(text) {
+      end();
+      stdout.write(text);
+    },
+    showProgress(line) {
+      if (stdout.isTTY) {
+        stdout.write(`\r${line.padEnd(shown.length)}`);
+        shown = line;
+        return;
+      }
+      const nowMs = performance.now();
+      if (nowMs - shownAtMs < PROGRESS_MS) return;
+      shownAtMs = nowMs;
+      stdout.write(`${line}\n`);
+    },
+    async ask(question) {
+      const lines = createInterface({ input: stdin, output: stdout });
+      try {
+        const answer = await lines.question(`${question} [y/N] `);
+        return /^y(es)?$/i.test(answer.trim());
+      } finally {
+        lines.close();
+      }
+    },
+  };
+}
