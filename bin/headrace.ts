@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { Command, InvalidArgumentError } from 'commander';
 import { parseBytes } from '../src/cli/cluster/table.ts';
+import type * as ClusterCommands from './cluster.ts';
 import type { DevClusterFlags } from './dev-cluster.ts';
 
 // Without it V8 collects the whole heap each time some 15 MB of network buffers have come and gone, which doubled the
@@ -116,7 +117,7 @@ cluster
   });
 await program.parseAsync();
 
-async function ofCluster(run: (commands: typeof import('./cluster.ts')) => Promise<number>): Promise<void> {
+async function ofCluster(run: (commands: typeof ClusterCommands) => Promise<number>): Promise<void> {
   try {
     process.exitCode = await run(await import('./cluster.ts'));
   } catch (error) {

@@ -1,7 +1,8 @@
 /**
- * Carrying out a plan (a throttle, where there is to be one, is for the caller to lift): a bounded number of moves at a time, the next ones as others end, until all are done. The cluster does
+ * Carrying out a plan: a bounded number of moves at a time, the next ones as others end, until all are done. The cluster does
  * the moving, and goes on with what has begun whatever becomes of this process; what it is to begin next only we know. So
- * after an interruption nothing is broken, and a new plan goes on from where everything is then.
+ * after an interruption nothing is broken, and a new plan goes on from where everything is then. A throttle is set here, and
+ * lifted by the caller.
  */
 import type { Clock, Timers } from '../../base/ports.ts';
 import { pause } from '../../client/backoff.ts';

@@ -36,7 +36,7 @@ import {
 } from '../../protocol/messages/64-unregister-broker.ts';
 import { backoffMs, pause } from '../../client/backoff.ts';
 import type { BrokerLink, Call } from '../../client/connection/broker-link.ts';
-import { ClientCore } from '../../client/core.ts';
+import type { ClientCore } from '../../client/core.ts';
 import { brokerError, connectionError } from '../../client/errors.ts';
 import { nameOf } from './cluster-state.ts';
 

@@ -199,7 +199,7 @@ test('every plan keeps replicas and racks, empties who goes, and makes nothing l
       assert.equal(new Set(to).size, to.length);
       assert.ok(to.every((id) => !removing.has(id) && racks.has(id)));
       assert.equal(bytes, to.filter((id) => !from.includes(id)).length * sizeBytes);
-      if (removing.size === 0) assert.ok(pairs(to) <= pairs(from), `${from} to ${to}`);
+      if (removing.size === 0) assert.ok(pairs(to) <= pairs(from), `${from.join()} to ${to.join()}`);
     }
     for (const id of removing) assert.equal(result.after.get(id)?.replicas ?? 0, 0);
     const isRackRepaired = sum(pairs, 'to') !== sum(pairs, 'from');
