@@ -195,7 +195,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     if (configsChanged.some(({ type }) => type === 'BROKER')) tls.refresh();
   });
   const listener = settings.listeners.interBrokerListenerName;
-  const peers = new BrokerPeers({ ports, image, nodeId, listener, tls: () => tls.clientOf(listener) });
+  const peers = new BrokerPeers({ ports, image, nodeId, listener, slabs, tls: () => tls.clientOf(listener) });
   undo.push(() => peers.close());
   const timeoutMs = (): number => current.value.network.requestTimeoutMs;
   const forwarding = new Forwarding({

@@ -3,6 +3,7 @@
  * knows. It is asked as a broker, so the answer names the APIs that are for brokers alone too.
  */
 import { TlsError, type ClientTls, type Network, type Random, type Timers } from '../base/ports.ts';
+import type { SlabPool } from '../base/slab-pool.ts';
 import { apiOf } from '../protocol/apis.ts';
 import { errorName, Errors } from '../protocol/errors.ts';
 import { SaslHandshakeRequest, SaslHandshakeResponse } from '../protocol/messages/17-sasl-handshake.ts';
@@ -41,6 +42,8 @@ export interface PeerConnectionOptions {
   readonly secret: Buffer;
   /** For all of it. */
   readonly timeoutMs: number;
+  /** For answers that are lent. */
+  readonly slabs?: SlabPool | undefined;
   readonly onGone: (error: ClientConnectionError | undefined) => void;
 }
 
@@ -78,7 +81,7 @@ export async function connectToPeer(options: PeerConnectionOptions): Promise<Pee
 
 /** Connects, and gives up after the time: a network may keep trying for long. */
 function open(options: PeerConnectionOptions): Promise<ClientConnection> {
-  const { ports, host, port, tls, timeoutMs, claim, onGone } = options;
+  const { ports, host, port, tls, timeoutMs, claim, onGone, slabs } = options;
   const { promise, resolve, reject } = Promise.withResolvers<ClientConnection>();
   let isLate = false;
   const limit = ports.timers.after(timeoutMs, () => {
@@ -89,7 +92,7 @@ function open(options: PeerConnectionOptions): Promise<ClientConnection> {
     (connection) => {
       limit.cancel();
       const clientId = `broker-${claim.nodeId}`;
-      const made = new ClientConnection({ connection, timers: ports.timers, clientId, onGone });
+      const made = new ClientConnection({ connection, timers: ports.timers, clientId, onGone, slabs });
       if (isLate) made.destroy();
       else resolve(made);
     },

@@ -4,6 +4,7 @@
  * as another process.
  */
 import { TlsError, type ClientTls, type Ports } from '../base/ports.ts';
+import type { SlabPool } from '../base/slab-pool.ts';
 import type { ClusterImage } from '../metadata/image.ts';
 import { apiOf } from '../protocol/apis.ts';
 import { ClientConnectionError } from '../rpc/client-connection.ts';
@@ -26,6 +27,8 @@ export interface BrokerPeersOptions {
   readonly listener: string;
   /** How it is connected to; undefined, or without an answer: in the clear. */
   readonly tls?: () => ClientTls | undefined;
+  /** For answers that are lent. */
+  readonly slabs?: SlabPool | undefined;
 }
 
 /** Where a broker is, in one of its lives. */
@@ -73,10 +76,10 @@ export class BrokerPeers implements Peers {
       ready = await this.#within(link, timeoutMs);
       timeoutMs = Math.max(0, untilMs - clock.monotonicMs());
     }
-    const { request, response, body } = wanted;
+    const { request, response, body, onAnswer } = wanted;
     const version = versionFor(nodeId, ready, wanted);
     try {
-      return await ready.connection.request({ request, response, version, body, timeoutMs });
+      return await ready.connection.request({ request, response, version, body, timeoutMs, onAnswer });
     } catch (error) {
       if (!(error instanceof ClientConnectionError)) throw error;
       const wasSent = error.failure !== 'busy';
@@ -122,7 +125,7 @@ export class BrokerPeers implements Peers {
 
   #connect(link: Link): Promise<PeerConnection> {
     if (link.current !== undefined) return link.current;
-    const { ports, image, nodeId } = this.#options;
+    const { ports, image, nodeId, slabs } = this.#options;
     const { nodeId: toNodeId } = link;
     const refuse = (message: string) =>
       Promise.reject(new PeerUnavailable(toNodeId, message, { wasSent: false }));
@@ -139,6 +142,7 @@ export class BrokerPeers implements Peers {
       clusterId: image.clusterId,
       secret,
       timeoutMs: CONNECT_TIMEOUT_MS,
+      slabs,
       onGone: () => {
         if (link.current !== attempted || link.ready === undefined) return;
         link.current = undefined;

@@ -1,6 +1,7 @@
 /**
  * The follower's side of a fetch session (KIP-227): what the leader was told of each partition, so that the next request
- * names only what is new, what has changed and what is no longer wanted.
+ * names only what is new, what has changed and what is no longer wanted. Nothing here is done for partitions of which
+ * nothing has changed, however many there are.
  */
 import type { FetchRequest, FetchResponse } from '../protocol/messages/01-fetch.ts';
 import type { Write } from '../protocol/schema.ts';
@@ -18,6 +19,7 @@ export interface WantedPartition {
   readonly maxBytes: number;
 }
 
+type PartitionId = Pick<WantedPartition, 'topicId' | 'partition'>;
 type Request = Write<typeof FetchRequest>;
 export type SessionPart = Pick<Request, 'sessionId' | 'sessionEpoch' | 'topics' | 'forgottenTopicsData'>;
 
@@ -28,28 +30,45 @@ const EPOCH_MAX = 2 ** 31 - 1;
 export class FollowerSession {
   #id = NO_SESSION;
   #epoch = FIRST_EPOCH;
-  /** What the leader's session holds. */
-  #told = new Map<string, WantedPartition>();
+  /** What the leader's session is to hold, and what the next request names of it. */
+  readonly #wanted = new Map<string, WantedPartition>();
+  #named = new Map<string, WantedPartition>();
+  /** What the leader's session still holds. */
+  #forgotten = new Map<string, PartitionId>();
 
-  /** The next request: it says everything that is wanted from now on. */
-  next(wanted: readonly WantedPartition[]): SessionPart {
+  /** No partition is wanted. */
+  get isEmpty(): boolean {
+    return this.#wanted.size === 0;
+  }
+
+  /** From now on the partition is wanted like this. */
+  want(one: WantedPartition): void {
+    const key = keyOf(one);
+    const told = this.#wanted.get(key);
+    if (told !== undefined && isSame(told, one)) return;
+    this.#wanted.set(key, one);
+    this.#named.set(key, one);
+    // Naming it anew is enough, whatever the leader holds of it.
+    this.#forgotten.delete(key);
+  }
+
+  /** The partition is not wanted until it is wanted again. */
+  forget(one: PartitionId): void {
+    const key = keyOf(one);
+    if (!this.#wanted.delete(key)) return;
+    this.#named.delete(key);
+    this.#forgotten.set(key, { topicId: one.topicId, partition: one.partition });
+  }
+
+  /** The next request. It is answered, or fails, before there is another. */
+  next(): SessionPart {
     const isFull = this.#epoch === FIRST_EPOCH;
-    const before = isFull ? new Map<string, WantedPartition>() : this.#told;
-    const told = new Map<string, WantedPartition>();
-    const named: WantedPartition[] = [];
-    for (const one of wanted) {
-      const key = keyOf(one);
-      const known = before.get(key);
-      if (known === undefined || !isSame(known, one)) named.push(one);
-      told.set(key, one);
-      before.delete(key);
-    }
-    const forgotten = [...before.values()];
-    this.#told = told;
-    return {
+    const named = isFull ? this.#wanted : this.#named;
+    const forgotten = isFull ? [] : [...this.#forgotten.values()];
+    const part = {
       sessionId: this.#id,
       sessionEpoch: this.#epoch,
-      topics: byTopic(named).map(([topicId, partitions]) => ({
+      topics: byTopic(named.values()).map(([topicId, partitions]) => ({
         topic: '',
         topicId,
         partitions: partitions.map((one) => ({
@@ -68,11 +87,14 @@ export class FollowerSession {
         partitions: partitions.map(({ partition }) => partition),
       })),
     };
+    if (this.#named.size > 0) this.#named = new Map();
+    if (this.#forgotten.size > 0) this.#forgotten = new Map();
+    return part;
   }
 
   /** What was asked of the partition that an answer names; undefined: nothing. */
   askedOf(topicId: string, partition: number): WantedPartition | undefined {
-    return this.#told.get(keyOf({ topicId, partition }));
+    return this.#wanted.get(keyOf({ topicId, partition }));
   }
 
   /** The request was answered, without an error of its own. */
@@ -102,12 +124,12 @@ function isSame(told: WantedPartition, wanted: WantedPartition): boolean {
   );
 }
 
-function keyOf({ topicId, partition }: { readonly topicId: string; readonly partition: number }): string {
+function keyOf({ topicId, partition }: PartitionId): string {
   return `${topicId}${partition}`;
 }
 
-function byTopic(partitions: readonly WantedPartition[]): [string, WantedPartition[]][] {
-  const topics = new Map<string, WantedPartition[]>();
+function byTopic<T extends PartitionId>(partitions: Iterable<T>): [string, T[]][] {
+  const topics = new Map<string, T[]>();
   for (const one of partitions) {
     const list = topics.get(one.topicId);
     if (list === undefined) topics.set(one.topicId, [one]);

@@ -84,14 +84,20 @@ class World implements Peers {
     });
   }
 
-  async request<W, R>(to: number, { body }: PeerRequest<W, R>): Promise<R> {
+  async request<W, R>(to: number, { body, onAnswer }: PeerRequest<W, R>): Promise<R> {
+    const answer = (await this.#answer(to, body)) as R;
+    onAnswer?.(answer);
+    return answer;
+  }
+
+  async #answer(to: number, body: unknown): Promise<unknown> {
     const request = through(FetchRequest, body) as FetchRequest;
     this.asked.push({ atMs: this.on.ports.clock.monotonicMs(), to, request });
     if (this.answers.length === 0) await new Promise<void>((resolve) => (this.#waiting = resolve));
     const answer = this.answers.shift()!;
     if (answer instanceof Error) throw answer;
     if ('whole' in answer) {
-      return through(FetchResponse, { throttleTimeMs: 0, errorCode: answer.whole, responses: [] }) as R;
+      return through(FetchResponse, { throttleTimeMs: 0, errorCode: answer.whole, responses: [] });
     }
     if (request.sessionEpoch === 0) this.#sessions += 1;
     const partition = {
@@ -108,7 +114,7 @@ class World implements Peers {
       errorCode: 0,
       sessionId: this.#sessions,
       responses: [{ topic: '', topicId: TOPIC_ID, partitions: [partition] }],
-    }) as R;
+    });
   }
 
   /** The leader speaks, and a little time passes. */
@@ -325,8 +331,10 @@ function wanted(partition: number, change: Partial<WantedPartition> = {}): Wante
 
 test('a session names what is new or has changed, and what is no longer wanted', () => {
   const session = new FollowerSession();
-  const named = (all: WantedPartition[]) => {
-    const { topics, forgottenTopicsData } = session.next(all);
+  const named = (wants: WantedPartition[], forgets: WantedPartition[] = []) => {
+    for (const one of wants) session.want(one);
+    for (const one of forgets) session.forget(one);
+    const { topics, forgottenTopicsData } = session.next();
     return [
       topics.flatMap(({ partitions }) => partitions.map(({ partition }) => partition)),
       forgottenTopicsData.flatMap(({ partitions }) => partitions),
@@ -336,14 +344,38 @@ test('a session names what is new or has changed, and what is no longer wanted',
   session.answered({ sessionId: 9 });
   assert.deepEqual(named([wanted(0), wanted(1, { fetchOffset: 3 })]), [[1], []]);
   session.answered({ sessionId: 9 });
-  assert.deepEqual(named([wanted(2), wanted(1, { fetchOffset: 3, leaderEpoch: 2 })]), [[2, 1], [0]]);
+  const changed = [wanted(2), wanted(1, { fetchOffset: 3, leaderEpoch: 2 })];
+  assert.deepEqual(named(changed, [wanted(0)]), [[2, 1], [0]]);
   assert.equal(session.askedOf(TOPIC_ID, 0), undefined);
+  session.answered({ sessionId: 9 });
+  // Nobody is told twice, nor of what came and went in between.
+  assert.deepEqual(named([wanted(2), wanted(5)], [wanted(0), wanted(5)]), [[], [5]]);
+  session.answered({ sessionId: 9 });
+  assert.deepEqual(named([wanted(0)], []), [[0], []]);
   session.fail();
-  const anew = session.next([wanted(1)]);
+  const anew = session.next();
   assert.deepEqual([anew.sessionId, anew.sessionEpoch, anew.topics.length], [9, 0, 1]);
+  assert.deepEqual(
+    anew.topics[0]!.partitions.map(({ partition }) => partition),
+    [1, 2, 0],
+  );
   // A leader without room for sessions.
   session.answered({ sessionId: 0 });
-  assert.deepEqual(session.next([wanted(1)]).sessionEpoch, 0);
+  assert.deepEqual(session.next().sessionEpoch, 0);
+  assert.equal(session.isEmpty, false);
+  for (const one of [0, 1, 2]) session.forget(wanted(one));
+  assert.equal(session.isEmpty, true);
+});
+
+test('what the leader still holds is forgotten there, also when it was wanted anew in between', () => {
+  const session = new FollowerSession();
+  session.want(wanted(0));
+  session.next();
+  session.answered({ sessionId: 9 });
+  session.forget(wanted(0));
+  session.want(wanted(0));
+  const { topics, forgottenTopicsData } = session.next();
+  assert.deepEqual([topics.length, forgottenTopicsData.length], [1, 0]);
 });
 
 test('a log is cut to the end of the common epoch, or of the one below where there is none', () => {

@@ -3,6 +3,7 @@
  * is durable before the next request asks for more, since what a follower asks from is what the leader takes it to have on
  * disk; all partitions share the rounds that make them so.
  *
+ * A turn costs what has changed since the last one: of the partitions that are followed, most are idle most of the time.
  * A partition that something is wrong with waits by itself; when the leader cannot be reached all of them do.
  */
 import type { Clock, Logger, Timer, Timers } from '../base/ports.ts';
@@ -61,6 +62,10 @@ export class LeaderFetches {
   readonly #options: FetcherOptions;
   readonly #session = new FollowerSession();
   readonly #followed = new Map<Partition, Followed>();
+  readonly #byKey = new Map<string, Followed>();
+  /** What the session may not have as it is now: new, answered, or waited long enough. */
+  #changed = new Set<Followed>();
+  readonly #delayed = new Set<Followed>();
   #isRunning = false;
   #isStopped = false;
   /** Of the whole leader. */
@@ -86,7 +91,11 @@ export class LeaderFetches {
     const known = this.#followed.get(partition);
     if (known?.leaderEpoch === partition.leaderEpoch) return;
     const { leaderEpoch } = partition;
-    this.#followed.set(partition, { partition, leaderEpoch, notBeforeMs: 0, backoffMs: 0 });
+    if (known !== undefined) this.#leave(known);
+    const followed = { partition, leaderEpoch, notBeforeMs: 0, backoffMs: 0 };
+    this.#followed.set(partition, followed);
+    this.#byKey.set(keyOf(partition.topicId, partition.partition), followed);
+    this.#changed.add(followed);
     this.#wake?.();
     if (this.#isRunning) return;
     this.#isRunning = true;
@@ -94,12 +103,23 @@ export class LeaderFetches {
   }
 
   forget(partition: Partition): void {
+    const followed = this.#followed.get(partition);
+    if (followed === undefined) return;
+    this.#leave(followed);
     this.#followed.delete(partition);
+    this.#byKey.delete(keyOf(partition.topicId, partition.partition));
+    this.#session.forget(partition);
+  }
+
+  #leave(followed: Followed): void {
+    this.#changed.delete(followed);
+    this.#delayed.delete(followed);
   }
 
   stop(): void {
     this.#isStopped = true;
     this.#followed.clear();
+    this.#byKey.clear();
     this.#wake?.();
   }
 
@@ -112,6 +132,10 @@ export class LeaderFetches {
         const { logger } = this.#options.ports;
         logger.error({ error, leaderId: this.#leaderId }, 'fetching from a leader failed');
         this.#session.fail();
+        // What the turn was through with is not known.
+        for (const followed of this.#followed.values()) {
+          if (!this.#delayed.has(followed)) this.#changed.add(followed);
+        }
         await this.#sleep(this.#raiseBackoff());
       }
     }
@@ -121,43 +145,54 @@ export class LeaderFetches {
   }
 
   async #turn(): Promise<void> {
-    const now = this.#options.ports.clock.monotonicMs();
-    const due = [...this.#followed.values()].filter(({ notBeforeMs }) => notBeforeMs <= now);
-    if (due.length === 0) return this.#sleepUntilDue(now);
-    await this.#makeDurable(due);
-    const { traffic } = this.#options;
-    let isThrottled = false;
-    const wanted: WantedPartition[] = [];
-    const { fetchMaxBytes } = this.#options.settings();
-    for (const followed of due) {
-      if (traffic.mustWait(followed.partition)) {
-        isThrottled = true;
-        continue;
-      }
-      const one = this.#wanted(followed, fetchMaxBytes);
-      if (one !== undefined) wanted.push(one);
+    this.#endDelays();
+    if (this.#changed.size > 0) {
+      const changed = this.#changed;
+      this.#changed = new Set();
+      const durable = this.#makeDurable(changed);
+      if (durable !== undefined) await durable;
+      this.#tellSession(changed);
     }
-    if (wanted.length === 0 && isThrottled) {
-      return this.#sleep(Math.min(Math.max(traffic.waitMs(), THROTTLED_MS_MIN), THROTTLED_MS_MAX));
-    }
-    if (wanted.length === 0) {
-      // Everything changed while the disk was at work; what is still followed has a new entry, or comes back later.
-      for (const followed of due) this.#delay(followed);
-      return;
-    }
-    const response = await this.#ask(wanted);
+    if (this.#session.isEmpty) return this.#changed.size > 0 ? undefined : this.#sleepUntilDue();
+    const response = await this.#ask();
     if (response === undefined) return this.#sleep(this.#raiseBackoff());
     if (response.errorCode !== Errors.NONE) return this.#refused(response.errorCode);
     this.#backoffMs = 0;
-    this.#take(response);
     this.#session.answered(response);
   }
 
-  /** Undefined: it is not followed here any more, or cannot be asked for yet. */
+  #endDelays(): void {
+    if (this.#delayed.size === 0) return;
+    const nowMs = this.#options.ports.clock.monotonicMs();
+    for (const followed of this.#delayed) {
+      if (followed.notBeforeMs > nowMs) continue;
+      this.#delayed.delete(followed);
+      this.#changed.add(followed);
+    }
+  }
+
+  #tellSession(changed: Iterable<Followed>): void {
+    const { traffic } = this.#options;
+    const { fetchMaxBytes } = this.#options.settings();
+    for (const followed of changed) {
+      const { partition } = followed;
+      // While the disk was at work another epoch may have begun, which has an entry of its own.
+      if (this.#followed.get(partition) !== followed || this.#delayed.has(followed)) continue;
+      if (traffic.mustWait(partition)) {
+        this.#hold(followed, Math.min(Math.max(traffic.waitMs(), THROTTLED_MS_MIN), THROTTLED_MS_MAX));
+        continue;
+      }
+      const one = this.#wanted(followed, fetchMaxBytes);
+      if (one === undefined) this.#delay(followed);
+      else this.#session.want(one);
+    }
+  }
+
+  /** Undefined: it cannot be asked for yet. */
   #wanted({ partition, leaderEpoch }: Followed, maxBytes: number): WantedPartition | undefined {
     const { log, highWatermark } = partition;
-    const isHere = this.#followed.has(partition) && partition.isFollowing(leaderEpoch);
-    if (!isHere || log === undefined || log.durableEndOffset < log.logEndOffset) return undefined;
+    const isHere = log !== undefined && partition.isFollowing(leaderEpoch);
+    if (!isHere || log.durableEndOffset < log.logEndOffset) return undefined;
     return {
       topicId: partition.topicId,
       partition: partition.partition,
@@ -170,19 +205,20 @@ export class LeaderFetches {
     };
   }
 
-  async #makeDurable(due: readonly Followed[]): Promise<void> {
-    const flushes: Promise<void>[] = [];
-    for (const followed of due) {
+  /** Undefined: it is. */
+  #makeDurable(changed: Iterable<Followed>): Promise<unknown> | undefined {
+    let flushes: Promise<void>[] | undefined;
+    for (const followed of changed) {
       const { log } = followed.partition;
       if (log === undefined || log.durableEndOffset >= log.logEndOffset) continue;
       // A log that cannot be made durable has told its directory, and the partition is gone.
-      flushes.push(log.flush().catch(() => this.#delay(followed)));
+      (flushes ??= []).push(log.flush().catch(() => this.#delay(followed)));
     }
-    if (flushes.length > 0) await Promise.all(flushes);
+    return flushes === undefined ? undefined : Promise.all(flushes);
   }
 
   /** Undefined: there is no answer. */
-  async #ask(wanted: readonly WantedPartition[]): Promise<FetchResponse | undefined> {
+  async #ask(): Promise<FetchResponse | undefined> {
     const { nodeId, peers, brokerEpoch, ports } = this.#options;
     const settings = this.#options.settings();
     const body = {
@@ -190,7 +226,7 @@ export class LeaderFetches {
       maxWaitMs: settings.fetchWaitMaxMs,
       minBytes: settings.fetchMinBytes,
       maxBytes: settings.fetchResponseMaxBytes,
-      ...this.#session.next(wanted),
+      ...this.#session.next(),
     };
     try {
       return await peers.request(this.#leaderId, {
@@ -199,6 +235,7 @@ export class LeaderFetches {
         body,
         timeoutMs: settings.socketTimeoutMs,
         lane: this.#lane,
+        onAnswer: (response) => this.#take(response),
       });
     } catch (error) {
       if (!(error instanceof PeerUnavailable)) throw error;
@@ -217,30 +254,43 @@ export class LeaderFetches {
     return SESSION_ERRORS.has(errorCode) && isFirst ? undefined : this.#sleep(backoffMs);
   }
 
+  /** Appends what came; the bytes are lent. */
   #take(response: FetchResponse): void {
+    if (response.errorCode !== Errors.NONE) return;
     const { ports, traffic } = this.#options;
     const { clock, logger } = ports;
-    const byId = new Map<string, Followed>();
-    for (const one of this.#followed.values())
-      byId.set(`${one.partition.topicId}${one.partition.partition}`, one);
+    const nowMs = clock.nowMs();
     for (const { topicId, partitions } of response.responses) {
       for (const answer of partitions) {
-        const followed = byId.get(`${topicId}${answer.partitionIndex}`);
+        const followed = this.#byKey.get(keyOf(topicId, answer.partitionIndex));
         const asked = this.#session.askedOf(topicId, answer.partitionIndex);
         if (followed === undefined || asked === undefined) continue;
         const sizeBytes = answer.records?.reduce((size, { length }) => size + length, 0) ?? 0;
         if (sizeBytes > 0) traffic.received(followed.partition, sizeBytes);
-        const options = { asked, leaderId: this.#leaderId, nowMs: clock.nowMs(), logger };
+        const options = { asked, leaderId: this.#leaderId, nowMs, logger };
         if (takeAnswer(followed.partition, answer, options) === 'later') this.#delay(followed);
-        else followed.backoffMs = 0;
+        else {
+          followed.backoffMs = 0;
+          this.#changed.add(followed);
+        }
       }
     }
   }
 
+  /** Something is wrong with it. */
   #delay(followed: Followed): void {
     const { fetchBackoffMs } = this.#options.settings();
     followed.backoffMs = longer(followed.backoffMs, fetchBackoffMs);
-    followed.notBeforeMs = this.#options.ports.clock.monotonicMs() + followed.backoffMs;
+    this.#hold(followed, followed.backoffMs);
+  }
+
+  /** For so long the leader is not asked for it. */
+  #hold(followed: Followed, forMs: number): void {
+    if (this.#followed.get(followed.partition) !== followed) return;
+    followed.notBeforeMs = this.#options.ports.clock.monotonicMs() + forMs;
+    this.#changed.delete(followed);
+    this.#delayed.add(followed);
+    this.#session.forget(followed.partition);
   }
 
   #raiseBackoff(): number {
@@ -248,10 +298,11 @@ export class LeaderFetches {
     return this.#backoffMs;
   }
 
-  #sleepUntilDue(now: number): Promise<void> {
-    let earliest = Infinity;
-    for (const { notBeforeMs } of this.#followed.values()) earliest = Math.min(earliest, notBeforeMs);
-    return this.#sleep(Math.max(0, earliest - now));
+  #sleepUntilDue(): Promise<void> {
+    const nowMs = this.#options.ports.clock.monotonicMs();
+    let earliestMs = Infinity;
+    for (const { notBeforeMs } of this.#delayed) earliestMs = Math.min(earliestMs, notBeforeMs);
+    return this.#sleep(Math.max(0, earliestMs - nowMs));
   }
 
   /** Ends early when there is another partition, or another epoch. */
@@ -271,4 +322,8 @@ export class LeaderFetches {
 
 function longer(backoffMs: number, maxMs: number): number {
   return Math.min(Math.max(BACKOFF_MS_MIN, 2 * backoffMs), Math.max(BACKOFF_MS_MIN, maxMs));
+}
+
+function keyOf(topicId: string, partition: number): string {
+  return `${topicId}${partition}`;
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Connection } from '../base/ports.ts';
+import { SlabPool } from '../base/slab-pool.ts';
 import { apiOf, type Api } from '../protocol/apis.ts';
 import { Errors } from '../protocol/errors.ts';
 import { decodeRequest, encodeResponse, peekPrefix } from '../protocol/frame.ts';
@@ -72,7 +73,7 @@ interface World {
   pass(ms?: number): Promise<void>;
 }
 
-async function world(limits: Partial<ClientLimits> = {}): Promise<World> {
+async function world(limits: Partial<ClientLimits> = {}, slabs?: SlabPool): Promise<World> {
   const ports = simulatedPorts({ seed: 3, host: 'server' });
   const { time } = ports;
   const accepted = Promise.withResolvers<Peer>();
@@ -84,6 +85,7 @@ async function world(limits: Partial<ClientLimits> = {}): Promise<World> {
     timers: ports.timers,
     clientId: 'test',
     limits: { ...CLIENT_LIMITS, ...limits },
+    slabs,
     onGone: (error) => ends.push(error),
   });
   const peer = await time.settle(accepted.promise);
@@ -173,6 +175,65 @@ test('an answer keeps its bytes when the connection uses the chunk again', async
   peer.connection.write([peer.answer(1)]);
   await pass();
   assert.deepEqual([keyIn(await first), keyIn(await second)], ['x'.repeat(100), 'y'.repeat(100)]);
+});
+
+test('a lent answer is seen before the request resolves, and its memory is used again', async () => {
+  const slabs = new SlabPool({ keptBytesMax: 1024 * 1024 });
+  const { ask, client, pass, peer } = await world({}, slabs);
+  const key = 'k'.repeat(20_000);
+  const seen: string[] = [];
+  const lent = client.request({
+    request: FindCoordinatorRequest,
+    response: FindCoordinatorResponse,
+    version: 6,
+    body: { key: '', keyType: 0, coordinatorKeys: [key] },
+    timeoutMs: TIMEOUT_MS,
+    onAnswer: (answer) => {
+      assert.equal(slabs.keptBytes(), 0);
+      seen.push(keyIn(answer));
+    },
+  });
+  void lent.then(() => seen.push('resolved'));
+  const inParts = async (index: number): Promise<void> => {
+    const bytes = peer.answer(index);
+    peer.connection.write([bytes.subarray(0, 100)]);
+    await pass();
+    peer.connection.write([bytes.subarray(100)]);
+    await pass();
+  };
+  await pass();
+  await inParts(0);
+  assert.deepEqual(seen, [key, 'resolved']);
+  assert.ok(slabs.keptBytes() >= key.length);
+  // One that nobody lends keeps its memory.
+  const kept = slabs.keptBytes();
+  const own = ask(key);
+  await pass();
+  await inParts(1);
+  assert.equal(keyIn(await own), key);
+  assert.ok(slabs.keptBytes() < kept);
+});
+
+test('what is thrown at a lent answer rejects its request alone', async () => {
+  const { ask, client, pass, peer } = await world();
+  const fault = new Error('no');
+  const lent = client.request({
+    request: FindCoordinatorRequest,
+    response: FindCoordinatorResponse,
+    version: 6,
+    body: { key: '', keyType: 0, coordinatorKeys: ['a'] },
+    timeoutMs: TIMEOUT_MS,
+    onAnswer: () => {
+      throw fault;
+    },
+  });
+  const other = ask('b');
+  await pass();
+  peer.connection.write([peer.answer(0), peer.answer(1)]);
+  const failed = assert.rejects(lent, fault);
+  await pass();
+  await failed;
+  assert.equal(keyIn(await other), 'b');
 });
 
 test('an answer with a foreign correlation id, or to nothing, or cut short, ends the connection', async () => {

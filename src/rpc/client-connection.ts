@@ -9,6 +9,7 @@ import { assert } from '../base/assert.ts';
 import { Errors } from '../protocol/errors.ts';
 import { decodeResponse, encodeRequest } from '../protocol/frame.ts';
 import type { Message } from '../protocol/schema.ts';
+import type { SlabPool } from '../base/slab-pool.ts';
 import { FrameCutter, type Frame } from './frame-cutter.ts';
 
 /**
@@ -47,6 +48,8 @@ export interface ClientConnectionOptions {
   readonly timers: Timers;
   readonly clientId: string | null;
   readonly limits?: ClientLimits;
+  /** For answers that are lent (`onAnswer`). */
+  readonly slabs?: SlabPool | undefined;
   /** Called once when it has ended; without an error when `end` was asked for. */
   readonly onGone?: (error: ClientConnectionError | undefined) => void;
 }
@@ -59,6 +62,11 @@ export interface ClientRequest<W, R> {
   readonly body: NoInfer<W>;
   /** Until the whole answer is there. */
   readonly timeoutMs: number;
+  /**
+   * The answer, as soon as it is there, and before the request resolves with it. Its bytes are lent: they are used for other
+   * answers once this returns. What it throws the request is rejected with.
+   */
+  readonly onAnswer?: ((answer: R) => void) | undefined;
 }
 
 interface UnderWay {
@@ -74,8 +82,9 @@ interface UnderWay {
 
 interface Awaited {
   readonly timer: Timer;
+  readonly onAnswer: ((answer: unknown) => void) | undefined;
   readonly resolve: (body: unknown) => void;
-  readonly reject: (error: ClientConnectionError) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 const CORRELATION_ID_BYTES = 4;
@@ -87,6 +96,7 @@ export class ClientConnection {
   readonly #timers: Timers;
   readonly #clientId: string | null;
   readonly #limits: ClientLimits;
+  readonly #slabs: SlabPool | undefined;
   readonly #cutter: FrameCutter;
   readonly #onGone: ((error: ClientConnectionError | undefined) => void) | undefined;
   /** In their order; the first `#sentCount` have left. */
@@ -105,7 +115,9 @@ export class ClientConnection {
     this.#clientId = options.clientId;
     this.#limits = options.limits ?? CLIENT_LIMITS;
     this.#onGone = options.onGone;
-    this.#cutter = new FrameCutter({ sizeBytesMax: this.#limits.answerBytesMax });
+    this.#slabs = options.slabs;
+    const pool = options.slabs === undefined ? {} : { pool: options.slabs };
+    this.#cutter = new FrameCutter({ sizeBytesMax: this.#limits.answerBytesMax, ...pool });
     connection.onData = (chunk) => this.#take(chunk);
     connection.onDrain = () => {
       this.#isBlocked = false;
@@ -123,14 +135,15 @@ export class ClientConnection {
     return this.#isEnding || this.#isGone;
   }
 
-  /** Resolves with the answer, whose bytes are the caller's; rejects with ClientConnectionError. */
+  /** Resolves with the answer, whose bytes are the caller's unless they were lent; rejects with ClientConnectionError. */
   request<W, R>(wanted: ClientRequest<W, R>): Promise<R> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const onAnswer = wanted.onAnswer as ((answer: unknown) => void) | undefined;
     try {
       this.#enter(wanted, ({ name }) => {
         const { timeoutMs } = wanted;
         const timer = this.#timers.after(timeoutMs, () => this.#timedOut(name, timeoutMs));
-        return { timer, resolve, reject };
+        return { timer, onAnswer, resolve, reject };
       });
     } catch (error) {
       return Promise.reject(error as Error);
@@ -215,15 +228,27 @@ export class ClientConnection {
     if (bytes.length < CORRELATION_ID_BYTES || bytes.readInt32BE(0) !== first.correlationId) {
       throw new ClientConnectionError('invalid', `the answer is not that of ${first.api.name}`);
     }
-    const { api } = first;
+    const { api, answer } = first;
+    const onAnswer = answer?.onAnswer;
     // What is decoded looks at the frame, and a chunk is used again.
-    const own = slab === undefined ? Buffer.from(bytes) : bytes;
+    const own = slab === undefined && onAnswer === undefined ? Buffer.from(bytes) : bytes;
     const { body } = decodeResponse(api, versionOf(first, own), own);
     this.#underWay.shift();
     this.#sentCount -= 1;
-    first.answer!.timer.cancel();
-    first.answer!.resolve(body);
+    answer!.timer.cancel();
+    if (onAnswer === undefined) answer!.resolve(body);
+    else this.#lend(answer!, body, slab);
     this.#endWhenDone();
+  }
+
+  #lend({ onAnswer, resolve, reject }: Awaited, body: unknown, slab: Buffer | undefined): void {
+    try {
+      onAnswer!(body);
+      resolve(body);
+    } catch (error) {
+      reject(error);
+    }
+    if (slab !== undefined) this.#slabs?.give(slab);
   }
 
   #endWhenDone(): void {

@@ -29,6 +29,11 @@ export interface PeerRequest<W, R> {
    * take long from holding up others.
    */
   readonly lane?: string;
+  /**
+   * Called with the answer, before the request resolves with it. Its bytes are lent until this returns: for answers that are
+   * large and of no use afterwards. What it throws the request is rejected with.
+   */
+  readonly onAnswer?: (answer: R) => void;
 }
 
 export interface Peers {

@@ -1,7 +1,7 @@
 /**
  * The real network: TCP through node:net, without Nagle's delay, with keep-alive. One `write` of several
- * buffers leaves as one system call. All accepted sockets read into one buffer, one after the other: a fresh
- * one for each read, as Node has it, costs a broker more than handling what it holds.
+ * buffers leaves as one system call. All sockets of a listener read into one buffer, one after the other, and so do all
+ * that are connected from here: a fresh one for each read, as Node has it, costs a broker more than handling what it holds.
  */
 import * as net from 'node:net';
 import type { ClientTls, Connection, Listener, ListenOptions, Logger, Network } from '../base/ports.ts';
@@ -22,10 +22,14 @@ const ACCEPT_WARNING_INTERVAL_MS = 10_000;
 const LINGER_MS = 1_000;
 
 export function realNetwork(options: { readonly logger: Logger }): Network {
+  /** What connections that are begun here read into; not there until one is. */
+  let target: Buffer | undefined;
   return {
     listen: (listenOptions, onConnection) => listen(listenOptions, onConnection, options.logger),
-    connect: (host, port, tls) =>
-      tls === undefined ? connect(host, port) : connectSecurely(host, port, tls),
+    connect: (host, port, tls) => {
+      if (tls !== undefined) return connectSecurely(host, port, tls);
+      return connect(host, port, (target ??= Buffer.allocUnsafeSlow(READ_BYTES_MAX)));
+    },
   };
 }
 
@@ -81,9 +85,17 @@ function accept(socket: net.Socket, target: Buffer): TcpConnection {
   const handle = accepted._handle;
   if (handle === undefined || handle === null) return new TcpConnection(socket.resume());
   accepted._handle = null;
-  const onread: net.OnReadOpts = {
+  const onread = readingInto(target, () => connection);
+  const connection = new TcpConnection(new net.Socket({ handle, onread } as net.SocketConstructorOpts));
+  return connection;
+}
+
+/** `connectionOf` is asked at each read: the socket is there before its connection. */
+function readingInto(target: Buffer, connectionOf: () => TcpConnection): net.OnReadOpts {
+  return {
     buffer: target,
     callback(count) {
+      const connection = connectionOf();
       connection.arrived(target.subarray(0, count));
       // libuv would go on for as long as reads fill the buffer, up to 32 times, and let everybody else wait.
       if (count < target.length) return true;
@@ -91,8 +103,6 @@ function accept(socket: net.Socket, target: Buffer): TcpConnection {
       return false;
     },
   };
-  const connection = new TcpConnection(new net.Socket({ handle, onread } as net.SocketConstructorOpts));
-  return connection;
 }
 
 function acceptWarning(logger: Logger): (error: Error) => void {
@@ -111,13 +121,16 @@ function acceptWarning(logger: Logger): (error: Error) => void {
 /**
  * No time limit of its own: the caller's timers decide how long it waits. Rejects with the system's error.
  */
-function connect(host: string, port: number): Promise<Connection> {
+function connect(host: string, port: number, target: Buffer): Promise<Connection> {
   return new Promise((resolve, reject) => {
-    const socket = net.connect({ host, port, noDelay: true, keepAlive: true });
+    let connection: TcpConnection | undefined;
+    const onread = readingInto(target, () => connection!);
+    const socket = net.connect({ host, port, noDelay: true, keepAlive: true, onread });
     socket.once('error', reject);
     socket.once('connect', () => {
       socket.removeListener('error', reject);
-      resolve(new TcpConnection(socket));
+      connection = new TcpConnection(socket);
+      resolve(connection);
     });
   });
 }

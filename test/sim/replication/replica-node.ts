@@ -10,6 +10,7 @@ import type { RequestContext } from '../../../src/broker/context.ts';
 import { DelayedFetches } from '../../../src/broker/delayed-fetch.ts';
 import { FetchSessions } from '../../../src/broker/fetch-session.ts';
 import { fetch } from '../../../src/broker/handlers/01-fetch.ts';
+import { ExpectedFollowers } from '../../../src/broker/expected-followers.ts';
 import type { Services } from '../../../src/broker/services.ts';
 import { LogDirectories } from '../../../src/log/log-directories.ts';
 import type { TopicSettings } from '../../../src/metadata/configs/topic-settings.ts';
@@ -138,15 +139,19 @@ export class ReplicaNode {
     this.#inSync = inSync;
     partitions.onFollowerProgress = (of, follower) => inSync.onProgress(of, follower);
     inSync.start();
+    const delayedFetches = new DelayedFetches(ports.timers);
+    const expectedFollowers = new ExpectedFollowers(ports, delayedFetches);
+    partitions.onLeadership(expectedFollowers);
     this.#services = {
       replicationTraffic: traffic,
+      expectedFollowers,
       ports,
       nodeId,
       image,
       partitions,
       deadlines: new Deadlines(ports),
       fetchSessions: new FetchSessions({ clock: ports.clock, random: ports.random, slots: () => 100 }),
-      delayedFetches: new DelayedFetches(ports.timers),
+      delayedFetches,
       slabs,
       memory: new MemoryBudget({
         limitBytes: 1 << 26,

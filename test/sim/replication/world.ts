@@ -30,6 +30,8 @@ import { batchOf } from './values.ts';
 
 const NODES = [1, 2, 3];
 const TOPIC_ID = 'T'.repeat(16);
+/** What lent bytes are filled with once they have been used. */
+const USED_UP = 0xdd;
 const VERSION = 18;
 const FAULTS_MS = 2_500;
 /** The metadata store lets a request wait for five seconds, and the next may be of no more use. */
@@ -331,7 +333,11 @@ class World {
   #carry<W, R>(from: number, to: number, request: PeerRequest<W, R>): Promise<R> {
     const { timers } = this.#places.get(from)!.ports;
     const { promise, resolve, reject } = Promise.withResolvers<R>();
-    const give = (message: string): void => reject(new PeerUnavailable(to, message, { wasSent: true }));
+    let isOver = false;
+    const give = (message: string): void => {
+      isOver = true;
+      reject(new PeerUnavailable(to, message, { wasSent: true }));
+    };
     const limit = timers.after(request.timeoutMs, () => give('it did not answer in time'));
     const writer = new Writer();
     codec(FetchRequest, VERSION).write(writer, request.body as never);
@@ -358,8 +364,13 @@ class World {
         const answerBytes = answered.toBuffer();
         onSent();
         pass(to, from, () => {
+          if (isOver) return;
           limit.cancel();
-          resolve(codec(FetchResponse, VERSION).read(new Reader(answerBytes)) as R);
+          const answer = codec(FetchResponse, VERSION).read(new Reader(answerBytes)) as R;
+          request.onAnswer?.(answer);
+          // Its bytes were lent.
+          if (request.onAnswer !== undefined) answerBytes.fill(USED_UP);
+          resolve(answer);
         });
       };
       // A broker that stands still serves when it goes on.
