@@ -62,6 +62,9 @@ const CLIENT_FIRST = new RegExp(
 );
 const CLIENT_FINAL = /^(c=([A-Za-z0-9+/=]+),r=([\x21-\x2b\x2d-\x7e]+)),p=([A-Za-z0-9+/=]+)$/;
 const NONCE_LENGTH_MAX = 1_024;
+/** Kafka's words, and what has cost people hours: those clients repeat their own nonce, which Kafka refuses as well. */
+const WRONG_NONCE =
+  'Invalid client nonce in the final client message (clients with librdkafka need version 2.6.1 or later)';
 
 export function scramExchange(options: ScramOptions): SaslExchange {
   const { mechanism } = options;
@@ -78,7 +81,10 @@ export function scramExchange(options: ScramOptions): SaslExchange {
         first = readFirst(text, options);
         return first === undefined ? failed : { kind: 'continue', answer: Buffer.from(first.answer) };
       }
-      const signature = verify(text, first, options);
+      const final = CLIENT_FINAL.exec(text);
+      if (final === null) return failed;
+      if (final[3] !== first.nonces) return { kind: 'failed', message: WRONG_NONCE };
+      const signature = verify(final, first, options);
       if (signature === undefined) return failed;
       return { kind: 'done', answer: Buffer.from(`v=${signature.toString('base64')}`), user: first.user };
     },
@@ -114,11 +120,11 @@ function readFirst(text: string, options: ScramOptions): FirstMessage | undefine
 }
 
 /** The server's signature; undefined: the client does not know the password. */
-function verify(text: string, first: FirstMessage, { mechanism }: ScramOptions): Buffer | undefined {
-  const match = CLIENT_FINAL.exec(text);
-  if (match === null) return undefined;
-  const [, withoutProof, binding, nonces, proofText] = match;
-  if (nonces !== first.nonces) return undefined;
+function verify(
+  [, withoutProof, binding, , proofText]: RegExpExecArray,
+  first: FirstMessage,
+  { mechanism }: ScramOptions,
+): Buffer | undefined {
   if (Buffer.from(binding!, 'base64').toString('utf8') !== first.header) return undefined;
   const proof = Buffer.from(proofText!, 'base64');
   if (proof.length !== HASH_BYTES[mechanism]) return undefined;

@@ -44,7 +44,7 @@ func options(more ...kgo.Opt) []kgo.Opt {
 	if os.Getenv("HEADRACE_INTEROP_DEBUG") != "" {
 		all = append(all, kgo.WithLogger(kgo.BasicLogger(os.Stderr, kgo.LogLevelDebug, stamp)))
 	}
-	return append(all, more...)
+	return append(append(all, security()...), more...)
 }
 
 // stamp tells the lines of several processes apart.
