@@ -9,13 +9,15 @@ import { join } from 'node:path';
 import { built, run } from './built-programs.ts';
 
 export const ETCD_VERSION = '3.6.16';
+/** The oldest line that is served; tests run against it too. */
+export const ETCD_VERSION_OLD = '3.5.35';
 const OLDEST = [3, 5] as const;
 
-const GO_MODULE = `module etcdwrap
+const goModule = (version: string): string => `module etcdwrap
 
 go 1.26.0
 
-require go.etcd.io/etcd/server/v3 v${ETCD_VERSION}
+require go.etcd.io/etcd/server/v3 v${version}
 `;
 const GO_PROGRAM = `package main
 
@@ -38,11 +40,17 @@ export async function etcdProgram(
     return named;
   }
   if (await isNewEnough('etcd')) return 'etcd';
-  const folder = await built('etcd', [GO_MODULE, GO_PROGRAM], async (into) => {
+  return builtEtcd(ETCD_VERSION, onBuild);
+}
+
+/** The path of an etcd of this version, which is built if it has not been. */
+export async function builtEtcd(version: string, onBuild?: () => void): Promise<string> {
+  const module = goModule(version);
+  const folder = await built('etcd', [module, GO_PROGRAM], async (into) => {
     onBuild?.();
     const source = mkdtempSync(join(tmpdir(), 'headrace-etcd-build-'));
     try {
-      writeFileSync(join(source, 'go.mod'), GO_MODULE);
+      writeFileSync(join(source, 'go.mod'), module);
       writeFileSync(join(source, 'main.go'), GO_PROGRAM);
       const where = { cwd: source, env: { CGO_ENABLED: '0' } };
       await run('go', ['mod', 'tidy'], where);

@@ -1,4 +1,4 @@
-// etcd for tests: one from PATH or `HEADRACE_ETCD` when it is new enough, else built once (bin/etcd-program.ts).
+// etcd for tests: one from PATH when it is new enough, else built once (bin/etcd-program.ts).
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -6,16 +6,20 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { etcdProgram } from '../bin/etcd-program.ts';
+import { builtEtcd, ETCD_VERSION_OLD, etcdProgram } from '../bin/etcd-program.ts';
 import { PeerMissing, run } from './peer-cache.ts';
 
 const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 10_000;
 
-/** The path of an etcd of 3.5 or newer. Errors: PeerMissing. */
+/**
+ * The path of an etcd of 3.5 or newer; of `HEADRACE_ETCD`, if that is set: a program, or `old` for one of the oldest line that
+ * is served, which is built for it. Errors: PeerMissing.
+ */
 export async function installEtcd(): Promise<string> {
+  const named = process.env['HEADRACE_ETCD'];
   try {
-    return await etcdProgram({ named: process.env['HEADRACE_ETCD'] });
+    return named === 'old' ? await builtEtcd(ETCD_VERSION_OLD) : await etcdProgram({ named });
   } catch (error) {
     throw new PeerMissing('etcd', error);
   }

@@ -209,7 +209,7 @@ test('Kafka tools, a wrong password is told as such', { skip: skipJava ?? false 
   );
 });
 
-// --- librdkafka, by kcat where it is an old one: versions before 2.6.1 break a rule of SCRAM, which Kafka does not forgive either
+// --- librdkafka: kcat often has one before 2.6.1, which breaks a rule of SCRAM that Kafka insists on as well
 
 const isOfScram = ({ mechanism }: Way): boolean => mechanism?.startsWith('SCRAM') === true;
 checkClient(

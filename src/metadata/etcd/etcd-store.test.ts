@@ -73,6 +73,21 @@ test('a transaction whose answer is lost is not tried again, a read is', async (
   }
 });
 
+test('a server that is too old is refused, with its version and the one that is needed', async () => {
+  const { etcd, options, makeProcess } = makeWorld('versions');
+  for (const version of ['3.4.23', '3.3.0-rc.1', '2.3.8', '', 'x']) {
+    etcd.version = version;
+    await assert.rejects(openEtcdStore(options(makeProcess())), {
+      code: 'refused',
+      message: /use 3\.5 or newer/,
+    });
+  }
+  for (const version of ['3.5.0', '3.6.16', '3.10.1', '4.0.0']) {
+    etcd.version = version;
+    await (await openEtcdStore(options(makeProcess()))).close();
+  }
+});
+
 test('without any endpoint, calls fail in time and say that nothing was done', async () => {
   const { time, etcd, options, makeProcess } = makeWorld(3);
   const process = makeProcess();

@@ -38,6 +38,8 @@ import { EtcdWatch } from './watch.ts';
 const REQUEST_LIMIT_MS = 5_000;
 /** Keys asked for at once; fewer when they do not fit into an answer. */
 const PAGE_KEYS = 500;
+/** Before it, a watch could pass over events, and sessions end without reason (etcd#15220, #15247). */
+const OLDEST = { major: 3, minor: 5 } as const;
 /** A read of many pages begins anew when its revision is compacted meanwhile. */
 const RANGE_ATTEMPTS_MAX = 5;
 
@@ -59,6 +61,12 @@ const GRANT = {
   request: messages.LeaseGrantRequest,
   response: messages.LeaseGrantResponse,
   isRead: false,
+};
+const STATUS = {
+  path: PATHS.status,
+  request: messages.StatusRequest,
+  response: messages.StatusResponse,
+  isRead: true,
 };
 const REVOKE = {
   path: PATHS.revoke,
@@ -93,9 +101,13 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<Metadata
   const client = new EtcdClient(access, options);
   try {
     await client.unary({ ...RANGE, limitMs }, { ...prefixRange(location.keyPrefix), limit: 1 });
+    const { version } = await client.unary({ ...STATUS, limitMs }, {});
+    const tooOld = versionProblem(version);
+    if (tooOld !== undefined) throw new MetadataStoreError('refused', tooOld);
+    options.logger.info({ version, endpoints: location.endpoints.length }, 'the metadata store is etcd');
   } catch (error) {
     client.close();
-    throw readErrorOf(error);
+    throw error instanceof MetadataStoreError ? error : readErrorOf(error);
   }
   return new EtcdStore(options, access, client);
 }
@@ -303,6 +315,15 @@ class EtcdStore implements MetadataStore {
   #mustBeOpen(): void {
     if (this.#isClosed) throw new MetadataStoreError('closed', 'the metadata store is closed');
   }
+}
+
+/** What is wrong with this version of a server; undefined: nothing. */
+function versionProblem(version: string): string | undefined {
+  const match = /^(\d+)\.(\d+)\./.exec(version);
+  const [major, minor] = [Number(match?.[1]), Number(match?.[2])];
+  if (major > OLDEST.major || (major === OLDEST.major && minor >= OLDEST.minor)) return undefined;
+  const oldest = `${OLDEST.major}.${OLDEST.minor}`;
+  return `etcd is of version ${version}, which has faults that lose changes; use ${oldest} or newer`;
 }
 
 /** What changes nothing has no unknown outcome. */

@@ -86,6 +86,9 @@ export const LeaseKeepAliveResponse = message({ id: field(2, 'int'), ttl: field(
 export const AuthenticateRequest = message({ name: field(1, 'string'), password: field(2, 'string') });
 export const AuthenticateResponse = message({ token: field(2, 'string') });
 
+export const StatusRequest = message({});
+export const StatusResponse = message({ version: field(2, 'string') });
+
 export const PATHS = {
   range: '/etcdserverpb.KV/Range',
   txn: '/etcdserverpb.KV/Txn',
@@ -93,5 +96,6 @@ export const PATHS = {
   grant: '/etcdserverpb.Lease/LeaseGrant',
   revoke: '/etcdserverpb.Lease/LeaseRevoke',
   keepAlive: '/etcdserverpb.Lease/LeaseKeepAlive',
+  status: '/etcdserverpb.Maintenance/Status',
   authenticate: '/etcdserverpb.Auth/Authenticate',
 } as const;

@@ -53,6 +53,7 @@ export class TestEtcd {
   /** How many transactions were applied, and the paths of all calls that were begun. */
   applied = 0;
   readonly calls: string[] = [];
+  version = '3.6.16';
   /** What an answer is replaced by, once. */
   nextStatus: GrpcStatus | undefined;
   /** Why the next watch is cancelled. */
@@ -124,6 +125,8 @@ export class TestEtcd {
         this.leases.set(id, { ttlMs, expiry: this.timers.after(ttlMs, () => this.endLease(id)) });
         return encode(messages.LeaseGrantResponse, { header, id, ttl });
       }
+      case PATHS.status:
+        return encode(messages.StatusResponse, { version: this.version });
       case PATHS.revoke:
         this.endLease(decode(messages.LeaseRevokeRequest, request).id);
         return Buffer.alloc(0);
