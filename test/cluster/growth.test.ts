@@ -1,4 +1,4 @@
-// A cluster grows from three brokers to five and shrinks back, while clients write with acks=all; the first attempt is interrupted
+// A cluster grows from three brokers to five and shrinks back, while clients write with acks=all; the first attempt is stopped
 // and called back. Nothing that was acknowledged is lost, in order and once, and the move tells how far it is.
 //
 // HEADRACE_GROWTH=long: 200 partitions and 1 GB, with Kafka's own producer beside ours; its figures are printed.
