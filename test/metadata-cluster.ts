@@ -70,6 +70,7 @@ export class MetadataCluster {
     const registration = { nodeId, incarnationId, rack: null, endpoints: [], directories: [] };
     const epochs: number[] = [];
     const membership = new Membership({
+      hasLost: () => false,
       store,
       controller,
       registration: () => registration,

@@ -318,6 +318,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     endpoints: advertised(addresses, settings),
     directories: logDirectories.directories().map(({ id }) => id),
   };
+  partitions.onLoss = () => place.onLoss();
   await place.join(registration);
   partitions.start();
   // Alone, there is nobody to follow.

@@ -90,6 +90,36 @@ test('R08: after a power cut it is not, except in topics of which nothing unsync
   assert.equal((await afterDeath('lose', 'fsync')).isEligible, true);
 });
 
+test('a leader whose log directory fails leaves what was there to the others, and follows as before', async () => {
+  let isBroken = false;
+  const cluster = await testCluster(3, {
+    configs: { ...CONFIGS, 'min.insync.replicas': '2' },
+    diskOf: (nodeId) => ({
+      fault: ({ kind }) =>
+        isBroken && nodeId === 3 && (kind === 'sync' || kind === 'write') ? 'EIO' : undefined,
+    }),
+  });
+  const topic = { name: 't', numPartitions: 6, replicationFactor: 3, assignments: [], configs: [] };
+  await cluster.settle(cluster.member(1).broker.services.controller.createTopics([topic]));
+  await cluster.pass(1_000);
+  const led = partitions(cluster, 1).filter(({ leader }) => leader === 3);
+  assert.ok(led.length > 0);
+  const client = await cluster.connect(3);
+  isBroken = true;
+  await client.produce('t', batchOf(['a']), { partition: led[0]!.partition });
+  await cluster.pass(2_000);
+  for (const { leader, isr, elr } of partitions(cluster, 1)) {
+    assert.ok(leader === 1 || leader === 2, `led by ${leader}`);
+    assert.ok(![...isr, ...elr].includes(3));
+  }
+  assert.equal(isAlive(cluster.member(1).broker.services.image, 3), true);
+  for (const { leader, partition } of partitions(cluster, 1)) {
+    const other = await cluster.connect(leader);
+    assert.equal((await other.produce('t', batchOf(['b']), { partition })).errorCode, Errors.NONE);
+  }
+  await cluster.stop();
+});
+
 test('the controller is gone for longer than its session: another decides, and leaders change', async () => {
   const cluster = await withTopic(9);
   cluster.member(1).ports.kill();

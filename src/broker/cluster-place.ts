@@ -36,6 +36,8 @@ export interface ClusterPlace {
   handOver(): Promise<void>;
   /** Ends the registration. */
   leave(): Promise<void>;
+  /** Records are gone that others count on: they must not do so any longer, and lead where this broker led. */
+  onLoss(): void;
   /** Of the last registration. */
   epoch(): number;
 }
@@ -65,6 +67,8 @@ export function placeAlone(options: ClusterPlaceOptions): ClusterPlace {
       await controller.reelect();
     },
     handOver: () => Promise.resolve(),
+    // Nobody else has them.
+    onLoss: () => {},
     leave: () => session?.close() ?? Promise.resolve(),
     epoch: () => epoch,
   };
@@ -81,6 +85,7 @@ export function placeAmongOthers(options: ClusterPlaceOptions): ClusterPlace {
     onRegistered: (epoch) => logDirectories.beginLife({ brokerEpoch: epoch, bootId: ports.bootId }),
     isRegistered: (epoch) => image.brokers.get(nodeId)?.epoch === epoch,
     onSession: () => duty.sessionChanged(),
+    hasLost: (topic, partition) => logDirectories.hasLost({ topic, partition }),
     ports,
   });
   const ended = new EndedBrokers({
@@ -125,6 +130,7 @@ export function placeAmongOthers(options: ClusterPlaceOptions): ClusterPlace {
       unsubscribe();
       return membership.leave();
     },
+    onLoss: () => membership.startOver(),
     epoch: () => membership.epoch,
   };
 }

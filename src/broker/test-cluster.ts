@@ -3,7 +3,7 @@ import { MemoryStoreServer } from '../metadata/memory-store.ts';
 import type { MetadataStore } from '../base/ports.ts';
 import { SimulatedTime } from '../runtime/simulated-clock.ts';
 import { SimulatedNetwork } from '../runtime/simulated-network.ts';
-import type { Unsynced } from '../runtime/simulated-disk.ts';
+import type { SimulatedDiskOptions, Unsynced } from '../runtime/simulated-disk.ts';
 import { simulatedPorts, type SimulatedPorts } from '../runtime/simulated-ports.ts';
 import type { Authorizer } from '../security/authorizer.ts';
 import { startBroker, type Broker } from './broker.ts';
@@ -27,6 +27,8 @@ export interface TestClusterOptions {
   /** Without it, one listener. */
   readonly listeners?: (host: string) => string;
   readonly authorizer?: Authorizer;
+  /** The disk of a broker. */
+  readonly diskOf?: (nodeId: number) => Partial<SimulatedDiskOptions>;
 }
 
 export class TestCluster {
@@ -46,7 +48,11 @@ export class TestCluster {
   /** Starts a broker on a host of its own, and lets its registration reach the others. */
   start(nodeId: number): Promise<Member> {
     const { time, network } = this;
-    return this.#start(nodeId, simulatedPorts({ seed: SEED + nodeId, host: `host${nodeId}`, time, network }));
+    const disk = this.#options.diskOf?.(nodeId) ?? {};
+    return this.#start(
+      nodeId,
+      simulatedPorts({ seed: SEED + nodeId, host: `host${nodeId}`, time, network, disk }),
+    );
   }
 
   /** Kills a broker, if it has not stopped, and starts it again on its disk: 'keep' when only its process has died. */

@@ -249,10 +249,12 @@ export class LogDirectories {
 
   /**
    * Whether a partition's files were found damaged at the start, or without records that were below the high watermark when
-   * that was last written down: somebody else has spoilt them, as no crash does. Others must not count on this replica.
+   * that was last written down: somebody else has spoilt them, as no crash does. Or its directory has failed since. Others
+   * must not count on this replica.
    */
   hasLost({ topic, partition }: names.TopicPartition): boolean {
-    return this.#lost.has(names.partitionName(topic, partition));
+    const name = names.partitionName(topic, partition);
+    return this.#lost.has(name) || this.#logs.get(name)?.failure !== undefined;
   }
 
   /** In the order of log.dirs; `id` is the directory's UUID (KIP-858). */

@@ -26,6 +26,8 @@ export interface MembershipOptions {
   readonly isRegistered: (epoch: number) => boolean;
   /** Called when there is a session again. */
   readonly onSession: () => void;
+  /** As in LastLife, of what the process has lost while it lives. */
+  readonly hasLost: LastLife['hasLost'];
   readonly ports: { readonly timers: Timers; readonly logger: Logger };
 }
 
@@ -45,6 +47,8 @@ export class Membership {
   #isLeaving = false;
   #isJoined = false;
   #isRejoining = false;
+  /** Its registration must not be renewed, since it promises records that are gone. */
+  #mustDepart = false;
   #isChecking = false;
 
   constructor(options: MembershipOptions) {
@@ -73,6 +77,7 @@ export class Membership {
         await this.#register(session, lastLife);
         if (this.#session !== session) throw new KafkaError(Errors.DUPLICATE_BROKER_REGISTRATION, LOST);
         this.#isJoined = true;
+        if (this.#mustDepart) this.startOver();
         return;
       } catch (error) {
         this.#session = undefined;
@@ -112,6 +117,19 @@ export class Membership {
     return !this.#options.isRegistered(this.#epoch);
   }
 
+  /**
+   * Gives up its registration and takes another one, by which it is neither in sync nor eligible where it has lost records:
+   * a log directory has failed, and others must lead what was there.
+   */
+  startOver(): void {
+    const session = this.#session;
+    this.#mustDepart = true;
+    this.#session = undefined;
+    if (this.#isLeaving || !this.#isJoined) return;
+    void session?.close().catch(() => {});
+    if (!this.#isRejoining) void this.#rejoin();
+  }
+
   /** Ends the session, and the registration with it. */
   async leave(): Promise<void> {
     this.#isLeaving = true;
@@ -138,6 +156,18 @@ export class Membership {
     onRegistered(registered);
   }
 
+  async #registerAnew(session: Session): Promise<void> {
+    const mustDepart = this.#mustDepart;
+    // What is lost from here on is for the next time.
+    this.#mustDepart = false;
+    try {
+      await this.#register(session, { epoch: this.#epoch, hasLost: this.#options.hasLost });
+    } catch (error) {
+      this.#mustDepart ||= mustDepart;
+      throw error;
+    }
+  }
+
   #renew(session: Session): Promise<boolean> {
     const { controller, registration } = this.#options;
     const { nodeId, incarnationId } = registration();
@@ -153,7 +183,7 @@ export class Membership {
     if (this.#isJoined && !this.#isRejoining) void this.#rejoin();
   }
 
-  /** Until it succeeds, or the broker leaves. The process has lived on, and so nothing that it wrote is lost. */
+  /** Until it succeeds, or the broker leaves. The process has lived on: what it wrote is there, unless a disk has failed. */
   async #rejoin(): Promise<void> {
     const { store, sessionTtlMs, ports } = this.#options;
     this.#isRejoining = true;
@@ -166,9 +196,7 @@ export class Membership {
           break;
         }
         this.#hold(session);
-        if (!(await this.#renew(session))) {
-          await this.#register(session, { epoch: this.#epoch, hasLost: () => false });
-        }
+        if (this.#mustDepart || !(await this.#renew(session))) await this.#registerAnew(session);
         if (this.#session === session) {
           ports.logger.info({ epoch: this.#epoch }, 'this broker is registered again');
           this.#options.onSession();

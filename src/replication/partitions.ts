@@ -30,6 +30,8 @@ export interface ReplicaListener {
 export class Partitions {
   /** Called when a follower of a partition that is led here has fetched. */
   onFollowerProgress: Partition['onFollowerProgress'] = () => {};
+  /** Called when replicas that were here cannot be had any more: others must not count on them. */
+  onLoss: () => void = () => {};
   readonly #nodeId: number;
   readonly #image: ClusterImage;
   readonly #logDirectories: LogDirectories;
@@ -155,6 +157,7 @@ export class Partitions {
       if (led) for (const listener of this.#listeners) listener.onResigned(partition);
       for (const listener of this.#replicaListeners) listener.onReplicaGone(partition);
     }
+    this.onLoss();
   }
 
   #configure(change: ImageChange): void {

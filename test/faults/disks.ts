@@ -11,7 +11,6 @@ import {
   readFileSync,
   rmSync,
   statSync,
-  statfsSync,
   truncateSync,
   writeSync,
 } from 'node:fs';
@@ -24,6 +23,12 @@ const BLOCK_BYTES = 64 * 1024;
 /** A copy counts when the file has not changed from this long before it until its end. */
 const STILL_MS = 20;
 const COPIES_MAX = 200;
+
+/** The ioctl by which ext4 ends at once (FS_IOC_SHUTDOWN, without flushing its journal). */
+const SHUTDOWN = [
+  'import fcntl, os, struct, sys',
+  "fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack('I', 2))",
+].join('\n');
 
 export class LoopDisk {
   readonly folder: string;
@@ -68,9 +73,15 @@ export class LoopDisk {
     rmSync(join(this.mount, BALLAST), { force: true });
   }
 
-  freeBytes(): number {
-    const { bavail, bsize } = statfsSync(this.mount);
-    return bavail * bsize;
+  /** From now on every access fails with EIO, and what was not synced is gone: a device that is no longer there. */
+  fail(): void {
+    execFileSync('python3', ['-c', SHUTDOWN, this.mount]);
+  }
+
+  /** After `fail`: the device is there again. Nothing may be open on the mount. */
+  repair(): void {
+    this.#detach();
+    this.#attach();
   }
 
   /**

@@ -9,14 +9,14 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SimulatedRandom } from '../../../src/runtime/simulated-random.ts';
 import type { Broker } from '../cluster.ts';
 import { type Fault, freeBroker, type MakeFault, oneOf, type World } from '../fault.ts';
 
 const DOWN_MS_MAX = 5_000;
-/** What is spoilt, and how many of its kind at most. */
+/** What is spoilt, and how many of its kind at most; of segments the last one, which is looked at after a crash. */
 interface Spoiled {
   readonly pattern: string;
   readonly count: number;
@@ -48,6 +48,26 @@ export const diskFaults: Record<string, MakeFault> = {
         broker.disk.empty();
         if (broker.service.isRunning) return;
         world.say(`broker ${broker.id} has ended on a full disk: ${broker.service.ended}`);
+        void broker.service.start();
+      },
+    };
+  },
+
+  /** The broker lives on without it, and must let others lead; later it is replaced by the same one, and starts again. */
+  'disk-error'(world, random) {
+    const broker = freeBroker(world, random);
+    if (broker === undefined) return undefined;
+    return {
+      what: `broker ${broker.id}`,
+      holdMs: random.between(3_000, 9_000),
+      holds: [broker],
+      begin: async () => broker.disk.fail(),
+      async end() {
+        if (!broker.service.isRunning) {
+          world.say(`broker ${broker.id} has ended without its disk: ${broker.service.ended}`);
+        }
+        await broker.service.kill();
+        broker.disk.repair();
         void broker.service.start();
       },
     };
@@ -120,10 +140,15 @@ function corruption(world: World, random: SimulatedRandom, kinds: readonly Spoil
     async begin() {
       if (isClean) await broker.service.stop();
       else await broker.service.kill();
-      const files = globSync(`${broker.dataFolder}/${pattern}`);
+      const found = globSync(`${broker.dataFolder}/${pattern}`).toSorted();
+      const files = pattern.endsWith('.log')
+        ? found.filter((path, index) => dirname(path) !== dirname(found[index + 1] ?? ''))
+        : found;
       for (let left = Math.min(count, files.length); left > 0; left--) {
         const [file] = files.splice(chance.integer(files.length), 1);
-        world.say(`  ${spoil(file!, chance)}`);
+        // Nobody looks at the contents after a clean stop, only at the size.
+        const isCut = isClean && pattern.endsWith('.log');
+        world.say(`  ${spoil(file!, chance, isCut)}`);
       }
     },
     end: async () => void broker.service.start(),
@@ -142,12 +167,12 @@ async function cutPower(brokers: readonly Broker[]): Promise<void> {
 }
 
 /** Flips a bit, cuts the end off, puts zeroes or rubbish over a part, or takes the file away; says what it did. */
-function spoil(path: string, random: SimulatedRandom): string {
+function spoil(path: string, random: SimulatedRandom, isCut: boolean): string {
   const name = path.split('/').slice(-2).join('/');
   const file = openSync(path, 'r+');
   try {
     const { size } = fstatSync(file);
-    const how = random.integer(basename(path).endsWith('.log') ? 4 : 5);
+    const how = isCut ? 0 : random.integer(basename(path).endsWith('.log') ? 4 : 5);
     if (how === 4) {
       rmSync(path);
       return `${name} is gone`;
