@@ -35,6 +35,8 @@ const ORDER = [
   'cluster',
   'cluster-latency',
   'cluster-failover',
+  'failover',
+  'rolling-restart',
   'soak',
   'anchor',
   'honesty',

@@ -25,19 +25,29 @@ export interface PartitionView {
   readonly isr: readonly number[];
 }
 
+export interface ReplicatedTopic extends NewTopic {
+  /** Leads all of them, with followers in turn; by default leaders are spread. */
+  readonly leader?: number;
+}
+
+function replicasOf(partition: number, leader: number | undefined): number[] {
+  const inTurn = Array.from({ length: BROKERS }, (_, n) => 1 + ((partition + n) % BROKERS));
+  return leader === undefined ? inTurn : [leader, ...inTurn.filter((id) => id !== leader)];
+}
+
 /**
  * Three replicas for each partition; partition p is led by node 1 + p % 3, so leaders are spread alike on both sides.
  * Resolves when every broker tells of all leaders with three replicas in sync. Throws what the broker says when it refuses.
  */
-export async function createReplicated(cluster: Cluster, topics: readonly NewTopic[]): Promise<void> {
+export async function createReplicated(cluster: Cluster, topics: readonly ReplicatedTopic[]): Promise<void> {
   const body = {
-    topics: topics.map(({ topic, partitions, configs = {} }) => ({
+    topics: topics.map(({ topic, partitions, leader, configs = {} }) => ({
       name: topic,
       numPartitions: -1,
       replicationFactor: -1,
       assignments: Array.from({ length: partitions }, (_, partitionIndex) => ({
         partitionIndex,
-        brokerIds: Array.from({ length: BROKERS }, (_unused, n) => 1 + ((partitionIndex + n) % BROKERS)),
+        brokerIds: replicasOf(partitionIndex, leader),
       })),
       configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
     })),

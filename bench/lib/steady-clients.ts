@@ -16,6 +16,7 @@ export const CLIENTS = ['Java', 'librdkafka', 'franz-go', 'kafkajs'] as const;
 export type ClientName = (typeof CLIENTS)[number];
 
 const FAULTS_MAX = 20;
+const RESUMED_POLL_MS = 50;
 
 export interface Stream {
   readonly topic: string;
@@ -39,6 +40,10 @@ export interface SteadyClient {
   /** Begins to produce. */
   start(stream: Stream): Promise<void>;
   take(): Promise<StreamPart>;
+  /** From now on a partition counts as going on when a record that is due later is acknowledged. Java only. */
+  mark(): Promise<void>;
+  /** Milliseconds from the mark to that, by partition in no order; waits until each has one. */
+  resumed(limitMs: number): Promise<number[]>;
   /** Waits for what is under way. */
   stop(): Promise<StreamPart>;
   close(): Promise<void>;
@@ -62,9 +67,25 @@ export async function openClient(name: ClientName, bootstrap: string): Promise<S
 }
 
 function ofProcess(name: ClientName, peer: ProcessPeer): SteadyClient {
+  let partitions = 0;
   return {
     name,
-    start: async (stream) => void (await peer.call('steadyStart', { ...stream })),
+    start: async (stream) => {
+      ({ partitions } = stream);
+      await peer.call('steadyStart', { ...stream });
+    },
+    mark: async () => void (await peer.call('steadyMark', {})),
+    resumed: async (limitMs) => {
+      for (const endMs = performance.now() + limitMs; ; await delay(RESUMED_POLL_MS)) {
+        const resumed = (await peer.call('steadyResumed', {})) as number[];
+        if (resumed.length === partitions) return resumed;
+        if (performance.now() > endMs) {
+          throw new Error(
+            `${name} writes to ${resumed.length} of ${partitions} partitions after ${limitMs} ms`,
+          );
+        }
+      }
+    },
     take: () => peer.call('steadyTake', {}),
     stop: () => peer.call('steadyStop', {}),
     close: () => peer.close(),
@@ -105,6 +126,8 @@ function ofKafkaJs(bootstrap: string): SteadyClient {
   const take = (): StreamPart => ({ latenciesMs: latenciesMs.splice(0), failed, faults: [...faults] });
   return {
     name: 'kafkajs',
+    mark: unknownHere,
+    resumed: unknownHere,
     start: async (stream) => {
       await producer.connect();
       sending = send(stream);
@@ -118,4 +141,8 @@ function ofKafkaJs(bootstrap: string): SteadyClient {
     },
     close: () => producer.disconnect(),
   };
+}
+
+async function unknownHere(): Promise<never> {
+  throw new Error('this client does not tell partitions apart');
 }

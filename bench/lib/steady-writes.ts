@@ -62,6 +62,8 @@ interface Progress {
   /** Of the first write that was sent after the mark. */
   firstAckAfterMarkMs: number | undefined;
   longestGapMs: number;
+  /** Resolved when another leader is known: whoever waits for the former one need not. */
+  change: PromiseWithResolvers<undefined>;
 }
 
 export class SteadyWrites {
@@ -76,6 +78,8 @@ export class SteadyWrites {
   readonly #failures: string[] = [];
   #metadata: Promise<void> | undefined;
   #markMs = Infinity;
+  /** The node that is not asked who leads. */
+  #gone: number | undefined;
   #isOver = false;
 
   private constructor(cluster: Cluster, options: SteadyOptions) {
@@ -91,6 +95,7 @@ export class SteadyWrites {
       lastAckAtMs: performance.now(),
       firstAckAfterMarkMs: undefined,
       longestGapMs: 0,
+      change: Promise.withResolvers<undefined>(),
     }));
   }
 
@@ -122,16 +127,19 @@ export class SteadyWrites {
     return this.#latenciesMs.splice(0);
   }
 
-  /** From now on a partition counts as going on when a write that begins later is acknowledged. */
-  mark(): number {
+  /**
+   * From now on a partition counts as going on when a write that begins later is acknowledged. `gone`: the node that stands
+   * still, or is about to end. A client finds out by itself whom it need not ask who leads, and its settings say how soon.
+   */
+  mark(gone?: number): void {
     for (const one of this.#progress) one.firstAckAfterMarkMs = undefined;
+    this.#gone = gone;
     this.#markMs = performance.now();
-    return this.#markMs;
   }
 
   /** Milliseconds from the mark to the acknowledgement, by partition; waits until each has one. */
   async resumed(limitMs: number): Promise<number[]> {
-    for (const endMs = performance.now() + limitMs; performance.now() < endMs; await delay(10)) {
+    for (const endMs = performance.now() + limitMs; performance.now() < endMs; await this.#refresh()) {
       if (this.#progress.every((one) => one.firstAckAfterMarkMs !== undefined)) {
         return this.#progress.map((one) => one.firstAckAfterMarkMs! - this.#markMs);
       }
@@ -204,17 +212,16 @@ export class SteadyWrites {
     let frame: Buffer | undefined;
     try {
       const lane = await this.#lane(leader, partition % CONNECTIONS_PER_BROKER);
-      frame = await this.#send(lane, partition);
+      frame = await Promise.race([this.#send(lane, partition), one.change.promise]);
     } catch {
       frame = undefined;
     }
     if (frame === undefined) {
+      if (one.leader !== leader) return 'again';
       this.#count('connection lost');
-      if (one.leader === leader) {
-        one.leader = -1;
-        one.lostEpoch = one.leaderEpoch;
-        one.lostAtMs = performance.now();
-      }
+      one.leader = -1;
+      one.lostEpoch = one.leaderEpoch;
+      one.lostAtMs = performance.now();
       return 'later';
     }
     const { body } = decodeResponse(apiOf(ProduceRequest.key)!, PRODUCE_VERSION, frame);
@@ -233,12 +240,13 @@ export class SteadyWrites {
       errorCode === Errors.NOT_LEADER_OR_FOLLOWER || errorCode === Errors.FENCED_LEADER_EPOCH;
     if (!isElsewhere) return 'later';
     const { leaderId, leaderEpoch } = currentLeader;
+    if (one.leader !== leader) return 'again';
     if (leaderId >= 0 && leaderId !== leader && leaderEpoch > one.leaderEpoch) {
       one.leader = leaderId;
       one.leaderEpoch = leaderEpoch;
       return 'again';
     }
-    if (one.leader === leader) one.leader = -1;
+    one.leader = -1;
     return 'later';
   }
 
@@ -297,13 +305,15 @@ export class SteadyWrites {
   async #ask(): Promise<void> {
     await delay(METADATA_MS);
     for (const { id, port } of this.#cluster.nodes) {
-      if (!this.#cluster.node(id).isRunning()) continue;
+      if (id === this.#gone || !this.#cluster.node(id).isRunning()) continue;
       try {
         for (const { partition, leader, leaderEpoch } of await viewOf(port, this.#options.topic)) {
           const one = this.#progress[partition];
           if (leaderEpoch < one.leaderEpoch) continue;
           const isLost = leaderEpoch === one.lostEpoch && performance.now() - one.lostAtMs < LOST_MS;
-          if (isLost) continue;
+          if (isLost || leader === one.leader) continue;
+          one.change.resolve(undefined);
+          one.change = Promise.withResolvers();
           one.leader = leader;
           one.leaderEpoch = leaderEpoch;
         }
