@@ -32,7 +32,8 @@ export const REPLICATION_CONFIGS: readonly ConfigDefinition[] = [
     'INT',
     'broker.heartbeat.interval.ms',
     '2000',
-    'How often a broker tells the cluster that it lives.',
+    'How often a broker tells the cluster that it lives; here four times in `broker.session.timeout.ms`.',
+    { inert: true },
   ),
   define('INT', 'broker.id', '-1', 'The older name of `node.id`.', { importance: 'HIGH' }),
   define(
@@ -41,7 +42,13 @@ export const REPLICATION_CONFIGS: readonly ConfigDefinition[] = [
     null,
     'The rack or zone of this broker, for placing replicas and for fetching from the nearest one.',
   ),
-  define('INT', 'broker.session.timeout.ms', '9000', 'A broker that is silent for this long is fenced.'),
+  define(
+    'INT',
+    'broker.session.timeout.ms',
+    '9000',
+    'A broker that is silent for this long is fenced. The time to live of its lease at etcd: rounded up to seconds, and ' +
+      "at least 1.5 of etcd's election time-outs, 2 s by default.",
+  ),
   define(
     'BOOLEAN',
     'controlled.shutdown.enable',

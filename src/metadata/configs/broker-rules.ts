@@ -108,12 +108,6 @@ export function checkTogether(settings: BrokerSettings, read: BrokerReader, find
   if (settings.groups.classic.minSessionTimeoutMs > settings.groups.classic.maxSessionTimeoutMs) {
     errors.push('group.min.session.timeout.ms: must not be more than group.max.session.timeout.ms');
   }
-  if (replication.brokerHeartbeatIntervalMs * 2 > replication.brokerSessionTimeoutMs) {
-    warnings.push(
-      'broker.heartbeat.interval.ms: should be at most half of broker.session.timeout.ms, ' +
-        'or one lost heartbeat fences a broker',
-    );
-  }
   if (read.boolean('remote.log.storage.system.enable')) {
     warnings.push(
       'remote.log.storage.system.enable: Headrace has no tiered storage, topics cannot turn it on',

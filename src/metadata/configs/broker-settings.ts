@@ -211,7 +211,6 @@ function build(read: BrokerReader, listeners: ListenerSettings) {
       autoLeaderRebalanceEnable: read.boolean('auto.leader.rebalance.enable'),
       leaderImbalanceCheckIntervalMs: read.number('leader.imbalance.check.interval.seconds') * 1000,
       uncleanLeaderElectionIntervalMs: read.number('unclean.leader.election.interval.ms'),
-      brokerHeartbeatIntervalMs: read.number('broker.heartbeat.interval.ms'),
       brokerSessionTimeoutMs: read.number('broker.session.timeout.ms'),
       controlledShutdownEnable: read.boolean('controlled.shutdown.enable'),
       leaderThrottledRate: read.number('leader.replication.throttled.rate'),
