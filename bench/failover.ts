@@ -166,9 +166,9 @@ async function whole(cluster: Cluster): Promise<void> {
 
 function settings({ partitions, steadyMs, intervalMs }: Size): string[] {
   return [
-    `A topic of ${partitions} partitions with three replicas, all led by one broker, which is Headrace's controller where it was ` +
-      `the first to start. A client of ours writes a record to each every ${intervalMs} ms, acks=all; Kafka's Java client, with its ` +
-      'default settings, writes to all of them in turn. Both have done so for ' +
+    `A topic of ${partitions} partitions with three replicas, all led by one broker, Headrace's controller where it ` +
+      `was the first to start. A client of ours writes a record to each every ${intervalMs} ms, acks=all; Kafka's Java ` +
+      'client, with its default settings, writes to all of them in turn. Both have done so for ' +
       `${steadyMs / 1000} s before.`,
     'Ours asks the other brokers every 20 ms who leads, so that the brokers are measured and not the pauses of a client; Java ' +
       'is measured as it comes, and only with the killed broker: its default request.timeout.ms of 30 s is what it waits for a ' +

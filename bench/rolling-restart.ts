@@ -147,10 +147,10 @@ async function whole(cluster: Cluster): Promise<void> {
 function settings({ partitions, recordsPerSecond, warmUpMs, calmMs }: Size): string[] {
   return [
     `A topic of ${partitions} partitions with three replicas, the leaders spread evenly. ${CLIENTS.join(', ')}: each writes ` +
-      `${recordsPerSecond} records of 1 KiB a second at fixed times, to all partitions in turn, acks=all, idempotent where it can, ` +
-      'with its other settings as it comes.',
-    `After ${warmUpMs / 1000} s of warm-up each broker in turn is stopped by SIGTERM, started again ${calmMs / 1000} s later, and, ` +
-      'once its replicas are in sync, made leader of what it led before (ElectLeaders, preferred).',
+      `${recordsPerSecond} records of 1 KiB a second at fixed times, to all partitions in turn, acks=all, idempotent ` +
+      'where it can, with its other settings as it comes.',
+    `After ${warmUpMs / 1000} s of warm-up each broker in turn is stopped by SIGTERM, started again ${calmMs / 1000} s later, ` +
+      'and, once its replicas are in sync, made leader of what it led before (ElectLeaders, preferred).',
     ...DURABILITIES.flatMap((durability) => KINDS.map((kind) => describeCluster(kind, { durability }))),
   ];
 }
