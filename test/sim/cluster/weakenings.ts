@@ -25,19 +25,22 @@ export interface Weakening {
 export const WEAKENINGS: readonly Weakening[] = [
   {
     name: 'epochs',
-    what: 'whoever asks is answered, whatever leader epoch it knows (without KIP-320)',
+    what: 'leaders answer, and followers take what is answered, whatever epoch it is of (without KIP-320)',
     seed: 0,
     plant(planter) {
-      const { check } = Partition.prototype;
+      const { check, isFollowing } = Partition.prototype;
       planter.method(Partition.prototype, 'check', function any(this: Partition, _epoch, options) {
         return check.call(this, -1, options);
       } as typeof check);
+      planter.method(Partition.prototype, 'isFollowing', function always(this: Partition) {
+        return isFollowing.call(this, this.leaderEpoch);
+      } as typeof isFollowing);
     },
   },
   {
     name: 'isr-fencing',
     what: 'an in-sync set is put whatever the partition epoch and the broker epochs are (without KIP-497, KIP-903)',
-    seed: 0,
+    seed: 9,
     plant(planter) {
       // A leader's change, and a broker's leaving: theirs are not the controller's.
       dropCompares(planter, (compares) =>
@@ -50,7 +53,7 @@ export const WEAKENINGS: readonly Weakening[] = [
   {
     name: 'early-watermark',
     what: 'the leader commits what it has written, without waiting for the others',
-    seed: 0,
+    seed: 1,
     plant(planter) {
       planter.method(Leadership.prototype, 'isMaximal', () => false);
     },
@@ -58,7 +61,7 @@ export const WEAKENINGS: readonly Weakening[] = [
   {
     name: 'truncation',
     what: 'who follows a new leader cuts its log to its own watermark (before KIP-101)',
-    seed: 0,
+    seed: 30,
     plant(planter) {
       const { apply } = Partition.prototype;
       planter.method(Partition.prototype, 'apply', function cutting(this: Partition, state) {
@@ -77,7 +80,7 @@ export const WEAKENINGS: readonly Weakening[] = [
   {
     name: 'zombies',
     what: 'what a controller has decided is put, also when it was deposed or anything has changed since',
-    seed: 0,
+    seed: 3,
     plant(planter) {
       dropCompares(planter, (compares) =>
         compares.some(({ key }) => key === CONTROLLER_KEY) ? [] : compares,
