@@ -56,3 +56,13 @@ test('fenced brokers are taken only when the others do not suffice, and never le
   for (const replicas of place({ alive: [1, 2], fenced: [3] }, 12, 2)) assert.ok(!replicas.includes(3));
   for (const replicas of place({ alive: [1, 2], fenced: [3] }, 12, 3)) assert.equal(replicas[2], 3);
 });
+
+test('a broker that is about to stop is taken last, too: it would not begin in sync, and the partition have no leader', () => {
+  const brokers = [...clusterImage({ alive: [1, 2, 3] }).brokers.values()];
+  const sketch = brokers.map((broker) => (broker.id === 2 ? { ...broker, isStopping: true } : broker));
+  for (let seed = 1; seed <= 20; seed++) {
+    const request = { partitionCount: 3, replicationFactor: 1 };
+    const placed = placeReplicas(sketch, request, new SimulatedRandom(seed));
+    assert.ok(typeof placed !== 'string' && placed.every(([leader]) => leader !== 2), String(placed));
+  }
+});

@@ -1,6 +1,6 @@
 /**
  * Which brokers get the replicas of new partitions: in turn, so that leaders and followers spread evenly, and over racks
- * as far as there are any. Fenced brokers come last and never lead.
+ * as far as there are any. Brokers that are fenced, or about to stop, come last and never lead.
  */
 import type { Random } from '../base/ports.ts';
 import type { BrokerImage } from './image.ts';
@@ -18,7 +18,7 @@ export function placeReplicas(
 ): number[][] | string {
   const all = [...brokers].sort((a, b) => a.id - b.id);
   const { partitionCount, replicationFactor } = request;
-  const alive = acrossRacks(all.filter((broker) => !broker.fenced));
+  const alive = acrossRacks(all.filter(isThere));
   if (alive.length === 0) return 'All brokers are currently fenced.';
   if (replicationFactor > all.length) {
     return (
@@ -26,17 +26,22 @@ export function placeReplicas(
       'broker(s) are registered or some brokers have all their log directories cordoned.'
     );
   }
-  const fenced = acrossRacks(all.filter((broker) => broker.fenced));
+  const away = acrossRacks(all.filter((broker) => !isThere(broker)));
   const start = random.integer(alive.length);
   const placed: number[][] = [];
   for (let n = 0; n < partitionCount; n++) {
     // After each full turn the followers begin one further, so that the same brokers do not always go together.
     const shift = Math.floor(n / alive.length);
     const [leader, ...others] = rotated(alive, start + n);
-    const candidates = [leader, ...rotated(others, shift), ...rotated(fenced, n)];
+    const candidates = [leader, ...rotated(others, shift), ...rotated(away, n)];
     placed.push(spread(candidates, replicationFactor));
   }
   return placed;
+}
+
+/** Only such a broker begins in sync: a partition that has none of them would never be led. */
+function isThere({ fenced, isStopping }: BrokerImage): boolean {
+  return !fenced && !isStopping;
 }
 
 /** The first `count` brokers in order, taking each rack once before any rack twice. */
