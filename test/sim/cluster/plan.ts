@@ -6,11 +6,12 @@ import type { Durability } from '../history.ts';
 import type { Flavour } from '../transactions/producer.ts';
 import type { Isolation } from '../../workload/history.ts';
 import { FAULT_KINDS, type FaultKind } from './faults.ts';
+import { keyedTopic } from './keyed.ts';
 import { hostOf } from './machine.ts';
 
 export const BROKER_PORT = 19_092;
-export const TRANSACTION_TIMEOUT_MS_MAX = 3_000;
-export const CLOCK_ERROR_MS_MAX = 1_000;
+export const TRANSACTION_TIMEOUT_MS_MAX = 2_000;
+export const CLOCK_ERROR_MS_MAX = 700;
 export const CLEANUP_INTERVAL_MS_MAX = 500;
 
 export interface ProducerPlan {
@@ -46,6 +47,8 @@ export interface Plan {
   readonly readers: readonly Isolation[];
   readonly hasPlainSender: boolean;
   readonly hasAdmin: boolean;
+  /** A compacted topic, where there is one, and its keys. */
+  readonly keyed: readonly TopicPlan[];
   readonly keys: number;
 }
 
@@ -79,7 +82,7 @@ export function makePlan(random: SimulatedRandom): Plan {
   const producer = (id: string): ProducerPlan => ({
     id,
     flavour: random.chance(0.3) ? 'v1' : 'v2',
-    timeoutMs: random.between(1_000, TRANSACTION_TIMEOUT_MS_MAX),
+    timeoutMs: random.between(800, TRANSACTION_TIMEOUT_MS_MAX),
   });
   const hasStreams = random.chance(0.7);
   const hasScene = !hasStreams || random.chance(0.35);
@@ -114,7 +117,8 @@ export function makePlan(random: SimulatedRandom): Plan {
       : [],
     hasPlainSender: hasScene && random.chance(0.2),
     hasAdmin: random.chance(0.5),
-    keys: random.chance(0.15) ? random.between(2, 6) : 0,
+    keyed: random.chance(0.15) ? [keyedTopic(topic('', 1), random.between(400, 2_000))] : [],
+    keys: random.between(2, 6),
   };
 }
 
@@ -129,7 +133,7 @@ function brokerConfigs(random: SimulatedRandom, durability: Durability): Record<
     'min.insync.replicas': '2',
     'broker.session.timeout.ms': ms(500, 2_000),
     'replica.lag.time.max.ms': ms(500, 2_000),
-    'replica.fetch.wait.max.ms': ms(150, 500),
+    'replica.fetch.wait.max.ms': ms(200, 500),
     'replica.fetch.backoff.ms': ms(20, 300),
     'replica.socket.timeout.ms': ms(1_000, 3_000),
     'request.timeout.ms': '3000',
@@ -147,6 +151,7 @@ function brokerConfigs(random: SimulatedRandom, durability: Durability): Record<
     'replica.high.watermark.checkpoint.interval.ms': ms(200, 5_000),
     'log.flush.offset.checkpoint.interval.ms': ms(200, 5_000),
     'log.retention.check.interval.ms': '5000',
+    'log.cleaner.backoff.ms': ms(100, 1_000),
   };
 }
 
@@ -163,7 +168,7 @@ export function describePlan(plan: Plan): string {
     `${plan.members} members`,
     `${plan.writers.length}+${plan.movers.length} transactional`,
     plan.hasAdmin ? 'admin' : '',
-    plan.keys > 0 ? 'compacted' : '',
+    plan.keyed.length > 0 ? 'compacted' : '',
   ];
   const how = [
     `${nodeIds.length} brokers`,

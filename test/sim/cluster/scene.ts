@@ -31,7 +31,7 @@ import {
 import type { RoutingClient } from './routing-client.ts';
 
 /** How late a request may arrive. */
-const LATENESS_MS = [50, 200, 1_000, 2_000];
+const LATENESS_MS = [50, 200, 700, 1_500];
 const IDLE_STATES = ['Empty', 'CompleteCommit', 'CompleteAbort'];
 const LATEST = -1;
 

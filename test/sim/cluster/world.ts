@@ -19,6 +19,7 @@ import { Journal } from '../transactions/journal.ts';
 import { noteUncaught } from '../unhandled.ts';
 import { Decisions } from './decisions.ts';
 import { ClusterFaults, type Latency } from './faults.ts';
+import { Keyed } from './keyed.ts';
 import { hostOf, Machine } from './machine.ts';
 import { BROKER_PORT, CLOCK_ERROR_MS_MAX, configsOf, describePlan, makePlan, type Plan } from './plan.ts';
 import { RoutingClient } from './routing-client.ts';
@@ -188,7 +189,7 @@ class World {
     const topics = new Map<string, SimTopic>();
     const created = (async () => {
       const admin = actor('admin');
-      for (const topic of [...plan.streams, ...plan.scene]) {
+      for (const topic of [...plan.streams, ...plan.scene, ...plan.keyed]) {
         topics.set(topic.name, (await createTopic(stage, admin, topic))!);
       }
       // Actors pick from the stage's: what transactions write to is not theirs.
@@ -201,6 +202,8 @@ class World {
     const scene = { stage, journal, plan, actor, hasOffsetsTopic };
     const decisions = plan.hasAdmin ? new Decisions(stage, plan) : undefined;
     const work = [...streams.start(), ...startScene(scene)];
+    const keyed = plan.keyed.length > 0 ? new Keyed(stage, plan.keys) : undefined;
+    if (keyed !== undefined) work.push(stage.guarded('keyed', keyed.run(actor('keyed'))));
     if (decisions !== undefined) {
       work.push(stage.guarded('decisions', decisions.run(actor('decisions'))));
       const nodeId = plan.nodeIds[this.random.integer(plan.nodeIds.length)]!;
@@ -215,6 +218,8 @@ class World {
     await streams.mustCatchUp();
     if (plan.scene.length > 0) await time.advance(settleMs());
     await stage.mustHappen('not everything could be read', this.#readAll(scene), READING_MS_MAX);
+    if (keyed !== undefined)
+      await stage.mustHappen('keys cannot be read', keyed.check(actor('end of keys')), READING_MS_MAX);
     if (decisions !== undefined)
       await stage.mustHappen('decisions cannot be read', decisions.check(actor('end')), READING_MS_MAX);
     stage.phase = 'over';
