@@ -10,7 +10,7 @@ import { keyedTopic } from './keyed.ts';
 import { hostOf } from './machine.ts';
 
 export const BROKER_PORT = 19_092;
-export const TRANSACTION_TIMEOUT_MS_MAX = 2_000;
+export const TRANSACTION_TIMEOUT_MS_MAX = 1_500;
 export const CLOCK_ERROR_MS_MAX = 700;
 export const CLEANUP_INTERVAL_MS_MAX = 500;
 
@@ -82,19 +82,19 @@ export function makePlan(random: SimulatedRandom): Plan {
   const producer = (id: string): ProducerPlan => ({
     id,
     flavour: random.chance(0.3) ? 'v1' : 'v2',
-    timeoutMs: random.between(800, TRANSACTION_TIMEOUT_MS_MAX),
+    timeoutMs: random.between(600, TRANSACTION_TIMEOUT_MS_MAX),
   });
-  const hasStreams = random.chance(0.7);
-  const hasScene = !hasStreams || random.chance(0.35);
+  const hasStreams = random.chance(0.65);
+  const hasScene = !hasStreams || random.chance(0.2);
   return {
     nodeIds,
     durability,
     minInsyncReplicas,
     isUnclean,
     faults,
-    faultsMs: random.between(2_000, 6_000),
-    faultPauseMs: random.between(80, 900),
-    lastsMs: random.between(200, 3_000),
+    faultsMs: random.between(1_500, 4_000),
+    faultPauseMs: random.between(50, 600),
+    lastsMs: random.between(150, 2_500),
     losingPower,
     latencyMsMax: random.chance(0.15) ? 30 : 2,
     configs: brokerConfigs(random, durability),
@@ -102,10 +102,10 @@ export function makePlan(random: SimulatedRandom): Plan {
       ? {}
       : { recentBytesMax: random.between(0, 5_000), openFilesMax: random.between(2, 10) },
     streams: hasStreams ? [topic('stream', random.between(1, 2))] : [],
-    idempotent: hasStreams ? random.between(1, 2) : 0,
+    idempotent: hasStreams ? (random.chance(0.2) ? 2 : 1) : 0,
     plain: hasStreams ? random.between(0, 1) : 0,
     consumers: hasStreams ? random.between(0, 1) : 0,
-    members: hasStreams && random.chance(0.5) ? random.between(1, 2) : 0,
+    members: hasStreams && random.chance(0.4) ? random.between(1, 2) : 0,
     scene: hasScene ? [topic('in', random.between(1, 2)), topic('out', 1)] : [],
     // The first two share their id.
     writers: hasScene ? [producer('tx0'), ...(random.chance(0.4) ? [producer('tx0')] : [])] : [],
@@ -131,9 +131,9 @@ function brokerConfigs(random: SimulatedRandom, durability: Durability): Record<
     'auto.create.topics.enable': 'false',
     'default.replication.factor': '3',
     'min.insync.replicas': '2',
-    'broker.session.timeout.ms': ms(500, 2_000),
-    'replica.lag.time.max.ms': ms(500, 2_000),
-    'replica.fetch.wait.max.ms': ms(200, 500),
+    'broker.session.timeout.ms': ms(400, 1_200),
+    'replica.lag.time.max.ms': ms(600, 1_500),
+    'replica.fetch.wait.max.ms': ms(250, 600),
     'replica.fetch.backoff.ms': ms(20, 300),
     'replica.socket.timeout.ms': ms(1_000, 3_000),
     'request.timeout.ms': '3000',

@@ -31,7 +31,7 @@ import {
 import type { RoutingClient } from './routing-client.ts';
 
 /** How late a request may arrive. */
-const LATENESS_MS = [50, 200, 700, 1_500];
+const LATENESS_MS = [50, 200, 500, 1_000];
 const IDLE_STATES = ['Empty', 'CompleteCommit', 'CompleteAbort'];
 const LATEST = -1;
 
@@ -47,7 +47,7 @@ export interface SceneOptions {
 /** After that every transaction has ended, by its client or by its timeout. */
 export function settleMs(): number {
   const late = LATENESS_MS.at(-1)!;
-  return late + TRANSACTION_TIMEOUT_MS_MAX + 2 * CLOCK_ERROR_MS_MAX + CLEANUP_INTERVAL_MS_MAX + 1_000;
+  return late + TRANSACTION_TIMEOUT_MS_MAX + 2 * CLOCK_ERROR_MS_MAX + CLEANUP_INTERVAL_MS_MAX + 500;
 }
 
 export function startScene(options: SceneOptions): Promise<unknown>[] {

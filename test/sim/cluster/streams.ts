@@ -26,7 +26,7 @@ export class Streams {
     const producer = (name: string): ProducerOptions => ({
       name,
       random: random(name),
-      pauseMsMax: stage.random.between(100, 700),
+      pauseMsMax: stage.random.between(150, 900),
       compresses: stage.random.chance(0.1),
     });
     for (let index = 0; index < plan.idempotent; index++) {
