@@ -115,7 +115,7 @@ export class ClusterWatch {
       removingReplicas,
       replicas,
     } = state;
-    this.#before.set(key, {
+    const now: Before = {
       leader,
       leaderEpoch,
       partitionEpoch,
@@ -124,7 +124,8 @@ export class ClusterWatch {
       lastKnownElr,
       addingReplicas,
       removingReplicas,
-    });
+    };
+    this.#before.set(key, now);
     const name = `${topic}-${index}`;
     if (leader >= 0 && !isr.includes(leader))
       report('LeaderInIsr', `${name}: ${leader} is not in ${String(isr)}`);
@@ -135,7 +136,7 @@ export class ClusterWatch {
     const hasGoneBack = leaderEpoch < before.leaderEpoch || partitionEpoch <= before.partitionEpoch;
     const isSilent = leader !== before.leader && leaderEpoch === before.leaderEpoch;
     if (hasGoneBack || isSilent)
-      report('epochs of the store', `${name}: ${JSON.stringify(before)}, then ${JSON.stringify(state)}`);
+      report('epochs of the store', `${name}: ${JSON.stringify(before)}, then ${JSON.stringify(now)}`);
     if (leaderEpoch === before.leaderEpoch || leader < 0) return;
     this.elections += 1;
     if (before.isr.includes(leader) || before.elr.includes(leader)) return;

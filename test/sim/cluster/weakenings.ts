@@ -40,7 +40,7 @@ export const WEAKENINGS: readonly Weakening[] = [
   {
     name: 'isr-fencing',
     what: 'an in-sync set is put whatever the partition epoch and the broker epochs are (without KIP-497, KIP-903)',
-    seed: 9,
+    seed: 1,
     plant(planter) {
       // A leader's change, and a broker's leaving: theirs are not the controller's.
       dropCompares(planter, (compares) =>
@@ -61,7 +61,7 @@ export const WEAKENINGS: readonly Weakening[] = [
   {
     name: 'truncation',
     what: 'who follows a new leader cuts its log to its own watermark (before KIP-101)',
-    seed: 30,
+    seed: 43,
     plant(planter) {
       const { apply } = Partition.prototype;
       planter.method(Partition.prototype, 'apply', function cutting(this: Partition, state) {
@@ -80,7 +80,7 @@ export const WEAKENINGS: readonly Weakening[] = [
   {
     name: 'zombies',
     what: 'what a controller has decided is put, also when it was deposed or anything has changed since',
-    seed: 3,
+    seed: 5,
     plant(planter) {
       dropCompares(planter, (compares) =>
         compares.some(({ key }) => key === CONTROLLER_KEY) ? [] : compares,
