@@ -4,7 +4,7 @@
  */
 import type { Compare, Operation } from '../../../src/base/ports.ts';
 import { CONTROLLER_KEY } from '../../../src/metadata/keys.ts';
-import { StorageError } from '../../../src/log/log.ts';
+import { Log, StorageError } from '../../../src/log/log.ts';
 import { MemoryStoreClient } from '../../../src/metadata/memory-store.ts';
 import { Leadership } from '../../../src/replication/leadership.ts';
 import { Partition } from '../../../src/replication/partition.ts';
@@ -25,16 +25,16 @@ export interface Weakening {
 export const WEAKENINGS: readonly Weakening[] = [
   {
     name: 'epochs',
-    what: 'leaders answer, and followers take what is answered, whatever epoch it is of (without KIP-320)',
-    seed: 0,
+    what: 'followers are answered, whatever leader epoch they know and of whichever epoch their last record is',
+    seed: 1,
     plant(planter) {
-      const { check, isFollowing } = Partition.prototype;
+      const { check } = Partition.prototype;
       planter.method(Partition.prototype, 'check', function any(this: Partition, _epoch, options) {
         return check.call(this, -1, options);
       } as typeof check);
-      planter.method(Partition.prototype, 'isFollowing', function always(this: Partition) {
-        return isFollowing.call(this, this.leaderEpoch);
-      } as typeof isFollowing);
+      planter.method(Log.prototype, 'endOffsetForEpoch', function own(this: Log, epoch: number) {
+        return { epoch, endOffset: this.logEndOffset };
+      });
     },
   },
   {

@@ -215,7 +215,7 @@ class World {
     await this.#mustServe();
     await stage.mustHappen('work does not come to its end', Promise.all(work), ENDING_MS_MAX);
     await this.#mustBeWhole();
-    await streams.mustCatchUp();
+    await streams.mustCatchUp((topic, partition) => this.#endOf(topic, partition));
     if (plan.scene.length > 0) await time.advance(settleMs());
     await stage.mustHappen('not everything could be read', this.#readAll(scene), READING_MS_MAX);
     if (keyed !== undefined)
@@ -264,6 +264,11 @@ class World {
       }
     }
     return unserved;
+  }
+
+  #endOf(topic: string, partition: number): number {
+    const leader = this.machines.get(this.watch.truth.partition(topic, partition)?.leader ?? -1);
+    return leader?.broker?.services.partitions.get(topic, partition)?.highWatermark ?? Infinity;
   }
 
   /** All replicas are in sync, and have the same. */
