@@ -35,6 +35,8 @@ export type { Consumer, ConsumerOptions, PollOptions } from './consumer/consumer
 export type { ConsumerBatch, ConsumerRecord, RecordHeader } from './consumer/record.ts';
 export type { Assignment, FetchOptions, Start, TopicPartition } from './consumer/options.ts';
 export type { CommittedOffset, OffsetToCommit } from './group/offsets.ts';
+export type { AssignorName, GroupOptions } from './group/options.ts';
+export type { Assignor, GroupAssignment, MemberSubscription } from './group/assignors.ts';
 export type { CompressionType } from '../protocol/record-batch.ts';
 
 export interface ClientOptions extends ConnectionOptions {

@@ -8,13 +8,10 @@ import { unlessAborted } from '../backoff.ts';
 import type { ClientCore } from '../core.ts';
 import { ownError } from '../errors.ts';
 import { Coordinator } from '../group/coordinator.ts';
-import {
-  commitOffsets,
-  fetchOffsets,
-  NO_MEMBER,
-  type CommittedOffset,
-  type OffsetToCommit,
-} from '../group/offsets.ts';
+import { Membership } from '../group/membership.ts';
+import { OffsetStore } from '../group/offset-store.ts';
+import type { CommittedOffset, OffsetToCommit } from '../group/offsets.ts';
+import { groupSettings, type GroupOptions } from '../group/options.ts';
 import { FetchedPartition } from './fetched-partition.ts';
 import { Fetcher } from './fetcher.ts';
 import {
@@ -28,10 +25,12 @@ import {
 import type { ConsumerBatch, ConsumerRecord } from './record.ts';
 import { RecordIterator } from './record-iterator.ts';
 
-export interface ConsumerOptions extends FetchOptions {
-  /** The partitions to read. */
+export interface ConsumerOptions extends FetchOptions, GroupOptions {
+  /** The topics to read, shared with the other members of the group. */
+  readonly topics?: readonly string[];
+  /** In place of `topics`: the partitions to read, whoever else reads them. */
   readonly assign?: readonly Assignment[];
-  /** The group whose offsets `commit` stores and from which reading goes on where it was left. */
+  /** The group whose offsets `commit` stores, and from which reading goes on where it was left. */
   readonly group?: string;
 }
 
@@ -44,9 +43,13 @@ export interface PollOptions {
 export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> {
   readonly #core: ClientCore;
   readonly #settings: FetchSettings;
-  readonly #group: string | undefined;
-  readonly #coordinator: Coordinator | undefined;
+  readonly #options: ConsumerOptions;
   readonly #fetcher: Fetcher;
+  /** With a group. */
+  readonly #offsets: OffsetStore | undefined;
+  /** With a group and topics. */
+  readonly #membership: Membership | undefined;
+  #lastPolledMs: number;
   readonly #partitions = new Map<string, FetchedPartition>();
   /** The topics that are part of each refresh of the metadata because of this consumer. */
   readonly #topics = new Set<string>();
@@ -57,18 +60,35 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
   #wakeUp: (() => void) | undefined;
   #isPolling = false;
   readonly #closing = new AbortController();
+  #closed: Promise<void> | undefined;
 
-  /** Users get theirs from `Client.consumer`. */
+  /** Users get theirs from `Client.consumer`. Throws TypeError for what does not go together. */
   constructor(core: ClientCore, options: ConsumerOptions) {
+    const { group, topics, assign } = options;
+    if (topics !== undefined && assign !== undefined) throw new TypeError('either topics or assign');
+    if (topics !== undefined && group === undefined)
+      throw new TypeError('topics are shared in a group: name one');
     this.#core = core;
+    this.#options = options;
     this.#settings = fetchSettings(options);
-    this.#group = options.group;
-    this.#toAssign = options.assign;
-    if (options.group !== undefined) {
-      const lane = core.newLane('group');
-      this.#coordinator = new Coordinator({ core, kind: 'group', key: options.group, lane });
-    }
+    this.#toAssign = assign;
+    this.#lastPolledMs = core.ports.clock.monotonicMs();
     this.#fetcher = new Fetcher({ core, settings: this.#settings, onReady: () => this.#wakeUp?.() });
+    if (group === undefined) return;
+    const coordinator = new Coordinator({ core, kind: 'group', key: group, lane: core.newLane('group') });
+    if (topics !== undefined) {
+      this.#membership = this.#member({ coordinator, group, topics });
+      for (const topic of topics) this.#want(topic);
+    }
+    this.#offsets = new OffsetStore({
+      core,
+      coordinator,
+      group,
+      membership: this.#membership,
+      autoCommitIntervalMs:
+        (options.autoCommit ?? topics !== undefined) ? (options.autoCommitIntervalMs ?? 5_000) : undefined,
+      processed: () => this.#reached((partition) => partition.processed),
+    });
   }
 
   /**
@@ -86,6 +106,7 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
       poll,
       partitionOf: (batch: ConsumerBatch) => this.#partitions.get(keyOf(batch)),
       rewind: (partition: FetchedPartition) => this.#fetcher.rewind(partition),
+      isInterrupted: () => this.#membership?.needsAttention === true,
     };
     return { [Symbol.asyncIterator]: () => new RecordIterator(source) };
   }
@@ -165,33 +186,35 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<void> {
     this.#throwIfClosed();
-    const group = this.#needGroup();
-    await commitOffsets(this.#coordinator!, offsets ?? this.#positions(), {
-      group,
-      committer: NO_MEMBER,
-      signal: options.signal,
-    });
+    await this.#store().commit(offsets ?? this.#reached((partition) => partition.position), options.signal);
   }
 
   /** What the group has committed, of those that are read or are named. Partitions without are left out. */
   committed(partitions: readonly TopicPartition[] = this.assignment()): Promise<CommittedOffset[]> {
-    const group = this.#needGroup();
-    return fetchOffsets(this.#coordinator!, partitions, { group, requireStable: true });
+    return this.#store().committed(partitions);
   }
 
-  /** Ends all loops and connections. */
+  /** Ends all loops, commits what was dealt with if that goes by itself, leaves the group, and closes the connections. */
   close(): Promise<void> {
-    if (this.#closing.signal.aborted) return Promise.resolve();
-    this.#closing.abort(ownError('CLOSED', 'the consumer has been closed'));
-    this.#fetcher.close();
-    this.#coordinator?.close();
-    for (const topic of this.#topics) this.#core.metadata.unwant(topic);
-    this.#wakeUp?.();
-    return Promise.resolve();
+    this.#closed ??= this.#close();
+    return this.#closed;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort(ownError('CLOSED', 'the consumer has been closed'));
+    this.#wakeUp?.();
+    try {
+      await this.#offsets?.close();
+      await this.#membership?.close();
+    } finally {
+      this.#fetcher.close();
+      this.#offsets?.disconnect();
+      for (const topic of this.#topics) this.#core.metadata.unwant(topic);
+    }
   }
 
   get #isClosed(): boolean {
@@ -203,8 +226,10 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
     this.#isPolling = true;
     try {
       this.#finishLast();
+      this.#lastPolledMs = this.#core.ports.clock.monotonicMs();
       if (this.#toAssign !== undefined) await unlessAborted(this.#takeAssignments(), options.signal);
-      const batch = this.#fetcher.take() ?? (await this.#wait(options));
+      const isReady = this.#membership?.needsAttention !== true;
+      const batch = (isReady ? this.#fetcher.take() : undefined) ?? (await this.#wait(options));
       if (batch !== undefined) this.#last = this.#partitions.get(keyOf(batch));
       return batch;
     } catch (error) {
@@ -212,6 +237,7 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
       throw error;
     } finally {
       this.#isPolling = false;
+      this.#lastPolledMs = this.#core.ports.clock.monotonicMs();
     }
   }
 
@@ -228,6 +254,13 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
       while (!isLate && !this.#isClosed) {
         const { promise, resolve } = Promise.withResolvers<void>();
         this.#wakeUp = resolve;
+        if (this.#membership?.needsAttention === true) {
+          // A join may take long: who waits no longer leaves it to itself, and finds it further at the next poll.
+          const attended = this.#membership.attend(signal);
+          attended.catch(() => {});
+          await Promise.race([attended, promise]);
+          continue;
+        }
         const batch = this.#fetcher.take();
         if (batch !== undefined) return batch;
         await unlessAborted(promise, signal);
@@ -250,10 +283,7 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
     const assignments = this.#toAssign ?? [];
     const wanted = new Map<string, { readonly at: TopicPartition; readonly from: Start | undefined }>();
     for (const { topic, partition, from } of assignments) {
-      if (!this.#topics.has(topic)) {
-        this.#topics.add(topic);
-        this.#core.metadata.want(topic, { mayCreate: false });
-      }
+      this.#want(topic);
       const info = await this.#core.metadata.topic(topic, this.#closing.signal);
       const count = info.partitions.length;
       if (partition !== undefined && (partition < 0 || partition >= count)) {
@@ -264,39 +294,89 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
         wanted.set(keyOf(at), { at, from });
       }
     }
-    await this.#begin(wanted);
+    this.#give([...this.#partitions.keys()].filter((key) => !wanted.has(key)));
+    await this.#begin([...wanted.values()]);
     if (this.#toAssign === assignments) this.#toAssign = undefined;
   }
 
+  /** Reads these as well, unless it does already: from where they say, else from where the group was, else from `from`. */
   async #begin(
-    wanted: ReadonlyMap<string, { readonly at: TopicPartition; readonly from: Start | undefined }>,
+    wanted: readonly { readonly at: TopicPartition; readonly from: Start | undefined }[],
   ): Promise<void> {
-    const added = [...wanted].filter(([key]) => !this.#partitions.has(key));
-    const unsaid = added.filter(([, { from }]) => from === undefined).map(([, { at }]) => at);
+    const added = wanted.filter(({ at }) => !this.#partitions.has(keyOf(at)));
+    const unsaid = added.filter(({ from }) => from === undefined).map(({ at }) => at);
     const committed = new Map<string, CommittedOffset>();
-    if (this.#group !== undefined && unsaid.length > 0) {
-      for (const one of await this.committed(unsaid)) committed.set(keyOf(one), one);
+    if (this.#offsets !== undefined && unsaid.length > 0) {
+      for (const one of await this.#offsets.committed(unsaid)) committed.set(keyOf(one), one);
     }
-    for (const [key, partition] of this.#partitions) {
-      if (wanted.has(key)) continue;
-      this.#partitions.delete(key);
-      this.#fetcher.remove(partition);
-    }
-    for (const [key, { at, from }] of added) {
+    const begun = added.map(({ at, from }) => {
       const partition = new FetchedPartition(at.topic, at.partition);
-      const stored = committed.get(key);
+      const stored = committed.get(keyOf(at));
       if (stored === undefined) partition.seek(from ?? this.#settings.from);
       else partition.seek(stored.offset, stored.leaderEpoch);
-      this.#partitions.set(key, partition);
-      this.#fetcher.add(partition);
+      this.#partitions.set(keyOf(at), partition);
+      return partition;
+    });
+    if (this.#membership !== undefined) await this.#options.onAssigned?.(added.map(({ at }) => at));
+    for (const partition of begun) if (!partition.isRemoved) this.#fetcher.add(partition);
+  }
+
+  /** No longer read. */
+  #give(keys: readonly string[]): void {
+    for (const key of keys) {
+      const partition = this.#partitions.get(key);
+      this.#partitions.delete(key);
+      if (partition !== undefined) this.#fetcher.remove(partition);
     }
   }
 
-  #positions(): OffsetToCommit[] {
+  #member({
+    coordinator,
+    group,
+    topics,
+  }: {
+    coordinator: Coordinator;
+    group: string;
+    topics: readonly string[];
+  }): Membership {
+    const { onRevoked, onLost } = this.#options;
+    return new Membership({
+      core: this.#core,
+      coordinator,
+      group,
+      settings: groupSettings(this.#options),
+      host: {
+        topics: () => topics,
+        owned: () => this.assignment(),
+        lastPolledMs: () => (this.#isPolling ? this.#core.ports.clock.monotonicMs() : this.#lastPolledMs),
+        onAttention: () => this.#wakeUp?.(),
+        onAssigned: (partitions) => this.#begin(partitions.map((at) => ({ at, from: undefined }))),
+        onRevoked: async (partitions) => {
+          await this.#offsets!.autoCommitNow();
+          await onRevoked?.(partitions);
+          this.#give(partitions.map(keyOf));
+        },
+        onLost: async (partitions) => {
+          this.#give(partitions.map(keyOf));
+          await onLost?.(partitions);
+        },
+      },
+    });
+  }
+
+  /** From now on the topic is part of each refresh of the metadata. */
+  #want(topic: string): void {
+    if (this.#topics.has(topic)) return;
+    this.#topics.add(topic);
+    this.#core.metadata.want(topic, { mayCreate: false });
+  }
+
+  #reached(of: (partition: FetchedPartition) => number): OffsetToCommit[] {
     const offsets: OffsetToCommit[] = [];
-    for (const { topic, index, position, positionEpoch } of this.#partitions.values()) {
-      if (position < 0) continue;
-      offsets.push({ topic, partition: index, offset: position, leaderEpoch: positionEpoch });
+    for (const partition of this.#partitions.values()) {
+      const { topic, index, positionEpoch: leaderEpoch } = partition;
+      const offset = of(partition);
+      if (offset >= 0) offsets.push({ topic, partition: index, offset, leaderEpoch });
     }
     return offsets;
   }
@@ -307,10 +387,9 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
     throw ownError('INVALID_ARGUMENT', `${at.topic}-${at.partition} is not assigned to this consumer`);
   }
 
-  #needGroup(): string {
-    if (this.#group === undefined)
-      throw ownError('INVALID_ARGUMENT', 'offsets are committed for a group: name one');
-    return this.#group;
+  #store(): OffsetStore {
+    if (this.#offsets !== undefined) return this.#offsets;
+    throw ownError('INVALID_ARGUMENT', 'offsets are committed for a group: name one');
   }
 
   #throwIfClosed(): void {

@@ -38,23 +38,27 @@ const TOPIC_ID_VERSION = 13;
 export class FetchSession {
   #id = NO_SESSION;
   #epoch = FIRST_EPOCH;
-  readonly #inSession = new Map<FetchedPartition, Wanted>();
+  /** By name: a partition that is given away and comes back is the same for the broker. */
+  readonly #inSession = new Map<string, Wanted>();
 
   /** What to ask for, so that exactly these partitions are fetched. */
   build(wanted: readonly Wanted[], version: number): SessionRequest {
+    // A topic that was made again is another, but may have the same name: the session would mix them up.
+    const isMixed = wanted.some(({ partition: { name }, topicId }) => {
+      const before = this.#inSession.get(name);
+      return before !== undefined && before.topicId !== topicId;
+    });
+    if (isMixed) this.reset();
     const isFull = this.#id === NO_SESSION;
     const forgotten = new Map(isFull ? [] : this.#inSession);
     const changed: Wanted[] = [];
     for (const one of wanted) {
-      const before = forgotten.get(one.partition);
-      if (before !== undefined && before.topicId === one.topicId) {
-        forgotten.delete(one.partition);
-        if (isSame(before, one)) continue;
-      }
-      changed.push(one);
+      const before = forgotten.get(one.partition.name);
+      forgotten.delete(one.partition.name);
+      if (before === undefined || !isSame(before, one)) changed.push(one);
     }
     this.#inSession.clear();
-    for (const one of wanted) this.#inSession.set(one.partition, one);
+    for (const one of wanted) this.#inSession.set(one.partition.name, one);
     return {
       sessionId: this.#id,
       sessionEpoch: this.#epoch,

@@ -12,6 +12,8 @@ import type { ConsumerBatch } from './record.ts';
 export class FetchedPartition {
   readonly topic: string;
   readonly index: number;
+  /** Topic and index. */
+  readonly name: string;
   /** The next offset that the user gets. -1 until it is known. */
   position = -1;
   /** Everything before it has been dealt with by the user: what may be committed without being asked. -1 as `position`. */
@@ -49,10 +51,7 @@ export class FetchedPartition {
   constructor(topic: string, index: number) {
     this.topic = topic;
     this.index = index;
-  }
-
-  get name(): string {
-    return `${this.topic}-${this.index}`;
+    this.name = `${topic}-${index}`;
   }
 
   infoIn(topic: TopicInfo | undefined): PartitionInfo | undefined {

@@ -11,6 +11,8 @@ export interface RecordSource {
   partitionOf(batch: ConsumerBatch): FetchedPartition | undefined;
   /** What was handed out of the partition and not used comes again. */
   rewind(partition: FetchedPartition): void;
+  /** The group wants something before more is handed out. */
+  isInterrupted(): boolean;
 }
 
 const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
@@ -35,7 +37,7 @@ export class RecordIterator implements AsyncIterator<ConsumerRecord, undefined> 
       partition.position = this.#batch!.nextOffset;
       return this.#more();
     }
-    if (partition.isPaused) {
+    if (partition.isPaused || this.#source.isInterrupted()) {
       this.#leave();
       return this.#more();
     }

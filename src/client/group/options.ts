@@ -1,0 +1,66 @@
+/** How a consumer is a member of its group, and the defaults. */
+import type { TopicPartition } from '../consumer/options.ts';
+import { ASSIGNORS, COOPERATIVE_STICKY, type Assignor } from './assignors.ts';
+
+export interface GroupOptions {
+  /**
+   * How the group shares partitions, by preference; the group takes one that all members know. Only if all that are named are
+   * cooperative do members keep their partitions during a rebalance. Default: cooperative-sticky, which Java's
+   * consumers know by default, too.
+   */
+  readonly assignors?: readonly (AssignorName | Assignor)[];
+  /** A static member (KIP-345): a restart within the session is no reason for a rebalance. */
+  readonly instanceId?: string;
+  /** Without a heartbeat for so long a member counts as dead. Default: 45 s. */
+  readonly sessionTimeoutMs?: number;
+  /** Default: 3 s. */
+  readonly heartbeatIntervalMs?: number;
+  /**
+   * The user asks for records at least so often, or the member leaves its group; and so long the group waits for a member in a
+   * rebalance. Default: 5 min.
+   */
+  readonly pollIntervalMsMax?: number;
+  /**
+   * Offsets are committed without being asked: of what was dealt with, that is, of what an earlier poll or turn of the loop has
+   * handed out. Default: true for members of a group.
+   */
+  readonly autoCommit?: boolean;
+  /** Default: 5 s. Besides, before partitions are given away and at the close. */
+  readonly autoCommitIntervalMs?: number;
+  /** Called when partitions have been given to this member; reading them begins when it has resolved. It may seek. */
+  readonly onAssigned?: (partitions: readonly TopicPartition[]) => void | Promise<void>;
+  /** Called before partitions are given away, after the commit; the group waits for it. */
+  readonly onRevoked?: (partitions: readonly TopicPartition[]) => void | Promise<void>;
+  /** Called when partitions are gone already: others may be reading them, nothing can be committed. */
+  readonly onLost?: (partitions: readonly TopicPartition[]) => void | Promise<void>;
+}
+
+export type AssignorName = 'range' | 'roundrobin' | 'cooperative-sticky';
+
+export interface GroupSettings {
+  readonly assignors: readonly Assignor[];
+  readonly isCooperative: boolean;
+  readonly instanceId: string | null;
+  readonly sessionTimeoutMs: number;
+  readonly heartbeatIntervalMs: number;
+  readonly pollIntervalMsMax: number;
+}
+
+/** Throws TypeError for an assignor that nobody knows. */
+export function groupSettings(options: GroupOptions): GroupSettings {
+  const named = options.assignors ?? [COOPERATIVE_STICKY];
+  const assignors = named.map((one) => {
+    const found = typeof one === 'string' ? ASSIGNORS.find(({ name }) => name === one) : one;
+    if (found === undefined) throw new TypeError(`there is no assignor ${String(one)}`);
+    return found;
+  });
+  if (assignors.length === 0) throw new TypeError('a group needs an assignor');
+  return {
+    assignors,
+    isCooperative: assignors.every((one) => one.isCooperative),
+    instanceId: options.instanceId ?? null,
+    sessionTimeoutMs: options.sessionTimeoutMs ?? 45_000,
+    heartbeatIntervalMs: options.heartbeatIntervalMs ?? 3_000,
+    pollIntervalMsMax: options.pollIntervalMsMax ?? 300_000,
+  };
+}
