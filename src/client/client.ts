@@ -19,6 +19,7 @@ import { realNetwork } from '../runtime/network.ts';
 import { realRandom } from '../runtime/random.ts';
 import { realTimers } from '../runtime/timers.ts';
 import { silentLogger } from '../runtime/logger.ts';
+import { Admin } from './admin/admin.ts';
 import { Consumer, type ConsumerOptions } from './consumer/consumer.ts';
 import { ClientCore } from './core.ts';
 import { settingsOf, type ClientPorts, type ConnectionOptions } from './options.ts';
@@ -37,6 +38,16 @@ export type { Assignment, FetchOptions, Start, TopicPartition } from './consumer
 export type { CommittedOffset, OffsetToCommit } from './group/offsets.ts';
 export type { AssignorName, GroupOptions } from './group/options.ts';
 export type { Assignor, GroupAssignment, MemberSubscription } from './group/assignors.ts';
+export type { Admin } from './admin/admin.ts';
+export type { ConfigChange, ConfigEntry, ConfigResource } from './admin/configs.ts';
+export type { GroupDescription, GroupListing, GroupMember } from './admin/groups.ts';
+export type {
+  ClusterDescription,
+  NewTopic,
+  OffsetAtTime,
+  PartitionDescription,
+  TopicDescription,
+} from './admin/topics.ts';
 export type { CompressionType } from '../protocol/record-batch.ts';
 
 export interface ClientOptions extends ConnectionOptions {
@@ -60,6 +71,10 @@ export class Client implements AsyncDisposable {
 
   consumer(options: ConsumerOptions): Consumer {
     return this.#keep(new Consumer(this.#core, options));
+  }
+
+  admin(): Admin {
+    return this.#keep(new Admin(this.#core));
   }
 
   /** Closes all that this client has made, in order, and then its connections. */

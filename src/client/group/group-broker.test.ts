@@ -165,6 +165,29 @@ for (const assignors of [
   });
 }
 
+test('a member that commits each record is never refused while others come and go', async () => {
+  const scene = await Scene.start();
+  const join = (): Member => {
+    const member = scene.join({ autoCommit: false });
+    member.onRecord = () => member.consumer.commit();
+    return member;
+  };
+  const one = join();
+  await scene.share(one);
+  for (let round = 0; round < 4; round++) {
+    const sending = scene.send();
+    const two = join();
+    await sending;
+    await scene.share(one, two);
+    await scene.consumed();
+    await scene.settle(two.consumer.close());
+    assert.equal(await scene.settle(two.ended), undefined);
+    await scene.share(one);
+  }
+  assert.deepEqual(scene.taken.sort(), scene.sent.sort(), 'once each');
+  await scene.end();
+});
+
 test('with cooperative-sticky a member keeps what it goes on with', async () => {
   const scene = await Scene.start();
   const one = scene.join();

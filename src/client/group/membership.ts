@@ -75,6 +75,10 @@ export class Membership {
 
   /** The group wants something of this member before it reads on. */
   get needsAttention(): boolean {
+    return this.#isDue || this.#attending !== undefined;
+  }
+
+  get #isDue(): boolean {
     return this.#mustJoin || this.#isLost || this.#fatal !== undefined;
   }
 
@@ -144,7 +148,7 @@ export class Membership {
   async #attend(): Promise<void> {
     const { core, host, settings, group } = this.#options;
     const { signal } = this.#closing;
-    for (let failures = 0; this.needsAttention;) {
+    for (let failures = 0; this.#isDue;) {
       signal.throwIfAborted();
       if (this.#isLost) {
         await host.onLost(host.owned());

@@ -51,7 +51,7 @@ export function groupSettings(options: GroupOptions): GroupSettings {
   const named = options.assignors ?? [COOPERATIVE_STICKY];
   const assignors = named.map((one) => {
     const found = typeof one === 'string' ? ASSIGNORS.find(({ name }) => name === one) : one;
-    if (found === undefined) throw new TypeError(`there is no assignor ${String(one)}`);
+    if (found === undefined) throw new TypeError(`there is no assignor ${JSON.stringify(one)}`);
     return found;
   });
   if (assignors.length === 0) throw new TypeError('a group needs an assignor');
