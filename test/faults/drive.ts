@@ -185,9 +185,13 @@ class Drive {
         // The second one comes while the first one is at work.
         if (index > 0) await delay(random.integer(2_000));
         say(`${kind}: ${fault.what}, for ${fault.holdMs} ms`);
-        await fault.begin();
-        await delay(fault.holdMs);
-        await fault.end();
+        try {
+          await fault.begin();
+          await delay(fault.holdMs);
+          await fault.end();
+        } catch (error) {
+          this.#anomaly('fault-failed', `${kind}: ${String(error)}`);
+        }
         say(`${kind} is over`);
       }),
     );
