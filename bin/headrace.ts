@@ -218,6 +218,7 @@ async function start(flags: StartFlags): Promise<void> {
       configs: loaded.settings,
       ...(store === undefined ? {} : { store }),
       memoryBytes: machineMemoryBytes(),
+      auditsLogs: true,
       startCleanerThread: () => startThread(new URL('./cleaner-thread.ts', import.meta.url)),
       logLevels: logLevels('INFO', (level) => logger.setLevel(LEVELS[level])),
     });

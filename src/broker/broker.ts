@@ -82,6 +82,8 @@ export interface BrokerOptions {
   readonly logLimits?: Omit<LogLimits, 'producerIdExpirationMs'>;
   /** Starts the thread that compacts logs (bin/cleaner-thread.ts); without it that is done on the main loop. */
   readonly startCleanerThread?: () => Thread;
+  /** In a cluster: looks at all that is in the logs at the start, and copies anew what is damaged. */
+  readonly auditsLogs?: boolean;
   /** Without it, everybody may do everything. */
   readonly authorizer?: Authorizer;
   /** What clients see and set of the process's logger. */
@@ -326,6 +328,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
   undo.push(() => replication?.stop());
   coordinate(services);
   gate.open(new Dispatcher(services, HANDLERS));
+  if (options.auditsLogs === true && options.store !== undefined) logDirectories.startAudit();
   logger.info(
     { nodeId, clusterId, listeners: addresses, incarnation: printUuid(registration.incarnationId) },
     'broker started',

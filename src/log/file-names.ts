@@ -22,6 +22,8 @@ export const HIGH_WATERMARK_CHECKPOINT = 'replication-offset-checkpoint';
 export const CLEANER_CHECKPOINT = 'cleaner-offset-checkpoint';
 export const CLEAN_SHUTDOWN_FILE = '.kafka_cleanshutdown';
 export const LIFE_FILE = 'headrace.life';
+/** In a partition's folder: why it must not be used any more. */
+export const DAMAGED_FILE = 'headrace.damaged';
 export const META_PROPERTIES = 'meta.properties';
 export const LOCK_FILE = '.lock';
 

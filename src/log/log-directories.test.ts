@@ -505,6 +505,68 @@ test('G10: a log that ends below what had been committed, or is gone, has lost s
   assert.deepEqual(lost, [1, 2]);
 });
 
+/** Opened again after a clean stop, and all of it looked at: which partitions were found damaged. */
+async function audited(p: SimulatedPorts) {
+  const directories = await open(p, { directories: ['/a'] });
+  const damaged: string[] = [];
+  directories.onDamage = ({ topic, partition }) => void damaged.push(`${topic}-${partition}`);
+  directories.startAudit();
+  await p.time.advance(20_000);
+  return { directories, damaged };
+}
+
+test('G10: a batch that is not as it was written is found by an audit, in whatever segment it is', async () => {
+  const p = ports();
+  const first = await open(p, { directories: ['/a'] });
+  for (const partition of [0, 1, 2, 3]) {
+    append(first.create({ topic: 't', partition, topicId: ID, settings }), 30, p.clock.nowMs());
+  }
+  const { folder, segmentCount } = first.get({ topic: 't', partition: 1 })!;
+  assert.ok(segmentCount > 3);
+  await p.time.settle(first.shutdown());
+  p.disk.corrupt(`${folder}/00000000000000000000.log`, 200, Buffer.from('x'));
+  // A length that cannot be, which hides all that follows.
+  p.disk.corrupt('/a/t-3/00000000000000000000.log', 8, Buffer.from([0, 0, 0, 1]));
+  const { directories: second, damaged } = await audited(p);
+  assert.deepEqual(damaged, ['t-1', 't-3']);
+  for (const partition of [0, 1, 2, 3]) {
+    assert.equal(second.hasLost({ topic: 't', partition }), partition % 2 === 1);
+    assert.equal(second.get({ topic: 't', partition }) === undefined, partition % 2 === 1);
+  }
+  await p.time.settle(second.shutdown());
+  const { directories: third, damaged: again } = await audited(p);
+  assert.match(third.offlineReason('t', 1) ?? '', /checksum/);
+  assert.deepEqual(again, []);
+  assert.equal(third.setAside({ topic: 't', partition: 1 }), true);
+  assert.equal(third.create({ topic: 't', partition: 1, topicId: ID, settings }).logEndOffset, 0);
+  third.release();
+});
+
+test('an audit finds nothing wrong with logs that are appended to, cut and shortened meanwhile', async () => {
+  const p = ports();
+  const first = await open(p, { directories: ['/a'] });
+  for (const partition of [0, 1, 2]) {
+    append(first.create({ topic: 't', partition, topicId: ID, settings }), 2_000, p.clock.nowMs());
+  }
+  await p.time.settle(first.shutdown());
+  const second = await open(p, { directories: ['/a'] });
+  const damaged: string[] = [];
+  second.onDamage = ({ topic, partition }) => void damaged.push(`${topic}-${partition}`);
+  second.startAudit();
+  await p.time.advance(4_999);
+  for (let round = 0; round < 200; round++) {
+    const [appended, cut, shortened] = [0, 1, 2].map((partition) => second.get({ topic: 't', partition })!);
+    append(appended!, 3, p.clock.nowMs());
+    if (cut!.logEndOffset > 10) cut!.truncateTo(cut!.logEndOffset - 10);
+    append(cut!, 2, p.clock.nowMs());
+    shortened!.deleteRecordsBefore(Math.min(shortened!.logEndOffset, round * 11));
+    await p.time.advance(2);
+  }
+  await p.time.advance(10_000);
+  assert.deepEqual(damaged, []);
+  await p.time.settle(second.shutdown());
+});
+
 test('of a topic made again while a directory was away the new log stays, however long the old one is', async () => {
   for (const [away, stays] of [
     ['/a', '/b'],

@@ -5,7 +5,7 @@
  */
 import { DiskError } from '../base/ports.ts';
 import { ZERO_UUID } from '../base/uuid.ts';
-import type { PartitionOffset } from './checkpoint-file.ts';
+import { replaceFileNow, type PartitionOffset } from './checkpoint-file.ts';
 import { makeCleaner, type CleanerOptions } from './cleaner/make-cleaner.ts';
 import type { LogCleaner } from './cleaner/log-cleaner.ts';
 import { Throttle } from './cleaner/throttle.ts';
@@ -14,6 +14,7 @@ import { logEnvironment, type LogEnvironment, type LogLimits, type LogPorts } fr
 import * as names from './file-names.ts';
 import { removeFolder, removeLater, uniqueMark } from './folder-removal.ts';
 import type { FormerLife, Life } from './former-life.ts';
+import { LogAudit } from './log-audit.ts';
 import { LogDirectory, LogDirectoryError } from './log-directory.ts';
 import { loadDirectory } from './log-loading.ts';
 import type { Log } from './log.ts';
@@ -71,6 +72,8 @@ interface Move {
 export class LogDirectories {
   /** Called once for each directory that fails, after its logs were told. */
   onDirectoryFailure: (path: string, error: Error) => void = () => {};
+  /** Called when a log turns out to be damaged while it is in use. It must be let go at once. */
+  onDamage: (of: names.TopicPartition) => void = () => {};
   /** Called when a log has gone over to another directory. */
   onMoved: (log: Log) => void = () => {};
   readonly #environment: LogEnvironment;
@@ -79,12 +82,13 @@ export class LogDirectories {
   readonly #logs = new Map<string, Log>();
   /** Partitions whose files are there but damaged, or in a directory that failed: by name, why. */
   readonly #offline = new Map<string, string>();
-  /** Partitions of which less was found at the start than had been committed. */
+  /** Partitions of which less was found at the start than had been committed, until that is known to the others. */
   readonly #lost = new Set<string>();
   readonly #moves = new Map<string, Move>();
   readonly #movesThrottle: Throttle;
   /** Compacts the logs whose cleanup.policy says so. */
   readonly cleaner: LogCleaner;
+  #audit: LogAudit | undefined;
   #wasClean = false;
   readonly #retention: RetentionRounds;
 
@@ -174,12 +178,12 @@ export class LogDirectories {
   }
 
   #findLosses(): void {
-    for (const name of this.#offline.keys()) this.#lost.add(name);
     for (const directory of this.#directories) {
       if (directory.failure !== undefined) continue;
       for (const [name, highWatermark] of directory.readCheckpoint(names.HIGH_WATERMARK_CHECKPOINT)) {
         const log = this.#logs.get(name);
-        if (highWatermark === 0 || (log !== undefined && log.logEndOffset >= highWatermark)) continue;
+        if (highWatermark === 0 || this.#offline.has(name)) continue;
+        if (log !== undefined && log.logEndOffset >= highWatermark) continue;
         this.#lost.add(name);
         if (log === undefined) continue;
         this.#environment.logger.error(
@@ -248,13 +252,13 @@ export class LogDirectories {
   }
 
   /**
-   * Whether a partition's files were found damaged at the start, or without records that were below the high watermark when
-   * that was last written down: somebody else has spoilt them, as no crash does. Or its directory has failed since. Others
-   * must not count on this replica.
+   * Whether a partition's files are damaged, or were found at the start without records that were below the high watermark
+   * when that was last written down: somebody else has spoilt them, as no crash does. Or its directory has failed since.
+   * Others must not count on this replica; once they have been told by a registration, all is as it was.
    */
   hasLost({ topic, partition }: names.TopicPartition): boolean {
     const name = names.partitionName(topic, partition);
-    return this.#lost.has(name) || this.#logs.get(name)?.failure !== undefined;
+    return this.#lost.has(name) || this.#offline.has(name) || this.#logs.get(name)?.failure !== undefined;
   }
 
   /** In the order of log.dirs; `id` is the directory's UUID (KIP-858). */
@@ -274,7 +278,40 @@ export class LogDirectories {
 
   /** Durably notes the registration under which the broker lives from here on. */
   beginLife(life: Life): void {
+    this.#lost.clear();
     for (const directory of this.#directories) directory.beginLife(life);
+  }
+
+  /** Looks at all that is here now, in the background. For brokers of a cluster, who can copy anew what is damaged. */
+  startAudit(): void {
+    this.#audit ??= new LogAudit(this.#environment, {
+      logs: () => this.#logs.values(),
+      onDamaged: (log, problem) => this.#foundDamaged(log, problem),
+    });
+    this.#audit.start();
+  }
+
+  #foundDamaged(log: Log, problem: string): void {
+    const of = log.topicPartition;
+    const name = names.partitionName(of.topic, of.partition);
+    if (this.#logs.get(name) !== log || log.failure !== undefined) return;
+    const directory = this.#directoryOf(log);
+    this.#environment.logger.error({ ...of, problem }, 'a partition is damaged, and is used no more');
+    try {
+      const path = `${log.folder}/${names.DAMAGED_FILE}`;
+      replaceFileNow(this.#environment.disk, path, Buffer.from(problem));
+    } catch (error) {
+      directory.fail(error);
+      return;
+    }
+    this.#cancelMove(name);
+    this.cleaner.abort(name);
+    this.#offline.set(name, problem);
+    this.#logs.delete(name);
+    directory.logs.delete(name);
+    directory.noteDamaged(of, log.recoveryPoint);
+    log.markRemoved();
+    this.onDamage(of);
   }
 
   // --- Making and removing
@@ -539,6 +576,7 @@ export class LogDirectories {
 
   /** Makes everything durable and marks the shutdown clean, so that the next start is quick. */
   async shutdown(options: { readonly brokerEpoch?: number } = {}): Promise<void> {
+    this.#audit?.stop();
     await this.cleaner.stop();
     this.#stop();
     for (const { move } of this.#moves.values()) move.cancel();

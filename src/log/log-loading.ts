@@ -68,7 +68,8 @@ class Loading {
         continue;
       }
       const options = this.#loadOptions(folder, { shutdown, recoveryPoints, logStarts, cleanedTo });
-      if (options !== undefined && !this.#loadClean(options)) unclean.push(options);
+      if (options === undefined || this.#isKnownDamaged(options)) continue;
+      if (!this.#loadClean(options)) unclean.push(options);
     }
     await this.#recover(unclean);
     // The recovery points hold again: another crash must not find old ones.
@@ -114,6 +115,14 @@ class Loading {
       wasClean: shutdown !== undefined && (shutdown.logs === undefined || cleanLog !== undefined),
       cleanLog,
     };
+  }
+
+  /** It was found so while a broker ran, which could not copy it anew before its end. */
+  #isKnownDamaged(options: LoadOptions): boolean {
+    const problem = readSmallFile(this.#environment.disk, `${options.folder}/${names.DAMAGED_FILE}`);
+    if (problem === undefined) return false;
+    this.#damaged(options, new DamagedLog(options.folder, problem.toString('utf8')));
+    return true;
   }
 
   /** True when the log is settled: open, or known to be damaged. */

@@ -58,6 +58,7 @@ function putPartition(
 
 interface Running {
   readonly partitions: Partitions;
+  readonly logDirectories: LogDirectories;
   stop(): Promise<void>;
 }
 
@@ -86,7 +87,7 @@ async function start(p: SimulatedPorts, image: ClusterImage): Promise<Running> {
     await p.time.settle(partitions.stop());
     await p.time.settle(logDirectories.shutdown());
   };
-  return { partitions, stop };
+  return { partitions, logDirectories, stop };
 }
 
 /** Of one record. */
@@ -244,5 +245,33 @@ test('G10: a damaged replica begins anew as soon as nobody counts on it, and no 
   putPartition(image, topicId, { leader: other, isr: [other], elr: [] });
   assert.equal(log()?.logEndOffset, 0);
   assert.deepEqual(gone, ['here, to offset undefined', 'gone', 'here, to offset 0']);
+  await running.stop();
+});
+
+test('G10: a replica that turns out to be damaged is used no more, and made anew once another leads', async () => {
+  const { p } = twoDirectories();
+  const image = new ClusterImage();
+  const topicId = 'I'.repeat(16);
+  putTopic(image, 't', topicId, 1);
+  let running = await start(p, image);
+  for (let offset = 0; offset < 5; offset++) append(p, running, 't', 0);
+  const { folder } = running.partitions.get('t', 0)!.log!;
+  await running.stop();
+  p.disk.corrupt(`${folder}/00000000000000000000.log`, 100, Buffer.from('x'));
+
+  running = await start(p, image);
+  const heard: string[] = [];
+  running.partitions.onLoss = () => void heard.push('loss');
+  running.partitions.onLeadership({
+    onElected: () => void heard.push('elected'),
+    onResigned: () => void heard.push('resigned'),
+  });
+  running.logDirectories.startAudit();
+  await p.time.advance(10_000);
+  assert.deepEqual(heard, ['elected', 'resigned', 'loss']);
+  assert.deepEqual(append(p, running, 't', 0), [Errors.KAFKA_STORAGE_ERROR, -1]);
+  const other = NODE_ID + 1;
+  putPartition(image, topicId, { leader: other, isr: [other], elr: [] });
+  assert.equal(running.partitions.get('t', 0)!.log?.logEndOffset, 0);
   await running.stop();
 });

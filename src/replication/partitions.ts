@@ -74,6 +74,7 @@ export class Partitions {
     this.#watermarks = new Map();
     this.#image.onChange((change) => this.#follow(change));
     this.#logDirectories.onDirectoryFailure = (path, error) => this.#onDirectoryFailure(path, error);
+    this.#logDirectories.onDamage = (of) => this.#onDamage(of);
     this.#logDirectories.onMoved = (log) => this.get(log.topic, log.partition)?.moveTo(log);
     this.#armCheckpoint();
   }
@@ -151,13 +152,28 @@ export class Partitions {
   #onDirectoryFailure(path: string, error: Error): void {
     this.#ports.logger.error({ path, error }, 'log directory failed: its partitions are offline');
     for (const partition of this.all()) {
-      if (partition.log?.directory !== path) continue;
-      const led = isServed(partition);
-      partition.fail();
-      if (led) for (const listener of this.#listeners) listener.onResigned(partition);
-      for (const listener of this.#replicaListeners) listener.onReplicaGone(partition);
+      if (partition.log?.directory === path) this.#fail(partition);
     }
     this.onLoss();
+  }
+
+  #onDamage({ topic, partition }: { readonly topic: string; readonly partition: number }): void {
+    const held = this.get(topic, partition);
+    if (held === undefined) return;
+    this.#fail(held);
+    const image = this.#image.topics.get(topic);
+    const state = image?.partitions[partition];
+    if (image !== undefined && state !== undefined && this.#setsAside(topic, state)) {
+      this.#drop(held, Errors.KAFKA_STORAGE_ERROR);
+      this.#createPartition(image, state);
+    } else this.onLoss();
+  }
+
+  #fail(partition: Partition): void {
+    const led = isServed(partition);
+    partition.fail();
+    if (led) for (const listener of this.#listeners) listener.onResigned(partition);
+    for (const listener of this.#replicaListeners) listener.onReplicaGone(partition);
   }
 
   #configure(change: ImageChange): void {

@@ -66,7 +66,7 @@ test(
   `${SECONDS} s of faults in a cluster of three, seed ${SEED}: nothing is lost, doubled or out of order, and all heals`,
   { skip: skip ?? false, timeout: SECONDS * 1000 + AROUND_MS_MAX },
   async (t) => {
-    folder = makeFolder();
+    folder = makeFolder(KEEP);
     const host = (name: string, number: number) => hostOf(process.pid, [name, number]);
     const brokers = [1, 2, 3].map((id) => host(`b${id}`, 10 + id));
     const stores = Array.from({ length: STORES }, (_, index) => host(`e${index + 1}`, 21 + index));

@@ -1,14 +1,15 @@
 /** What this machine must have for faults of whole hosts: it says what is missing, and installs what root may install. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { existsSync, globSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PeerMissing, run } from '../../scripts/peer-cache.ts';
 import { LoopDisk, unmountBelow } from './disks.ts';
-import { deadOwners, hostOf, makeNetwork, removeNetwork } from './network.ts';
+import { deadOwners, hostOf, isAlive, makeNetwork, removeNetwork } from './network.ts';
 
 const CLOCK_LIBRARY = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
 const MEMORY_FOLDER = '/dev/shm';
+const FOLDER_PREFIX = 'headrace-faults-';
 const MEMORY_BYTES_MIN = 4 * 1024 ** 3;
 
 /** The library that shifts clocks. Errors: PeerMissing, saying what cannot be done here. */
@@ -32,6 +33,7 @@ export async function prepareMachine(): Promise<{ readonly clockLibrary: string 
   }
   if (!existsSync(CLOCK_LIBRARY)) await install('libfaketime').catch(() => {});
   for (const owner of deadOwners()) removeNetwork(owner);
+  removeDeadFolders();
   try {
     const host = hostOf(process.pid, ['try', 1]);
     try {
@@ -57,10 +59,26 @@ export async function prepareMachine(): Promise<{ readonly clockLibrary: string 
   return { clockLibrary: existsSync(CLOCK_LIBRARY) ? CLOCK_LIBRARY : undefined };
 }
 
-/** A folder for a run, in memory where there is enough of it: disks that nobody else waits for. */
-export function makeFolder(): string {
+/**
+ * A folder for a run, in memory where there is enough of it: disks that nobody else waits for. One that is kept has another
+ * name, or the next run would take it for one that was left behind.
+ */
+export function makeFolder(isKept = false): string {
   const isRoomy = existsSync(MEMORY_FOLDER) && freeBytes(MEMORY_FOLDER) >= MEMORY_BYTES_MIN;
-  return mkdtempSync(join(isRoomy ? MEMORY_FOLDER : tmpdir(), 'headrace-faults-'));
+  const name = isKept ? 'headrace-faults-kept-' : `${FOLDER_PREFIX}${process.pid}-`;
+  return mkdtempSync(join(isRoomy ? MEMORY_FOLDER : tmpdir(), name));
+}
+
+/** Folders of runs that were killed, with what is mounted in them. */
+function removeDeadFolders(): void {
+  for (const parent of new Set([MEMORY_FOLDER, tmpdir()])) {
+    for (const path of globSync(join(parent, `${FOLDER_PREFIX}*`))) {
+      const owner = new RegExp(`${FOLDER_PREFIX}(\\d+)-`).exec(path)?.[1];
+      if (owner === undefined || isAlive(Number(owner))) continue;
+      unmountBelow(path);
+      rmSync(path, { recursive: true, force: true });
+    }
+  }
 }
 
 function freeBytes(folder: string): number {

@@ -135,7 +135,8 @@ function namespaces(): string[] {
   return quietly(() => readdirSync(FOLDER), []);
 }
 
-function isAlive(pid: number): boolean {
+/** Whether there is a process of this id. */
+export function isAlive(pid: number): boolean {
   return quietly(() => process.kill(pid, 0), false);
 }
 

@@ -9,14 +9,14 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SimulatedRandom } from '../../../src/runtime/simulated-random.ts';
 import type { Broker } from '../cluster.ts';
 import { type Fault, freeBroker, type MakeFault, oneOf, type World } from '../fault.ts';
 
 const DOWN_MS_MAX = 5_000;
-/** What is spoilt, and how many of its kind at most; of segments the last one, which is looked at after a crash. */
+/** What is spoilt, and how many of its kind at most. */
 interface Spoiled {
   readonly pattern: string;
   readonly count: number;
@@ -140,15 +140,10 @@ function corruption(world: World, random: SimulatedRandom, kinds: readonly Spoil
     async begin() {
       if (isClean) await broker.service.stop();
       else await broker.service.kill();
-      const found = globSync(`${broker.dataFolder}/${pattern}`).toSorted();
-      const files = pattern.endsWith('.log')
-        ? found.filter((path, index) => dirname(path) !== dirname(found[index + 1] ?? ''))
-        : found;
+      const files = globSync(`${broker.dataFolder}/${pattern}`);
       for (let left = Math.min(count, files.length); left > 0; left--) {
         const [file] = files.splice(chance.integer(files.length), 1);
-        // Nobody looks at the contents after a clean stop, only at the size.
-        const isCut = isClean && pattern.endsWith('.log');
-        world.say(`  ${spoil(file!, chance, isCut)}`);
+        world.say(`  ${spoil(file!, chance)}`);
       }
     },
     end: async () => void broker.service.start(),
@@ -167,12 +162,12 @@ async function cutPower(brokers: readonly Broker[]): Promise<void> {
 }
 
 /** Flips a bit, cuts the end off, puts zeroes or rubbish over a part, or takes the file away; says what it did. */
-function spoil(path: string, random: SimulatedRandom, isCut: boolean): string {
+function spoil(path: string, random: SimulatedRandom): string {
   const name = path.split('/').slice(-2).join('/');
   const file = openSync(path, 'r+');
   try {
     const { size } = fstatSync(file);
-    const how = isCut ? 0 : random.integer(basename(path).endsWith('.log') ? 4 : 5);
+    const how = random.integer(basename(path).endsWith('.log') ? 4 : 5);
     if (how === 4) {
       rmSync(path);
       return `${name} is gone`;

@@ -317,8 +317,8 @@ final class Workload {
         settings.put("session.timeout.ms", 6_000);
         settings.put("heartbeat.interval.ms", 1_000);
         settings.put("auto.offset.reset", "earliest");
-        settings.put("partition.assignment.strategy", random.nextBoolean()
-            ? "org.apache.kafka.clients.consumer.RangeAssignor" : "org.apache.kafka.clients.consumer.RoundRobinAssignor");
+        settings.put("partition.assignment.strategy", "org.apache.kafka.clients.consumer.RangeAssignor,"
+            + "org.apache.kafka.clients.consumer.RoundRobinAssignor");
         settings.remove("max.poll.records");
         String reader = process + "-" + lastClient.incrementAndGet();
         Set<String> topics = new java.util.TreeSet<>();
