@@ -307,14 +307,19 @@ export function divergence(
 }
 
 /**
- * A follower learns of each rise of the watermark at once (KIP-1166), or what it serves to consumers, and what it knows
- * when it is elected, would be old; and of the log's start, which whoever deletes records waits for. One that is held back
- * has time.
+ * A follower learns soon of each rise of the watermark (KIP-1166), or what it serves to consumers, and what it knows when
+ * it is elected, would be old. Nobody waits for it, so it may go with the next records. One that is held back has time.
  */
-export function isFollowerNews(target: FetchTarget, isolation: Isolation): boolean {
+export function isWatermarkNews(target: FetchTarget, isolation: Isolation): boolean {
   const { wanted, partition } = target;
   if (isolation !== 'log end' || partition === undefined || target.isHeldBack === true) return false;
-  if (partition.highWatermark > wanted.toldHighWatermark) return true;
+  return partition.highWatermark > wanted.toldHighWatermark;
+}
+
+/** It learns at once where the log begins now: whoever deletes records waits for that. */
+export function isStartNews(target: FetchTarget, isolation: Isolation): boolean {
+  const { wanted, partition } = target;
+  if (isolation !== 'log end' || partition === undefined || target.isHeldBack === true) return false;
   const { logStartOffset } = partition;
   if (wanted.logStartOffset < 0) return false;
   return logStartOffset > wanted.logStartOffset && logStartOffset !== wanted.toldLogStartOffset;

@@ -245,8 +245,10 @@ test('a waiting replica is woken by an append that nobody may read yet, and by t
   on.append();
   await on.world.ports.time.advance(10);
   assert.deepEqual(batches((await first).responses[0]!.partitions[0]! as never), [0]);
-  // It asks for the next: that commits the first, and it is told so at once.
-  const second = await on.world.ports.time.settle(wait({ offset: 1, highWatermark: 0 }));
+  // It asks for the next: that commits the first, and it is told so soon.
+  const asked = wait({ offset: 1, highWatermark: 0 });
+  await on.world.ports.time.advance(20);
+  const second = await asked;
   assert.equal(second.responses[0]!.partitions[0]!.highWatermark, 1);
   const third = wait({ offset: 1, highWatermark: 1 });
   await on.world.ports.time.advance(1_000);
@@ -262,8 +264,21 @@ test('a waiting replica is woken by an append that nobody may read yet, and by t
   await on.world.ports.time.advance(1_000);
   assert.equal(answers, 3);
   on.partition.noteFetch({ nodeId: 3, brokerEpoch: 1, offset: 2, logStartOffset: 0, nowMs: 0 });
-  await on.world.ports.time.advance(10);
+  await on.world.ports.time.advance(20);
   assert.equal((await fourth).responses[0]!.partitions[0]!.highWatermark, 2);
+  await on.world.stop();
+});
+
+test('what a replica is told of the watermark goes with records that come meanwhile', async () => {
+  const on = await followed();
+  on.append();
+  const answer = on.ask({ offset: 1, highWatermark: 0 }, { maxWaitMs: 60_000 });
+  await on.world.ports.time.advance(2);
+  assert.equal(on.partition.highWatermark, 1);
+  on.append();
+  await on.world.ports.time.advance(2);
+  const { highWatermark, ...rest } = (await answer).responses[0]!.partitions[0]!;
+  assert.deepEqual([highWatermark, batches(rest as never)], [1, [1]]);
   await on.world.stop();
 });
 

@@ -9,7 +9,7 @@ import { readWhenRoom, readWithin, type BudgetedRead } from '../fetch-memory.ts'
 import {
   findTargets,
   giveBack,
-  isFollowerNews,
+  isStartNews,
   readTargets,
   type FetchLimits,
   type FetchTarget,
@@ -173,7 +173,7 @@ function mustAnswer(
     if (targets[index]!.partition === undefined) continue;
     if (read.errorCode !== Errors.NONE || read.divergingEpoch !== undefined) return true;
     if (targets[index]!.preferred !== undefined) return true;
-    if (isFollowerNews(targets[index]!, isolation)) return true;
+    if (isStartNews(targets[index]!, isolation)) return true;
     waitsFor += 1;
   }
   return bytes >= minBytes || waitsFor === 0;
