@@ -26,6 +26,23 @@ import type { Segment } from './segment.ts';
 import { isPassing, messageOf } from './storage-error.ts';
 import { validateBatch } from './validate.ts';
 
+/** What is known of a batch that is to be written. */
+interface Place {
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  readonly maxTimestamp: number;
+  readonly nowMs: number;
+}
+
+function placeOf(batches: Buffer, at: number, nowMs: number): Place {
+  return {
+    baseOffset: header.baseOffset(batches, at),
+    lastOffset: header.lastOffset(batches, at),
+    maxTimestamp: header.maxTimestamp(batches, at),
+    nowMs,
+  };
+}
+
 export class LogWriter {
   readonly #environment: LogEnvironment;
   readonly #log: LogContents;
@@ -134,14 +151,15 @@ export class LogWriter {
       return this.#refused(Errors.CORRUPT_MESSAGE, 'There is no whole batch in what was replicated');
     const baseOffset = header.baseOffset(records);
     try {
-      for (let at = 0; at < end; at += header.batchSizeBytes(records, at)) {
-        const batch = records.subarray(at, at + header.batchSizeBytes(records, at));
-        this.#write(batch, {
-          baseOffset: header.baseOffset(batch),
-          lastOffset: header.lastOffset(batch),
-          maxTimestamp: header.maxTimestamp(batch),
-          nowMs,
-        });
+      for (let at = 0; at < end;) {
+        const first = records.subarray(at, at + header.batchSizeBytes(records, at));
+        const segment = this.#prepare(first, placeOf(first, 0, nowMs));
+        const to = this.#runEnd(segment, records.subarray(0, end), { from: at, nowMs });
+        segment.append(records.subarray(at, to));
+        for (; at < to; at += header.batchSizeBytes(records, at)) {
+          const batch = records.subarray(at, at + header.batchSizeBytes(records, at));
+          this.#wrote(batch, segment, placeOf(batch, 0, nowMs));
+        }
       }
     } catch (error) {
       return this.#writeFailed(error);
@@ -211,24 +229,54 @@ export class LogWriter {
     return this.#refused(Errors.KAFKA_STORAGE_ERROR, `The disk refused the append: ${messageOf(error)}`);
   }
 
+  /**
+   * The end of the batches from `from` on that one write can take. Markers go alone, and so does the first batch of a
+   * segment; before the first one with a producer, what the log knows of producers has to be loaded.
+   */
+  #runEnd(
+    segment: Segment,
+    records: Buffer,
+    { from, nowMs }: { readonly from: number; readonly nowMs: number },
+  ): number {
+    let end = from + header.batchSizeBytes(records, from);
+    if (segment.sizeBytes === 0 || header.isControl(records, from)) return end;
+    for (let batches = 1; end < records.length; batches++) {
+      if (header.isControl(records, end)) break;
+      if (this.#log.producers === undefined && header.producerId(records, end) >= 0) break;
+      const roll = {
+        sizeBytes: header.batchSizeBytes(records, end),
+        lastOffset: header.lastOffset(records, end),
+        maxTimestamp: header.maxTimestamp(records, end),
+      };
+      const before = { sizeBytes: end - from, batches };
+      if (segment.mustRoll(roll, this.#log.settings, nowMs, before)) break;
+      end += roll.sizeBytes;
+    }
+    return end;
+  }
+
   /** Throws what the disk throws, before anything but the file has changed; the file then ends where it did. */
-  #write(
-    batch: Buffer,
-    place: {
-      readonly baseOffset: number;
-      readonly lastOffset: number;
-      readonly maxTimestamp: number;
-      readonly nowMs: number;
-    },
-  ): void {
+  #write(batch: Buffer, place: Place): void {
+    const segment = this.#prepare(batch, place);
+    segment.append(batch);
+    this.#wrote(batch, segment, place);
+  }
+
+  /** What the batch is to be written to. If it has a producer, what the log knows of producers is loaded. */
+  #prepare(batch: Buffer, place: Place): Segment {
     const { baseOffset, lastOffset, nowMs } = place;
-    const state = header.producerId(batch) < 0 ? this.#log.producers : this.#log.producerState();
+    if (header.producerId(batch) >= 0) this.#log.producerState();
     let segment = this.#log.segments.active;
     const rollBatch = { sizeBytes: batch.length, lastOffset, maxTimestamp: place.maxTimestamp };
     if (segment.mustRoll(rollBatch, this.#log.settings, nowMs)) segment = this.rollAt(baseOffset, nowMs);
     // A marker may go into the index, which is no reason to fail once the marker is in the log.
     if (header.isControl(batch)) loadAborted(this.#environment, this.#log, segment);
-    segment.append(batch);
+    return segment;
+  }
+
+  /** The batch is in the file. */
+  #wrote(batch: Buffer, segment: Segment, { baseOffset, lastOffset }: Place): void {
+    const state = this.#log.producers;
     const epoch = header.partitionLeaderEpoch(batch);
     if (epoch >= 0 && epoch !== this.#log.epochs.latestEpoch) this.#log.epochs.assign(epoch, baseOffset);
     this.#log.logEndOffset = lastOffset + 1;

@@ -24,6 +24,7 @@ export const RELATIVE_OFFSET_MAX = 2 ** 31 - 1;
 /** Positions are int32. */
 export const SEGMENT_BYTES_MAX = 2 ** 31 - 1;
 const UNKNOWN = -2;
+const NOTHING_BEFORE = { sizeBytes: 0, batches: 0 };
 
 export interface SegmentOptions {
   readonly folder: string;
@@ -143,22 +144,24 @@ export class Segment implements OpenFile, LoadedIndex {
 
   // --- Appending
 
-  /** Writes one batch, whose fields are final, behind the last one. Throws DiskError; the file then ends where it did. */
-  append(batch: Buffer): void {
+  /** Writes batches, whose fields are final, behind the last one. Throws DiskError; the file then ends where it did. */
+  append(batches: Buffer): void {
     const position = this.sizeBytes;
     this.offsetIndex();
     this.timeIndex();
     this.maxTimestamp();
     const file = this.file();
     try {
-      file.write(position, [batch]);
+      file.write(position, [batches]);
     } catch (error) {
       if (error instanceof DiskError) this.#undoWrite(file, position, error);
       throw error;
     }
-    this.#sizeBytes = position + batch.length;
+    this.#sizeBytes = position + batches.length;
     this.#areIndexesDirty = true;
-    this.indexBatch(batch, 0, position);
+    for (let at = 0; at < batches.length; at += header.batchSizeBytes(batches, at)) {
+      this.indexBatch(batches, at, position + at);
+    }
   }
 
   #undoWrite(file: DiskFile, position: number, error: DiskError): void {
@@ -194,18 +197,26 @@ export class Segment implements OpenFile, LoadedIndex {
     this.#aborted.set(entries);
   }
 
-  /** Whether a batch must go into a new segment. `sizeBytes`, last offset and largest timestamp are the batch's. */
+  /**
+   * Whether a batch must go into a new segment. `sizeBytes`, last offset and largest timestamp are the batch's; `before`
+   * says what is to be written to this one before it.
+   */
   mustRoll(
     batch: { readonly sizeBytes: number; readonly lastOffset: number; readonly maxTimestamp: number },
     limits: { readonly segmentBytes: number; readonly segmentMs: number; readonly segmentIndexBytes: number },
     nowMs: number,
+    before: { readonly sizeBytes: number; readonly batches: number } = NOTHING_BEFORE,
   ): boolean {
-    const size = this.sizeBytes;
+    const size = this.sizeBytes + before.sizeBytes;
     if (size > Math.min(limits.segmentBytes, SEGMENT_BYTES_MAX) - batch.sizeBytes) return size > 0;
     if (batch.lastOffset - this.baseOffset > RELATIVE_OFFSET_MAX) return true;
     if (size === 0) return false;
-    if (this.offsetIndex().count >= Math.floor(limits.segmentIndexBytes / OFFSET_ENTRY_BYTES)) return true;
-    if (this.timeIndex().count >= Math.floor(limits.segmentIndexBytes / TIME_ENTRY_BYTES) - 1) return true;
+    const { segmentIndexBytes } = limits;
+    // Each batch before it adds an entry at most.
+    const offsets = this.offsetIndex().count + before.batches;
+    if (offsets >= Math.floor(segmentIndexBytes / OFFSET_ENTRY_BYTES)) return true;
+    const times = this.timeIndex().count + before.batches;
+    if (times >= Math.floor(segmentIndexBytes / TIME_ENTRY_BYTES) - 1) return true;
     return this.#waitedMs(batch.maxTimestamp, nowMs) > limits.segmentMs - this.rollJitterMs;
   }
 
