@@ -109,3 +109,19 @@ test('a broker that stops is left to end its registration itself', async () => {
   assert.equal(ended, 0);
   await cluster.stop();
 });
+
+test('a controller that is killed while it stops does not leave the others without one', async () => {
+  const cluster = await withTopic();
+  const { broker, ports } = cluster.member(1);
+  cluster.store.faults.latencyMs = { min: 20, max: 20 };
+  broker.stop().catch(() => {});
+  await passUntil(cluster, () => brokerOf(cluster, 1).isStopping, 1_000);
+  assert.equal(imageOf(cluster).controllerId, 1);
+  ports.kill();
+  cluster.members.delete(1);
+  const isOver = (): boolean =>
+    imageOf(cluster).controllerId > 1 && partitions(cluster).every(({ leader }) => leader > 1);
+  const tookMs = await passUntil(cluster, isOver, SESSION_MS);
+  assert.ok(tookMs < 1_000, `${tookMs} ms`);
+  await cluster.stop();
+});

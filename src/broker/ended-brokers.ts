@@ -8,6 +8,7 @@
  * broker that had been connected to it. Where nothing answers at all, it is the session that counts, as before.
  */
 import type { Clock, Connection, Logger, Network, Timer, Timers } from '../base/ports.ts';
+import { ledBy } from '../metadata/controller/elections.ts';
 import type { ClusterImage } from '../metadata/image.ts';
 
 /** Between the first refusal and the second. */
@@ -74,13 +75,11 @@ export class EndedBrokers {
     }
   }
 
-  /** Undefined: there is nothing to find out. One that is about to stop leads nothing, and ends its registration itself. */
+  /** Undefined: there is nothing to find out. */
   #placeOf(nodeId: number): Place | undefined {
     const { image, listener } = this.#options;
     const broker = image.brokers.get(nodeId);
-    if (broker === undefined || broker.fenced || broker.isStopping || nodeId === this.#options.nodeId) {
-      return undefined;
-    }
+    if (broker === undefined || broker.fenced || nodeId === this.#options.nodeId) return undefined;
     const endpoint = broker.endpoints.find((one) => one.listener === listener);
     return endpoint && { nodeId, epoch: broker.epoch, host: endpoint.host, port: endpoint.port };
   }
@@ -151,11 +150,23 @@ class BrokerWatch {
   #end(): void {
     const { ports, evict } = this.#options;
     const { nodeId, epoch } = this.place;
+    if (this.#isStoppingInOrder()) {
+      this.#again(RETRY_MS);
+      return;
+    }
     ports.logger.warn({ nodeId, epoch }, 'the process of another broker has ended: so does its registration');
     evict(nodeId, epoch).catch((error: unknown) => {
       ports.logger.warn({ nodeId, error: String(error) }, 'a registration could not be ended');
       if (!this.#isOver) this.#again(RETRY_MS);
     });
+  }
+
+  /** It has handed over, and is about to end its registration itself. */
+  #isStoppingInOrder(): boolean {
+    const { image } = this.#options;
+    const { nodeId } = this.place;
+    const hasHandedOver = image.controllerId !== nodeId && ledBy(image, nodeId).length === 0;
+    return hasHandedOver && image.brokers.get(nodeId)?.isStopping === true;
   }
 
   #again(delayMs: number): void {

@@ -11,7 +11,7 @@ import type { ClusterImage, ImageChange } from './image.ts';
 import { isAlive } from './controller/partition-change.ts';
 
 /** At most this long after the controller has gone another broker claims its place. */
-const CLAIM_DELAY_MS_MAX = 200;
+const CLAIM_DELAY_MS_MAX = 50;
 /** After an attempt that the store did not answer. */
 const RETRY_DELAY_MS = 500;
 /** Changes of partitions while some broker is away are looked at together. */
