@@ -26,6 +26,11 @@ import { settingsOf, type ClientPorts, type ConnectionOptions } from './options.
 import type { ProducerOptions } from './producer/options.ts';
 import { Producer } from './producer/producer.ts';
 
+import {
+  TransactionalProducer,
+  type TransactionalProducerOptions,
+} from './transactions/transactional-producer.ts';
+
 export { KafkaError, isKafkaError, type OwnErrorName } from './errors.ts';
 export type { ClientPorts, ConnectionOptions } from './options.ts';
 export type { BearerToken, Sasl, SaslExchange, SaslMechanism } from './connection/sasl.ts';
@@ -38,6 +43,12 @@ export type { Assignment, FetchOptions, Start, TopicPartition } from './consumer
 export type { CommittedOffset, OffsetToCommit } from './group/offsets.ts';
 export type { AssignorName, GroupOptions } from './group/options.ts';
 export type { Assignor, GroupAssignment, MemberSubscription } from './group/assignors.ts';
+export type {
+  Transaction,
+  TransactionalProducer,
+  TransactionalProducerOptions,
+} from './transactions/transactional-producer.ts';
+export type { OffsetOwner } from './group/offsets.ts';
 export type { Admin } from './admin/admin.ts';
 export type { ConfigChange, ConfigEntry, ConfigResource } from './admin/configs.ts';
 export type { GroupDescription, GroupListing, GroupMember } from './admin/groups.ts';
@@ -67,6 +78,11 @@ export class Client implements AsyncDisposable {
 
   producer(options?: ProducerOptions): Producer {
     return this.#keep(new Producer(this.#core, options));
+  }
+
+  /** A producer whose records, and the offsets of what they were made from, are seen all together or not at all. */
+  transactionalProducer(options: TransactionalProducerOptions): TransactionalProducer {
+    return this.#keep(new TransactionalProducer(this.#core, options));
   }
 
   consumer(options: ConsumerOptions): Consumer {

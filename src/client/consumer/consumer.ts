@@ -10,7 +10,7 @@ import { ownError } from '../errors.ts';
 import { Coordinator } from '../group/coordinator.ts';
 import { Membership } from '../group/membership.ts';
 import { OffsetStore } from '../group/offset-store.ts';
-import type { CommittedOffset, OffsetToCommit } from '../group/offsets.ts';
+import { NO_MEMBER, type CommittedOffset, type OffsetOwner, type OffsetToCommit } from '../group/offsets.ts';
 import { groupSettings, type GroupOptions } from '../group/options.ts';
 import { FetchedPartition } from './fetched-partition.ts';
 import { Fetcher } from './fetcher.ts';
@@ -187,6 +187,17 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
   ): Promise<void> {
     this.#throwIfClosed();
     await this.#store().commit(offsets ?? this.#reached((partition) => partition.position), options.signal);
+  }
+
+  /** What `commit` would store: behind everything that was handed out. For offsets that go with a transaction. */
+  handedOut(): OffsetToCommit[] {
+    return this.#reached((partition) => partition.position);
+  }
+
+  /** In whose name offsets go with a transaction: the group, and this member of it as it is now. */
+  get offsetOwner(): OffsetOwner {
+    this.#store();
+    return { group: this.#options.group!, committer: this.#membership?.committer ?? NO_MEMBER };
   }
 
   /** What the group has committed, of those that are read or are named. Partitions without are left out. */

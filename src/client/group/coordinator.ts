@@ -8,7 +8,8 @@ import {
   FindCoordinatorResponse,
 } from '../../protocol/messages/10-find-coordinator.ts';
 import { backoffMs, pause } from '../backoff.ts';
-import type { Call } from '../connection/broker-link.ts';
+import type { BrokerLink, Call } from '../connection/broker-link.ts';
+import type { BrokerVersions } from '../connection/versions.ts';
 import type { Lane } from '../connection/brokers.ts';
 import type { ClientCore } from '../core.ts';
 import { brokerError, connectionError, isRetriableError, ownError, type KafkaError } from '../errors.ts';
@@ -43,10 +44,9 @@ export class Coordinator {
     this.#options = options;
   }
 
-  /** The version in which a request would be sent; undefined when the broker has none. */
-  async versionOf(apiKey: number): Promise<number | undefined> {
-    const versions = await (await this.#link()).versions();
-    return versions.find(apiKey);
+  /** What the coordinator knows. Errors: KafkaError. */
+  async versions(): Promise<BrokerVersions> {
+    return (await this.#link()).versions();
   }
 
   /** One question, to whoever is the coordinator now. `codeOf` finds the answer's error. Errors: KafkaError. */
@@ -94,7 +94,7 @@ export class Coordinator {
     this.#options.core.brokers.closeLane(this.#options.lane);
   }
 
-  async #link() {
+  async #link(): Promise<BrokerLink> {
     const { core, lane } = this.#options;
     if (this.#nodeId === undefined || !core.brokers.isKnown(this.#nodeId)) {
       this.#finding ??= this.#find().finally(() => {

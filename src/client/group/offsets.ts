@@ -28,6 +28,13 @@ export interface Committer {
   readonly instanceId: string | null;
 }
 
+/** Whose offsets are committed with a transaction: a group's, and by which member. */
+export interface OffsetOwner {
+  readonly group: string;
+  /** Left out: nobody in particular. */
+  readonly committer?: Committer;
+}
+
 export const NO_MEMBER: Committer = { memberId: '', generation: -1, instanceId: null };
 
 /** Topics by name, which all versions but the newest speak. */

@@ -31,11 +31,14 @@ const ANSWER_SLACK_MS = 1_000;
 
 export class ProduceRequestBuilder {
   readonly #settings: ProducerSettings;
-  readonly #transactionalId: string | null;
+  readonly #transaction: { readonly transactionalId: string; readonly produceVersionMax: number } | undefined;
 
-  constructor(settings: ProducerSettings, transactionalId: string | null) {
+  constructor(
+    settings: ProducerSettings,
+    transaction: { readonly transactionalId: string; readonly produceVersionMax: number } | undefined,
+  ) {
     this.#settings = settings;
-    this.#transactionalId = transactionalId;
+    this.#transaction = transaction;
   }
 
   call(
@@ -46,11 +49,14 @@ export class ProduceRequestBuilder {
     return {
       request: ProduceRequest,
       response: ProduceResponse,
-      // A topic whose id is not known can only be named.
-      ...(batches.every(({ topicId }) => topicId !== ZERO_UUID) ? {} : { versionMax: TOPIC_ID_VERSION - 1 }),
+      versionMax: Math.min(
+        // A topic whose id is not known can only be named.
+        batches.every(({ topicId }) => topicId !== ZERO_UUID) ? Infinity : TOPIC_ID_VERSION - 1,
+        this.#transaction?.produceVersionMax ?? Infinity,
+      ),
       timeoutMs: timeoutMs + ANSWER_SLACK_MS,
       body: (version) => ({
-        transactionalId: this.#transactionalId,
+        transactionalId: this.#transaction?.transactionalId ?? null,
         acks,
         timeoutMs,
         topicData: this.#topicData(batches, version),
@@ -71,7 +77,7 @@ export class ProduceRequestBuilder {
     const { compression, compressionLevel } = this.#settings;
     if (compression === 'zstd' && version < ZSTD_VERSION)
       throw ownError('UNSUPPORTED_API', 'the broker does not know zstd');
-    const isTransactional = this.#transactionalId !== null;
+    const isTransactional = this.#transaction !== undefined;
     const sealing = { compression, compressionLevel, isTransactional };
     const byTopic = new Map<string, { readonly data: TopicData; readonly partitions: PartitionData[] }>();
     for (const { queue, batch, topicId } of batches) {

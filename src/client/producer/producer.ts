@@ -17,7 +17,7 @@ import { PartitionQueue, type ProducedTopic } from './partition-queue.ts';
 import { partitionOfKey } from './murmur2.ts';
 import { StickyPartitioner } from './partitioner.ts';
 import type { ProducerRecord, RecordMetadata, SentRange } from './record.ts';
-import { Sender } from './sender.ts';
+import { Sender, type TransactionHooks } from './sender.ts';
 
 /** Memory of answered batches that is kept for the next ones. */
 const KEPT_BYTES_MAX = 8 * 1024 * 1024;
@@ -75,8 +75,8 @@ export class Producer implements AsyncDisposable {
   /** Where the last record went. */
   #queue!: PartitionQueue;
 
-  /** Users get theirs from `Client.producer`. */
-  constructor(core: ClientCore, options: ProducerOptions = {}) {
+  /** Users get theirs from `Client.producer`, or a transactional one. */
+  constructor(core: ClientCore, options: ProducerOptions = {}, transaction?: TransactionHooks) {
     this.#core = core;
     this.#settings = producerSettings(options);
     this.#identity = new ProducerIdentity(core);
@@ -84,13 +84,16 @@ export class Producer implements AsyncDisposable {
     this.#sender = new Sender({
       core,
       settings: this.#settings,
-      transactionalId: null,
       host: {
         get identity() {
-          return identity.current;
+          return transaction?.identity ?? identity.current;
         },
-        mayProduce: () => this.#mayProduce(),
-        onSequenceLost: () => this.#identity.bump(),
+        transaction,
+        mayProduce: () => transaction !== undefined || this.#mayProduce(),
+        onSequenceLost: (_queue, cause) => {
+          if (transaction === undefined) this.#identity.bump();
+          else transaction.onFailed(cause);
+        },
         onDone: (batch) => this.#onDone(batch),
         onFatal: (error) => this.#onFatal(error),
       },
@@ -202,6 +205,17 @@ export class Producer implements AsyncDisposable {
     const failure = this.#writeFailure;
     this.#writeFailure = undefined;
     if (failure !== undefined) throw failure;
+  }
+
+  /** For transactions: batches may leave that could not before. */
+  wake(): void {
+    this.#sender.wake();
+  }
+
+  /** For transactions: what has not left fails with this error. */
+  drop(error: Error): void {
+    this.#failWaiting(error);
+    this.#sender.failAll(error);
   }
 
   /** Flushes, for `timeoutMs` at most (default: `deliveryTimeoutMs`), and closes. What is left then fails with CLOSED. */

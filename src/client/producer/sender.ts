@@ -10,7 +10,7 @@ import type { ProduceResponse } from '../../protocol/messages/00-produce.ts';
 import { backoffMs } from '../backoff.ts';
 import type { Lane } from '../connection/brokers.ts';
 import type { ClientCore } from '../core.ts';
-import { brokerError, connectionError, isKafkaError, ownError, type KafkaError } from '../errors.ts';
+import { brokerError, connectionError, isKafkaError, KafkaError, ownError } from '../errors.ts';
 import { NO_BROKER } from '../metadata/cluster-view.ts';
 import type { Batch, BatchIdentity } from './batch.ts';
 import type { ProducerSettings } from './options.ts';
@@ -29,6 +29,20 @@ export interface SenderHost {
   onDone(batch: Batch): void;
   /** A failure that ends the producer. */
   onFatal(error: KafkaError): void;
+  /** In transactions. */
+  readonly transaction: TransactionHooks | undefined;
+}
+
+/** What a transaction has to say about batches. */
+export interface TransactionHooks {
+  readonly transactionalId: string;
+  readonly identity: BatchIdentity;
+  /** Newer versions of Produce mean something else than the transaction does. */
+  readonly produceVersionMax: number;
+  /** False until the partition is a part of the transaction; the sender is woken then. */
+  mayProduceTo(queue: PartitionQueue): boolean;
+  /** A batch was given up, or its sequence is lost. */
+  onFailed(error: KafkaError): void;
 }
 
 interface Node {
@@ -43,7 +57,6 @@ export interface SenderOptions {
   readonly core: ClientCore;
   readonly settings: ProducerSettings;
   readonly host: SenderHost;
-  readonly transactionalId: string | null;
 }
 
 export class Sender {
@@ -67,7 +80,7 @@ export class Sender {
     this.#core = options.core;
     this.#settings = options.settings;
     this.#host = options.host;
-    this.#builder = new ProduceRequestBuilder(options.settings, options.transactionalId);
+    this.#builder = new ProduceRequestBuilder(options.settings, options.host.transaction);
     this.#lane = options.core.newLane('produce');
     this.#unlisten = this.#core.metadata.onChange(() => this.wake());
   }
@@ -103,7 +116,11 @@ export class Sender {
   /** Batches that wait fail with this error. */
   failAll(error: Error): void {
     for (const queue of this.#pending) {
-      for (const batch of queue.waiting.splice(0)) this.#fail(batch, error);
+      for (const batch of queue.waiting.splice(0)) {
+        // What was sent before may have been written: nothing can follow it under this epoch.
+        if (batch.baseSequence >= 0) queue.needsNewEpoch = true;
+        this.#fail(batch, error);
+      }
     }
     this.#pending.clear();
   }
@@ -123,7 +140,9 @@ export class Sender {
       else if (queue.leader === NO_BROKER || !this.#core.brokers.isKnown(queue.leader)) lacksLeader = true;
       else {
         if (queue.needsNewEpoch && queue.inFlight.length === 0) queue.forgetSequences();
-        if (queue.mayLeave(this.#host.identity)) this.#node(queue.leader).candidates.push(queue);
+        if (queue.mayLeave(this.#host.identity) && this.#host.transaction?.mayProduceTo(queue) !== false) {
+          this.#node(queue.leader).candidates.push(queue);
+        }
       }
     }
     if (lacksLeader) this.#core.metadata.stale();
@@ -298,6 +317,7 @@ export class Sender {
   }
 
   #fail(batch: Batch, error: Error): void {
+    if (error instanceof KafkaError && this.#closedBy === undefined) this.#host.transaction?.onFailed(error);
     for (const delivery of batch.deliveries) delivery.onFailed(error);
     batch.release();
     this.#host.onDone(batch);
