@@ -1,5 +1,6 @@
 /** `headrace cluster status` and `headrace cluster rebalance`: a terminal, signals, and a client for what src/cli decides. */
 import { createInterface } from 'node:readline/promises';
+import type { Ports } from '../src/base/ports.ts';
 import { ClientCore } from '../src/client/core.ts';
 import { settingsOf } from '../src/client/options.ts';
 import { ClusterAdmin } from '../src/cli/cluster/cluster-admin.ts';
@@ -7,6 +8,7 @@ import { rebalance, type RebalanceFlags, type Terminal } from '../src/cli/cluste
 import { status } from '../src/cli/cluster/status.ts';
 import { realPorts } from '../src/runtime/ports.ts';
 import { silentLogger } from '../src/runtime/logger.ts';
+import { readCommandConfig } from './command-config.ts';
 
 const CLIENT_ID = 'headrace-cluster';
 /** Where there is no screen, a line of progress now and then is enough. */
@@ -14,16 +16,19 @@ const PROGRESS_MS = 5_000;
 
 export interface ClusterFlags {
   readonly bootstrapServer: string;
+  readonly commandConfig?: string;
 }
 
 /** Resolves with the exit code. Rejects when the cluster cannot be asked. */
 export async function clusterStatus({
   bootstrapServer,
+  commandConfig,
   json,
 }: ClusterFlags & { readonly json: boolean }): Promise<number> {
   const ports = realPorts({ logger: silentLogger() });
-  const admin = new ClusterAdmin(
-    new ClientCore(ports, settingsOf({ bootstrap: bootstrapServer, clientId: CLIENT_ID })),
+  const admin = adminOf(
+    { bootstrapServer, ...(commandConfig === undefined ? {} : { commandConfig }) },
+    ports,
   );
   try {
     await status({ json }, { admin, terminal: terminal(), timers: ports.timers });
@@ -36,11 +41,13 @@ export async function clusterStatus({
 /** As `clusterStatus`. The first SIGINT or SIGTERM ends it in order, the second at once. */
 export async function clusterRebalance({
   bootstrapServer,
+  commandConfig,
   ...flags
 }: ClusterFlags & RebalanceFlags): Promise<number> {
   const ports = realPorts({ logger: silentLogger() });
-  const admin = new ClusterAdmin(
-    new ClientCore(ports, settingsOf({ bootstrap: bootstrapServer, clientId: CLIENT_ID })),
+  const admin = adminOf(
+    { bootstrapServer, ...(commandConfig === undefined ? {} : { commandConfig }) },
+    ports,
   );
   const stopping = new AbortController();
   const onSignal = (): void => {
@@ -56,6 +63,12 @@ export async function clusterRebalance({
     process.off('SIGTERM', onSignal);
     admin.close();
   }
+}
+
+function adminOf({ bootstrapServer, commandConfig }: ClusterFlags, ports: Ports): ClusterAdmin {
+  const config = readCommandConfig(commandConfig, ports);
+  const options = { bootstrap: bootstrapServer, clientId: CLIENT_ID, ...config.options };
+  return new ClusterAdmin(new ClientCore(config.ports, settingsOf(options)));
 }
 
 function terminal(): Terminal {

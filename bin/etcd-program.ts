@@ -74,3 +74,38 @@ async function isNewEnough(program: string): Promise<boolean> {
   const [major, minor] = [Number(match[1]), Number(match[2])];
   return major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1]);
 }
+
+const TOOLS_MODULE = `module etcdtools
+
+go 1.26.0
+
+require (
+	go.etcd.io/etcd/etcdctl/v3 v${ETCD_VERSION}
+	go.etcd.io/etcd/etcdutl/v3 v${ETCD_VERSION}
+)
+`;
+const TOOLS_IMPORTS = `package tools
+
+import (
+	_ "go.etcd.io/etcd/etcdctl/v3/ctlv3"
+	_ "go.etcd.io/etcd/etcdutl/v3/etcdutl"
+)
+`;
+
+/** A folder with etcdctl and etcdutl, built once. */
+export async function etcdTools(): Promise<string> {
+  return built('etcd-tools', [TOOLS_MODULE, TOOLS_IMPORTS], async (into) => {
+    const source = mkdtempSync(join(tmpdir(), 'headrace-etcd-build-'));
+    try {
+      writeFileSync(join(source, 'go.mod'), TOOLS_MODULE);
+      writeFileSync(join(source, 'tools.go'), TOOLS_IMPORTS);
+      const where = { cwd: source, env: { CGO_ENABLED: '0' } };
+      await run('go', ['mod', 'tidy'], where);
+      for (const tool of ['etcdctl', 'etcdutl']) {
+        await run('go', ['build', '-trimpath', '-o', join(into, tool), `go.etcd.io/etcd/${tool}/v3`], where);
+      }
+    } finally {
+      rmSync(source, { recursive: true, force: true });
+    }
+  });
+}

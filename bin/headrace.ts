@@ -80,6 +80,7 @@ cluster
   .alias('describe')
   .description('Shows the brokers with what they hold, and what is not as it should be.')
   .option('--bootstrap-server <addresses>', 'host:port of any brokers, by commas', BOOTSTRAP_DEFAULT)
+  .option('--command-config <file>', 'settings of a Kafka client: security.protocol, ssl.*, sasl.*')
   .option('--json', 'for scripts', false)
   .action(async (flags: { bootstrapServer: string; json: boolean }) => {
     await ofCluster(async ({ clusterStatus }) => clusterStatus(flags));
@@ -88,6 +89,7 @@ cluster
   .command('rebalance')
   .description('Spreads partitions and leaders evenly; shows what it would move, and asks before it does.')
   .option('--bootstrap-server <addresses>', 'host:port of any brokers, by commas', BOOTSTRAP_DEFAULT)
+  .option('--command-config <file>', 'settings of a Kafka client: security.protocol, ssl.*, sasl.*')
   .option('--dry-run', 'only show the plan', false)
   .option('--yes', 'apply the plan without asking', false)
   .option(

@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { builtEtcd, ETCD_VERSION_OLD, etcdProgram } from '../bin/etcd-program.ts';
+import { builtEtcd, ETCD_VERSION_OLD, etcdProgram, etcdTools } from '../bin/etcd-program.ts';
 import { PeerMissing, run } from './peer-cache.ts';
 
 const START_MS_MAX = 30_000;
@@ -22,6 +22,15 @@ export async function installEtcd(): Promise<string> {
     return named === 'old' ? await builtEtcd(ETCD_VERSION_OLD) : await etcdProgram({ named });
   } catch (error) {
     throw new PeerMissing('etcd', error);
+  }
+}
+
+/** A folder with etcdctl and etcdutl. Errors: PeerMissing. */
+export async function installEtcdTools(): Promise<string> {
+  try {
+    return await etcdTools();
+  } catch (error) {
+    throw new PeerMissing('etcd tools', error);
   }
 }
 

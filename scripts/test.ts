@@ -21,7 +21,7 @@ const RUNS = {
   },
   // Foreign clients bring their own JVMs: one suite at a time, or they starve each other on a small machine.
   peers: { globs: ['test/{conformance,interop,cluster}/**/*.test.ts'], concurrency: 1 },
-  faults: { globs: ['test/faults/**/*.test.ts'], concurrency: 1 },
+  faults: { globs: ['test/{faults,operations}/**/*.test.ts'], concurrency: 1 },
 } as const;
 const TEST_TIMEOUT_MS = 15 * 60_000;
 

@@ -38,16 +38,7 @@ export function readListenerTls(
   const problem = (name: string, what: string): void => {
     problems.push(`${name} (listener ${listener}): ${what}`);
   };
-  const read = (name: string): string => {
-    const path = text(name);
-    if (path === '') return '';
-    try {
-      return readFile(path);
-    } catch (error) {
-      problem(name, `${path} cannot be read (${error instanceof Error ? error.message : String(error)})`);
-      return '';
-    }
-  };
+  const read = (name: string): string => readNamed({ text, problem }, name, readFile);
   const store: StoreReader = { text, problem, read };
   const keystore = readKeystore(store);
   const authorities = readTruststore(store);
@@ -84,6 +75,47 @@ export function readListenerTls(
       },
     },
   };
+}
+
+/** What the ssl.* settings of a client come to, by Kafka's names; a certificate of its own need not be there. */
+export function readClientTls(
+  settings: ReadonlyMap<string, string>,
+  readFile: (path: string) => string,
+): { readonly tls: ClientTls; readonly problems: readonly string[] } {
+  const problems: string[] = [];
+  const text = (name: string): string => settings.get(name) ?? CLIENT_DEFAULTS.get(name) ?? '';
+  const problem = (name: string, what: string): void => void problems.push(`${name}: ${what}`);
+  const store: StoreReader = { text, problem, read: (name) => readNamed({ text, problem }, name, readFile) };
+  const hasOwn = text('ssl.keystore.location') !== '' || text('ssl.keystore.certificate.chain') !== '';
+  const tls = {
+    ...(hasOwn ? readKeystore(store) : undefined),
+    authorities: readTruststore(store),
+    ...readVersions(store),
+    checksHost: text('ssl.endpoint.identification.algorithm') !== '',
+  };
+  return { tls, problems };
+}
+
+const CLIENT_DEFAULTS: ReadonlyMap<string, string> = new Map([
+  ['ssl.keystore.type', 'JKS'],
+  ['ssl.truststore.type', 'JKS'],
+  ['ssl.enabled.protocols', TLS_VERSIONS.join(',')],
+  ['ssl.endpoint.identification.algorithm', 'https'],
+]);
+
+function readNamed(
+  { text, problem }: Omit<StoreReader, 'read'>,
+  name: string,
+  readFile: (path: string) => string,
+): string {
+  const path = text(name);
+  if (path === '') return '';
+  try {
+    return readFile(path);
+  } catch (error) {
+    problem(name, `${path} cannot be read (${error instanceof Error ? error.message : String(error)})`);
+    return '';
+  }
 }
 
 interface StoreReader {

@@ -209,6 +209,16 @@ test('Kafka tools, a wrong password is told as such', { skip: skipJava ?? false 
   );
 });
 
+// --- Our own commands, by the same settings files
+
+test('headrace cluster status, by TLS and by a password', async () => {
+  for (const way of WAYS) {
+    const program = join(import.meta.dirname, '..', '..', 'bin', 'headrace.ts');
+    const text = await run(process.execPath, [program, 'cluster', 'status', ...serverOf(way), '--json']);
+    assert.equal((JSON.parse(text) as { brokers: unknown[] }).brokers.length, 1, nameOf(way));
+  }
+});
+
 // --- librdkafka: kcat often has one before 2.6.1, which breaks a rule of SCRAM that Kafka insists on as well
 
 const isOfScram = ({ mechanism }: Way): boolean => mechanism?.startsWith('SCRAM') === true;
