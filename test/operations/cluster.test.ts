@@ -1,5 +1,6 @@
-// docs/operations/cluster.md, done: its commands are taken out of the page and run, in their order, on three hosts of our own. The
-// short run leaves out the blocks that are marked as long, which need etcd's own tools; HEADRACE_OPERATIONS=long has them built.
+// docs/operations/cluster.md, done: its commands are taken out of the page and run, in their order, on three hosts of our own.
+// The short run leaves out the blocks that are marked as long, which need etcd's own tools; HEADRACE_OPERATIONS=long has
+// them built.
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** A machine of the page: a shell in a network namespace of its own, with a home of its own, that takes one block after the other. */
+/** A machine of the page: a shell in a network namespace of its own, with a home of its own, which takes block after block. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
