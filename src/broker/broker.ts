@@ -310,6 +310,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     logDirectories,
     settings: () => current.value,
     durabilityOf: (topic) => settingsOf(topic).durability,
+    tls: () => tls.clientOf(listener),
     ports,
   });
   undo.push(() => place.leave());

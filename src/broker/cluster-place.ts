@@ -3,7 +3,7 @@
  * restart. Among others its registration says what its last life has left: where that is not everything the others count
  * on, it begins as a follower; and before it stops it has others lead in its stead.
  */
-import type { MetadataStore, Ports, Session, Timers } from '../base/ports.ts';
+import type { ClientTls, MetadataStore, Ports, Session, Timers } from '../base/ports.ts';
 import { keptOf } from '../log/former-life.ts';
 import type { LogDirectories } from '../log/log-directories.ts';
 import type { BrokerSettings } from '../metadata/configs/broker-settings.ts';
@@ -50,6 +50,8 @@ export interface ClusterPlaceOptions {
   readonly logDirectories: LogDirectories;
   readonly settings: () => BrokerSettings;
   readonly durabilityOf: (topic: string) => 'fsync' | 'relaxed';
+  /** How the other brokers are reached; undefined: in the clear. */
+  readonly tls: () => ClientTls | undefined;
   readonly ports: Ports;
 }
 
@@ -93,6 +95,7 @@ export function placeAmongOthers(options: ClusterPlaceOptions): ClusterPlace {
     image,
     nodeId,
     listener: settings().listeners.interBrokerListenerName,
+    tls: options.tls,
     evict: (other, epoch) => controller.evictEnded(other, epoch),
   });
   let unsubscribe = (): void => {};

@@ -7,7 +7,7 @@
  * compares keep that broker from doing harm, and it registers again. Each life is ended so at most once, and only by a
  * broker that had been connected to it. Where nothing answers at all, it is the session that counts, as before.
  */
-import type { Clock, Connection, Logger, Network, Timer, Timers } from '../base/ports.ts';
+import type { ClientTls, Clock, Connection, Logger, Network, Timer, Timers } from '../base/ports.ts';
 import { ledBy } from '../metadata/controller/elections.ts';
 import type { ClusterImage } from '../metadata/image.ts';
 
@@ -28,6 +28,8 @@ export interface EndedBrokersOptions {
   readonly nodeId: number;
   /** The listener on which brokers talk to each other. */
   readonly listener: string;
+  /** How that listener is reached; undefined: in the clear. */
+  readonly tls: () => ClientTls | undefined;
   /** Ends the registration of this epoch, if it stands. */
   readonly evict: (nodeId: number, epoch: number) => Promise<void>;
 }
@@ -113,7 +115,8 @@ class BrokerWatch {
 
   #connect(): void {
     const { host, port } = this.place;
-    this.#options.ports.network.connect(host, port).then(
+    const { ports, tls } = this.#options;
+    ports.network.connect(host, port, tls()).then(
       (connection) => this.#connected(connection),
       (error: unknown) => this.#failed(error),
     );
