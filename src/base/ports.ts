@@ -49,6 +49,8 @@ export interface FileStat {
  * throw (or reject with) `DiskError`. Paths are absolute or relative to the process, with the platform's separators.
  */
 export interface Disk {
+  /** From this size on it pays to send a part of a file as a region; Infinity where it never does. */
+  readonly regionBytesMin: number;
   open(path: string, mode: OpenMode): DiskFile;
   /** Names in the folder, sorted. */
   list(path: string): string[];
@@ -90,6 +92,8 @@ export interface DiskFile {
   read(position: number, target: Uint8Array): number;
   /** As `read`, without blocking; `target` belongs to the call until it settles. */
   readAsync(position: number, target: Uint8Array): Promise<number>;
+  /** A part of the file (at least one byte) for a connection to send. It can be read until it is released, whatever becomes of the file. */
+  region(position: number, sizeBytes: number): FileRegion;
   truncate(sizeBytes: number): void;
   /** What `stat` says from now on, until the next write. A crash may bring another time back. */
   setModified(modifiedMs: number): void;
@@ -98,6 +102,18 @@ export interface DiskFile {
   syncNow(): void;
   close(): void;
 }
+
+/** A part of a file that is sent without passing through memory of ours: the bytes are read when it is their turn. */
+export interface FileRegion {
+  readonly sizeBytes: number;
+  /** As `DiskFile.read`, with `at` counted from where the region begins. */
+  read(at: number, target: Uint8Array): number;
+  /** Nobody reads or sends it any more. Whoever asked for the region calls this once. */
+  release(): void;
+}
+
+/** What a connection sends. */
+export type Outgoing = Uint8Array | FileRegion;
 
 /** A failed disk call. `code` is the system's name: ENOENT, ENOSPC, EIO, EMFILE... */
 export class DiskError extends Error {
@@ -199,11 +215,14 @@ export interface Connection {
   onDrain: () => void;
   /** Called once, for whatever reason; no other handler is called after it. */
   onClose: (error: Error | undefined) => void;
-  /** Sends the buffers in order; false: the peer is slower than we are, wait for `onDrain` before more. Buffers must stay
-   * unchanged until they have left: whoever recycles a buffer waits for the write's `onWritten`. */
-  write(buffers: readonly Uint8Array[], onWritten?: () => void): boolean;
+  /** Sends the parts in order; false: the peer is slower than we are, wait for `onDrain` before more. Buffers must stay
+   * unchanged, and regions unreleased, until they have left: whoever recycles a buffer waits for the write's `onWritten`.
+   * A region whose file has become too short breaks the connection. */
+  write(parts: readonly Outgoing[], onWritten?: () => void): boolean;
   /** Bytes handed to `write` that have not left yet. */
   pendingBytes(): number;
+  /** How many of them lie in files, and take no memory. */
+  pendingRegionBytes(): number;
   /** Stops and resumes `onData`: back-pressure towards the peer. */
   pause(): void;
   resume(): void;

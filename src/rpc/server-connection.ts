@@ -4,18 +4,20 @@
  * longer read, and one that does not read its answers gets no further request begun. What it holds counts in the memory
  * budget of the process, which may hold up reading as well.
  */
-import type { Connection } from '../base/ports.ts';
+import { isRegion, sizeOfPart, sizesOf } from '../base/outgoing.ts';
+import type { Connection, Outgoing } from '../base/ports.ts';
 import { FrameCutter, type Frame } from './frame-cutter.ts';
 import type { MemoryAccount, MemoryBudget } from './memory-budget.ts';
 import type { SlabPool } from '../base/slab-pool.ts';
 
-/** What came of a request: its response's views; undefined for none (Produce with acks=0); CLOSE ends the connection. */
+/** What came of a request: its response's parts; undefined for none (Produce with acks=0); CLOSE ends the connection. */
 export const CLOSE = Symbol('close');
-export type Answer = readonly Buffer[] | LentAnswer | undefined | typeof CLOSE;
+export type Answer = readonly Outgoing[] | LentAnswer | undefined | typeof CLOSE;
 
-/** An answer whose buffers are used again: `onSent` is called when the last byte has left. */
+/** An answer with buffers that are used again, or regions that are held: `onSent` is called once, when the last byte has
+ * left or never will. */
 export interface LentAnswer {
-  readonly buffers: readonly Buffer[];
+  readonly parts: readonly Outgoing[];
   readonly onSent: () => void;
 }
 
@@ -87,15 +89,17 @@ export class ServerConnection<S> implements Peer<S> {
   readonly #queue: Entry[] = [];
   #begun = 0;
   #bytesAhead = 0;
-  /** Answers that wait for earlier ones. */
+  /** Memory of answers that wait for earlier ones. */
   #bytesAnswered = 0;
   /** A frame has become whole since memory was accounted for. */
   #isFrameDone = false;
   /** Since when the frame that is being read could have become whole: its first byte, or the last time reading resumed. */
   #frameSinceMs = 0;
   /** Answers of this turn, which leave together. */
-  #out: Buffer[] = [];
+  #out: Outgoing[] = [];
   #outBytes = 0;
+  /** How much of it lies in files. */
+  #outRegionBytes = 0;
   /** Ever handed to the connection. */
   #writtenBytes = 0;
   /** Which answers are lent, by how many bytes have been handed over with their last one; ascending. */
@@ -151,6 +155,8 @@ export class ServerConnection<S> implements Peer<S> {
     connection.onClose = () => {
       if (this.#isGone) return;
       this.#isGone = true;
+      for (const { answer } of this.#queue) letGo(answer);
+      for (const { onSent } of this.#lent.splice(0)) onSent();
       this.#queue.length = 0;
       this.#begun = 0;
       this.#memory.close();
@@ -260,7 +266,8 @@ export class ServerConnection<S> implements Peer<S> {
 
   #account(): void {
     if (this.#isGone) return;
-    const responses = this.#bytesAnswered + this.pendingBytes();
+    const inFiles = this.#connection.pendingRegionBytes() + this.#outRegionBytes;
+    const responses = this.#bytesAnswered + this.pendingBytes() - inFiles;
     this.#memory.set(this.#cutter.arrivedBytes(), this.#bytesAhead, responses);
     if (!this.#isFrameDone) return;
     this.#isFrameDone = false;
@@ -312,12 +319,16 @@ export class ServerConnection<S> implements Peer<S> {
     this.#begun += 1;
     const answer = this.#handle(entry);
     if (!(answer instanceof Promise)) {
+      if (this.#isGone) letGo(answer);
       this.#answered(entry, answer);
       return true;
     }
     answer.then(
       (value) => {
-        if (this.#isGone) return;
+        if (this.#isGone) {
+          letGo(value);
+          return;
+        }
         this.#answered(entry, value);
         this.#pump();
       },
@@ -345,7 +356,7 @@ export class ServerConnection<S> implements Peer<S> {
   #answered(entry: Entry, answer: Answer): void {
     entry.answer = answer;
     entry.isAnswered = true;
-    this.#bytesAnswered += sizeOf(answer);
+    this.#bytesAnswered += memoryOf(answer);
   }
 
   /** Collects the answers at the head of the queue that are ready. */
@@ -356,8 +367,9 @@ export class ServerConnection<S> implements Peer<S> {
       const { sizeBytes, answer } = this.#queue.shift()!;
       this.#begun -= 1;
       this.#bytesAhead -= sizeBytes;
-      this.#bytesAnswered -= sizeOf(answer);
+      this.#bytesAnswered -= memoryOf(answer);
       if (answer === CLOSE) {
+        for (const dropped of this.#queue) letGo(dropped.answer);
         this.#queue.length = 0;
         this.#begun = 0;
         this.#bytesAhead = 0;
@@ -366,9 +378,11 @@ export class ServerConnection<S> implements Peer<S> {
         break;
       }
       if (answer === undefined) continue;
-      for (const buffer of buffersOf(answer)) {
-        this.#out.push(buffer);
-        this.#outBytes += buffer.length;
+      for (const part of partsOf(answer)) {
+        const partBytes = sizeOfPart(part);
+        this.#out.push(part);
+        this.#outBytes += partBytes;
+        if (isRegion(part)) this.#outRegionBytes += partBytes;
       }
       if ('onSent' in answer) {
         this.#lent.push({ endBytes: this.#writtenBytes + this.#outBytes, onSent: answer.onSent });
@@ -396,24 +410,32 @@ export class ServerConnection<S> implements Peer<S> {
     };
   }
 
-  #takeSlice(): Buffer[] {
+  /** Regions count for nothing here, since they wait without taking memory. */
+  #takeSlice(): Outgoing[] {
     const out = this.#out;
     let count = 0;
-    let size = 0;
-    while (count < out.length && size + out[count]!.length <= SLICE_BYTES_MAX) size += out[count++]!.length;
-    let slice: Buffer[];
+    let memory = 0;
+    for (; count < out.length; count++) {
+      const part = out[count]!;
+      if (isRegion(part)) continue;
+      if (memory + part.length > SLICE_BYTES_MAX) break;
+      memory += part.length;
+    }
+    let slice: Outgoing[];
     if (count === out.length) {
       slice = out;
       this.#out = [];
     } else if (count > 0) {
       slice = out.splice(0, count);
     } else {
-      size = SLICE_BYTES_MAX;
-      slice = [out[0]!.subarray(0, size)];
-      out[0] = out[0]!.subarray(size);
+      const large = out[0] as Buffer;
+      slice = [large.subarray(0, SLICE_BYTES_MAX)];
+      out[0] = large.subarray(SLICE_BYTES_MAX);
     }
-    this.#outBytes -= size;
-    this.#writtenBytes += size;
+    const { bytes, regionBytes } = sizesOf(slice);
+    this.#outBytes -= bytes;
+    this.#outRegionBytes -= regionBytes;
+    this.#writtenBytes += bytes;
     return slice;
   }
 
@@ -431,13 +453,17 @@ export class ServerConnection<S> implements Peer<S> {
   }
 }
 
-function sizeOf(answer: Answer): number {
+function memoryOf(answer: Answer): number {
   if (answer === undefined || answer === CLOSE) return 0;
-  let size = 0;
-  for (const { length } of buffersOf(answer)) size += length;
-  return size;
+  const { bytes, regionBytes } = sizesOf(partsOf(answer));
+  return bytes - regionBytes;
 }
 
-function buffersOf(answer: readonly Buffer[] | LentAnswer): readonly Buffer[] {
-  return 'onSent' in answer ? answer.buffers : answer;
+function partsOf(answer: readonly Outgoing[] | LentAnswer): readonly Outgoing[] {
+  return 'onSent' in answer ? answer.parts : answer;
+}
+
+/** It will not be sent. */
+function letGo(answer: Answer): void {
+  if (answer !== undefined && answer !== CLOSE && 'onSent' in answer) answer.onSent();
 }

@@ -1,13 +1,15 @@
 /**
  * The real disk, on node:fs. Synchronous but for `sync` and what is called `Async`, which go through libuv's threads. A
- * file that is closed while such a call is under way keeps its descriptor until the call is over: a number
- * that the system has given away again would otherwise be read, or synced, in another file's place.
+ * file that is closed while such a call is under way, or a region of it is being sent, keeps its descriptor until that is
+ * over: a number that the system has given away again would otherwise be read, or synced, in another file's place.
  */
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
 import { DiskError } from '../base/ports.ts';
-import type { Disk, DiskFile, FileStat, OpenMode } from '../base/ports.ts';
+import type { Disk, DiskFile, FileRegion, FileStat, OpenMode } from '../base/ports.ts';
 import { lockFile } from './disk-lock.ts';
+import { RealRegion } from './real-region.ts';
+import { loadSendFile, type SendFile } from './sendfile.ts';
 
 /** Topics and credentials are nobody else's business: the owner writes, the owner's group reads (backups). */
 const FILE_MODE = 0o640;
@@ -16,11 +18,17 @@ const DIRECTORY_MODE = 0o750;
 const { O_RDONLY, O_RDWR, O_CREAT } = fs.constants;
 const OPEN_FLAGS: Record<OpenMode, number> = { read: O_RDONLY, write: O_RDWR, create: O_RDWR | O_CREAT };
 
+/** Less is read and written in less time than the calls take that a region needs. */
+const REGION_BYTES_MIN = 16 * 1024;
+
 const MISSING = new Set(['ENOENT', 'ENOTDIR']);
 
-export function realDisk(): Disk {
+/** `sendsRegions` false: as where the system cannot send files. */
+export function realDisk(options: { readonly sendsRegions?: boolean } = {}): Disk {
+  const sendFile = options.sendsRegions === false ? undefined : loadSendFile();
   return {
-    open: (path, mode) => attempt(path, () => new RealFile(path, mode)),
+    regionBytesMin: sendFile === undefined ? Infinity : REGION_BYTES_MIN,
+    open: (path, mode) => attempt(path, () => new RealFile(path, mode, sendFile)),
     list: (path) => attempt(path, () => fs.readdirSync(path).sort()),
     stat: statOrUndefined,
     makeDirectory: (path) => attempt(path, () => makeDirectory(path)),
@@ -131,14 +139,16 @@ class RealFile implements DiskFile {
   readonly path: string;
   readonly #descriptor: number;
   readonly #writable: boolean;
+  readonly #sendFile: SendFile | undefined;
   #sizeBytes: number;
-  /** Calls in libuv's threads that still use the descriptor. */
+  /** Calls in libuv's threads, and regions, that still use the descriptor. */
   #underWay = 0;
   #closed = false;
   #syncFailure: DiskError | undefined;
 
-  constructor(path: string, mode: OpenMode) {
+  constructor(path: string, mode: OpenMode, sendFile: SendFile | undefined) {
     this.path = path;
+    this.#sendFile = sendFile;
     this.#descriptor = fs.openSync(path, OPEN_FLAGS[mode], FILE_MODE);
     this.#writable = mode !== 'read';
     try {
@@ -203,6 +213,10 @@ class RealFile implements DiskFile {
 
   read(position: number, target: Uint8Array): number {
     this.#mustBeOpen();
+    return this.#readAt(position, target);
+  }
+
+  #readAt(position: number, target: Uint8Array): number {
     return attempt(this.path, () => {
       let done = 0;
       while (done < target.length) {
@@ -236,6 +250,19 @@ class RealFile implements DiskFile {
         if (error === null) resolve(count);
         else reject(toDiskError(error, this.path));
       });
+    });
+  }
+
+  region(position: number, sizeBytes: number): FileRegion {
+    this.#mustBeOpen();
+    this.#underWay += 1;
+    return new RealRegion({
+      position,
+      sizeBytes,
+      descriptor: this.#descriptor,
+      sendFile: this.#sendFile,
+      read: (at, target) => this.#readAt(at, target),
+      onRelease: () => this.#finish(),
     });
   }
 

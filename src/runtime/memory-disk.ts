@@ -4,7 +4,7 @@
  * handles.
  */
 import { DiskError } from '../base/ports.ts';
-import type { Clock, Disk, DiskFile } from '../base/ports.ts';
+import type { Clock, Disk, DiskFile, FileRegion } from '../base/ports.ts';
 import { FileTree, isFolder, once, whole } from './file-tree.ts';
 import { PagedBytes } from './paged-bytes.ts';
 
@@ -37,6 +37,7 @@ export function memoryDisk(options: { readonly clock: Clock; readonly capacityBy
     usedBytes: 0,
   };
   return {
+    regionBytesMin: Infinity,
     open(path, mode) {
       const make = (): MemoryFile => {
         return { bytes: new PagedBytes(PAGE_BYTES), modifiedMs: options.clock.nowMs(), removed: false };
@@ -149,6 +150,16 @@ class MemoryDiskFile implements DiskFile {
 
   async readAsync(position: number, target: Uint8Array): Promise<number> {
     return this.read(position, target);
+  }
+
+  region(position: number, sizeBytes: number): FileRegion {
+    this.#mustBeOpen();
+    const { bytes } = this.#file;
+    return {
+      sizeBytes,
+      read: (at, target) => bytes.read(position + at, target),
+      release() {},
+    };
   }
 
   truncate(sizeBytes: number): void {

@@ -1,10 +1,21 @@
 /**
  * The real network: TCP through node:net, without Nagle's delay, with keep-alive. One `write` of several
- * buffers leaves as one system call. All sockets of a listener read into one buffer, one after the other, and so do all
- * that are connected from here: a fresh one for each read, as Node has it, costs a broker more than handling what it holds.
+ * buffers leaves as one system call, regions of files by calls of their own. All sockets of a listener read into one
+ * buffer, one after the other, and so do all that are connected from here: a fresh one for each read, as Node has it,
+ * costs a broker more than handling what it holds.
  */
 import * as net from 'node:net';
-import type { ClientTls, Connection, Listener, ListenOptions, Logger, Network } from '../base/ports.ts';
+import { isRegion } from '../base/outgoing.ts';
+import type {
+  ClientTls,
+  Connection,
+  Listener,
+  ListenOptions,
+  Logger,
+  Network,
+  Outgoing,
+} from '../base/ports.ts';
+import { OutgoingQueue } from './outgoing-queue.ts';
 import { connectTls, listenTls } from './tls.ts';
 
 /** Connections that the kernel holds for us before they are accepted, unless the listener says otherwise. */
@@ -149,6 +160,8 @@ class TcpConnection implements Connection {
   onDrain: () => void = () => {};
   onClose: (error: Error | undefined) => void = () => {};
   readonly #socket: net.Socket;
+  /** What holds regions of files, and what was written behind it. */
+  readonly #queue: OutgoingQueue;
   #error: Error | undefined;
   #drainOwed = false;
   #isPaused = false;
@@ -157,19 +170,30 @@ class TcpConnection implements Connection {
   constructor(socket: net.Socket, peerCertificate?: Buffer) {
     this.#socket = socket;
     this.peerCertificate = peerCertificate;
+    this.#queue = new OutgoingQueue(socket, () => this.#queueIsIdle());
     this.remoteHost = plainAddress(socket.remoteAddress);
     this.remotePort = socket.remotePort ?? 0;
     this.localPort = socket.localPort ?? 0;
     socket.on('data', (chunk: Buffer) => this.arrived(chunk));
-    socket.on('drain', () => {
-      if (!this.#drainOwed || socket.destroyed) return;
-      this.#drainOwed = false;
-      this.onDrain();
-    });
+    socket.on('drain', () => this.#drained());
     socket.on('error', (error) => {
       this.#error = error;
     });
-    socket.on('close', () => this.onClose(this.#error));
+    socket.on('close', () => {
+      this.#queue.drop();
+      this.onClose(this.#error);
+    });
+  }
+
+  #drained(): void {
+    if (!this.#drainOwed || this.#socket.destroyed || !this.#queue.isIdle) return;
+    this.#drainOwed = false;
+    this.onDrain();
+  }
+
+  #queueIsIdle(): void {
+    if (this.#isEnding) this.#endSocket();
+    else this.#drained();
   }
 
   /** Reading has stopped, although there is more. */
@@ -187,12 +211,25 @@ class TcpConnection implements Connection {
    * `onWritten` is called once, also when the connection breaks before the data left: the buffers are free
    * then.
    */
-  write(buffers: readonly Uint8Array[], onWritten?: () => void): boolean {
+  write(parts: readonly Outgoing[], onWritten?: () => void): boolean {
     const socket = this.#socket;
-    if (socket.destroyed || socket.writableEnded || buffers.length === 0) {
+    if (socket.destroyed || socket.writableEnded || this.#isEnding || parts.length === 0) {
       if (onWritten !== undefined) process.nextTick(onWritten);
-      return socket.writable && !this.#drainOwed;
+      return socket.writable && !this.#isEnding && !this.#drainOwed;
     }
+    if (!this.#queue.isIdle || parts.some(isRegion)) {
+      this.#queue.push(parts, onWritten);
+    } else {
+      this.#writeBuffers(parts as readonly Uint8Array[], onWritten);
+    }
+    // Node says `drain` only after a write beyond its own mark, so ours must not be the lower one.
+    if (this.pendingBytes() <= Math.max(PENDING_BYTES_MAX, socket.writableHighWaterMark)) return true;
+    this.#drainOwed = true;
+    return false;
+  }
+
+  #writeBuffers(buffers: readonly Uint8Array[], onWritten: (() => void) | undefined): void {
+    const socket = this.#socket;
     const last = buffers.length - 1;
     if (last === 0) {
       socket.write(buffers[0]!, onWritten);
@@ -202,14 +239,14 @@ class TcpConnection implements Connection {
       socket.write(buffers[last]!, onWritten);
       socket.uncork();
     }
-    // Node says `drain` only after a write beyond its own mark, so ours must not be the lower one.
-    if (socket.writableLength <= Math.max(PENDING_BYTES_MAX, socket.writableHighWaterMark)) return true;
-    this.#drainOwed = true;
-    return false;
   }
 
   pendingBytes(): number {
-    return this.#socket.writableLength;
+    return this.#socket.writableLength + this.#queue.pendingBytes;
+  }
+
+  pendingRegionBytes(): number {
+    return this.#queue.pendingRegionBytes;
   }
 
   pause(): void {
@@ -231,6 +268,10 @@ class TcpConnection implements Connection {
     if (this.#isEnding || this.#socket.destroyed) return;
     this.#isEnding = true;
     this.resume();
+    if (this.#queue.isIdle) this.#endSocket();
+  }
+
+  #endSocket(): void {
     this.#socket.end(() => {
       const limit = setTimeout(() => this.#socket.destroy(), LINGER_MS);
       this.#socket.once('close', () => clearTimeout(limit));

@@ -8,13 +8,16 @@ import { realNetwork } from './network.ts';
 import { realRandom } from './random.ts';
 import { realTimers } from './timers.ts';
 
-export function realPorts(options: { readonly logger?: Logger } = {}): Ports {
+/** `sendsRegions` false: files are never sent by the system alone, as where it cannot. */
+export function realPorts(
+  options: { readonly logger?: Logger; readonly sendsRegions?: boolean } = {},
+): Ports {
   const logger = options.logger ?? createLogger();
   return {
     clock: realClock(),
     timers: realTimers(),
     random: realRandom(),
-    disk: realDisk(),
+    disk: realDisk({ sendsRegions: options.sendsRegions ?? true }),
     network: realNetwork({ logger }),
     logger,
     bootId: readBootId(),

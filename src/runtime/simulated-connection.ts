@@ -4,8 +4,11 @@
  * room for a window of bytes that are on their way or not read yet; room comes back with an acknowledgement,
  * which travels as everything else does.
  */
-import type { Connection } from '../base/ports.ts';
+import { isRegion, sizeOfPart } from '../base/outgoing.ts';
+import { DiskError } from '../base/ports.ts';
+import type { Connection, Outgoing } from '../base/ports.ts';
 import type { SimulatedProcess, SimulatedTime } from './simulated-clock.ts';
+import { SimulatedCrash } from './simulated-disk.ts';
 import type { SimulatedRandom } from './simulated-random.ts';
 
 /** As the real network's: more bytes than this waiting, and `write` answers false. */
@@ -38,7 +41,7 @@ export interface EndpointOptions {
 }
 
 interface PendingWrite {
-  readonly bytes: readonly Uint8Array[];
+  readonly parts: readonly Outgoing[];
   readonly onWritten: (() => void) | undefined;
 }
 
@@ -56,10 +59,11 @@ export class SimulatedEndpoint implements Connection {
   readonly #stream: (() => void)[] = [];
   #onTheWayBytes = 0;
   #writes: PendingWrite[] = [];
-  /** How much of the first buffer of the first write has gone. */
+  /** How much of the first part of the first write has gone. */
   #firstWriteGone = 0;
-  #firstBuffer = 0;
+  #firstPart = 0;
   #pendingBytes = 0;
+  #pendingRegionBytes = 0;
   #drainOwed = false;
   #ending = false;
   #closed = false;
@@ -81,14 +85,15 @@ export class SimulatedEndpoint implements Connection {
     if (first !== undefined) this.#send(first);
   }
 
-  write(buffers: readonly Uint8Array[], onWritten?: () => void): boolean {
-    if (this.#closed || this.#ending || buffers.length === 0) {
+  write(parts: readonly Outgoing[], onWritten?: () => void): boolean {
+    if (this.#closed || this.#ending || parts.length === 0) {
       if (onWritten !== undefined) this.#soon(onWritten);
       return !this.#closed && !this.#ending && !this.#drainOwed;
     }
-    this.#writes.push({ bytes: buffers.slice(), onWritten });
-    for (const buffer of buffers) this.#pendingBytes += buffer.length;
+    this.#writes.push({ parts: parts.slice(), onWritten });
+    for (const part of parts) this.#count(part, sizeOfPart(part));
     this.#pump();
+    if (this.#closed) return false;
     if (this.#pendingBytes <= PENDING_BYTES_MAX) return true;
     this.#drainOwed = true;
     return false;
@@ -96,6 +101,15 @@ export class SimulatedEndpoint implements Connection {
 
   pendingBytes(): number {
     return this.#pendingBytes;
+  }
+
+  pendingRegionBytes(): number {
+    return this.#pendingRegionBytes;
+  }
+
+  #count(part: Outgoing, bytes: number): void {
+    this.#pendingBytes += bytes;
+    if (isRegion(part)) this.#pendingRegionBytes += bytes;
   }
 
   pause(): void {
@@ -141,6 +155,7 @@ export class SimulatedEndpoint implements Connection {
       if (room <= 0 && this.#pendingBytes > 0) return;
       // A chunk may hold several writes, or a part of one: the receiver learns nothing from where it ends.
       const chunk = this.#take(Math.max(0, Math.min(room, random.between(1, chunkBytesMax))));
+      if (chunk === undefined) return;
       if (chunk.length === 0) continue;
       this.#onTheWayBytes += chunk.length;
       const peer = this.#peer!;
@@ -161,29 +176,43 @@ export class SimulatedEndpoint implements Connection {
     }
   }
 
-  /** Up to `limit` bytes of what is pending, copied: from now on their owner may change them. */
-  #take(limit: number): Buffer {
+  /**
+   * Up to `limit` bytes of what is pending, copied: from now on their owner may change them. Undefined: a region could not
+   * be read, and the connection is broken.
+   */
+  #take(limit: number): Buffer | undefined {
     const chunk = Buffer.allocUnsafe(Math.min(limit, this.#pendingBytes));
     let filled = 0;
     while (this.#writes.length > 0) {
       const write = this.#writes[0]!;
-      const buffer = write.bytes[this.#firstBuffer];
-      if (buffer === undefined) {
+      const part = write.parts[this.#firstPart];
+      if (part === undefined) {
         this.#writes.shift();
-        this.#firstBuffer = 0;
+        this.#firstPart = 0;
         if (write.onWritten !== undefined) this.#soon(write.onWritten);
         continue;
       }
-      const count = Math.min(chunk.length - filled, buffer.length - this.#firstWriteGone);
-      chunk.set(buffer.subarray(this.#firstWriteGone, this.#firstWriteGone + count), filled);
-      filled += count;
-      this.#firstWriteGone += count;
-      if (this.#firstWriteGone < buffer.length) break;
+      const left = sizeOfPart(part) - this.#firstWriteGone;
+      const target = chunk.subarray(filled, filled + Math.min(chunk.length - filled, left));
+      if (!copyTo(target, part, this.#firstWriteGone)) {
+        this.#breakOff();
+        return undefined;
+      }
+      filled += target.length;
+      this.#count(part, -target.length);
+      this.#firstWriteGone += target.length;
+      if (target.length < left) break;
       this.#firstWriteGone = 0;
-      this.#firstBuffer += 1;
+      this.#firstPart += 1;
     }
-    this.#pendingBytes -= filled;
     return chunk;
+  }
+
+  /** An answer that has begun cannot be taken back. */
+  #breakOff(): void {
+    const peer = this.#peer!;
+    this.#send(() => peer.fail('ECONNRESET'));
+    this.fail('EIO');
   }
 
   /** Puts something on its way to the peer. What is sent first arrives first, whichever was the faster. */
@@ -236,6 +265,7 @@ export class SimulatedEndpoint implements Connection {
     this.#closed = true;
     this.#options.onGone();
     this.#pendingBytes = 0;
+    this.#pendingRegionBytes = 0;
     this.#unread = [];
     for (const write of this.#writes.splice(0))
       if (write.onWritten !== undefined) this.#soon(write.onWritten);
@@ -244,5 +274,19 @@ export class SimulatedEndpoint implements Connection {
 
   #soon(callback: () => void): void {
     this.#options.time.soon(callback, this.#options.process);
+  }
+}
+
+/** Fills `target` with what comes `at` bytes after the part's begin; false: it is not to be had. */
+function copyTo(target: Buffer, part: Outgoing, at: number): boolean {
+  if (!isRegion(part)) {
+    target.set(part.subarray(at, at + target.length));
+    return true;
+  }
+  try {
+    return part.read(at, target) === target.length;
+  } catch (error) {
+    if (error instanceof DiskError || error instanceof SimulatedCrash) return false;
+    throw error;
   }
 }

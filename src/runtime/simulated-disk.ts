@@ -5,11 +5,21 @@
  * gives the disk that the next process finds. Faults come from `fault`, called before each operation.
  */
 import { DiskError } from '../base/ports.ts';
-import type { Clock, Disk, DiskFile, DiskLock, FileStat, OpenMode, Timers } from '../base/ports.ts';
+import type {
+  Clock,
+  Disk,
+  DiskFile,
+  DiskLock,
+  FileRegion,
+  FileStat,
+  OpenMode,
+  Timers,
+} from '../base/ports.ts';
 import { applyChange, FileTree, isFolder, once, whole } from './file-tree.ts';
 import type { Entry, Folder, FolderChange } from './file-tree.ts';
 import { SimulatedFile } from './simulated-file.ts';
 import { SimulatedRandom } from './simulated-random.ts';
+import { SimulatedRegion } from './simulated-region.ts';
 
 /** The process died here. Every later call of the dead disk throws it again, so that nothing gets past it. */
 export class SimulatedCrash extends Error {
@@ -57,6 +67,8 @@ export interface SimulatedDiskOptions {
   readonly readLatencyMs?: number;
   /** What all files may take together; unlimited when not given. */
   readonly capacityBytes?: number;
+  /** The smallest part of a file that is sent as a region; when not given the seed decides whether there are any. */
+  readonly regionBytesMin?: number;
   /** Die at this operation, counted from 1. */
   readonly crashAt?: number;
   /** Each operation that can change something, as it is asked for: for traces. */
@@ -77,6 +89,7 @@ type Names = WeakMap<Folder<SimulatedFile>, DurableNames>;
 const CAPACITY_BYTES_SHOWN = 2 ** 40;
 
 export class SimulatedDisk implements Disk {
+  readonly regionBytesMin: number;
   readonly #options: SimulatedDiskOptions;
   readonly #random: SimulatedRandom;
   readonly #tree: FileTree<SimulatedFile>;
@@ -87,6 +100,8 @@ export class SimulatedDisk implements Disk {
 
   constructor(options: SimulatedDiskOptions, survivor?: Survivor) {
     this.#options = options;
+    const hasRegions = new SimulatedRandom(options.seed).fork('regions').chance(0.5);
+    this.regionBytesMin = options.regionBytesMin ?? (hasRegions ? 1 : Infinity);
     this.#random = survivor?.random ?? new SimulatedRandom(options.seed).fork('disk');
     this.#names = survivor?.names ?? new WeakMap();
     this.#tree = new FileTree(survivor?.root, (folder, change) =>
@@ -322,6 +337,14 @@ class SimulatedHandle implements DiskFile {
     this.#device.step('read', this.path, false);
     await this.#device.wait('read');
     return this.#file.current.read(position, target);
+  }
+
+  region(position: number, sizeBytes: number): FileRegion {
+    this.#check(false);
+    return new SimulatedRegion({ position, sizeBytes }, (at, target) => {
+      this.#device.step('read', this.path, false);
+      return this.#file.current.read(at, target);
+    });
   }
 
   truncate(sizeBytes: number): void {

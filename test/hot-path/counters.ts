@@ -1,17 +1,23 @@
 /** Ports that count what passes through them, and counts of what the process itself allocates and copies. */
 import { getHeapStatistics } from 'node:v8';
 import type { TestContext } from 'node:test';
-import type { Connection, Disk, DiskFile, Network } from '../../src/base/ports.ts';
+import { isRegion, sizeOfPart } from '../../src/base/outgoing.ts';
+import type { Connection, Disk, DiskFile, Network, Outgoing } from '../../src/base/ports.ts';
 
 export interface Counts {
   /** Calls on `.log` files; each is one system call on a real disk. */
   logWrites: number;
   logReads: number;
+  logReadBytes: number;
   /** Reads that another thread makes. */
   logReadsAsync: number;
   logSyncs: number;
   /** Calls on connections; each is one system call. */
   connectionWrites: number;
+  /** Regions of `.log` files: asked for, sent, and let go. */
+  regionsMade: number;
+  regionsSent: number;
+  regionsReleased: number;
   /** Buffers with memory of their own, outside the heap. */
   buffersMade: number;
   /** Bytes copied from one buffer into another, but for those that the disk takes or gives. */
@@ -22,9 +28,13 @@ export function noCounts(): Counts {
   return {
     logWrites: 0,
     logReads: 0,
+    logReadBytes: 0,
     logReadsAsync: 0,
     logSyncs: 0,
     connectionWrites: 0,
+    regionsMade: 0,
+    regionsSent: 0,
+    regionsReleased: 0,
     buffersMade: 0,
     bytesCopied: 0,
   };
@@ -38,9 +48,10 @@ const { copy } = Buffer.prototype;
 const { allocUnsafeSlow: make } = Buffer;
 
 /** A disk whose `.log` files are counted, and lie in memory in a way that takes no heap. */
-export function countingDisk(disk: Disk, counts: Counts): Disk {
+export function countingDisk(disk: Disk, counts: Counts, regionBytesMin: number): Disk {
   return {
     ...disk,
+    regionBytesMin,
     open(path, mode) {
       const file = disk.open(path, mode);
       return path.endsWith('.log') ? countingFile(file, counts) : file;
@@ -68,11 +79,20 @@ function countingFile(file: DiskFile, counts: Counts): DiskFile {
     },
     read(position, target) {
       counts.logReads += 1;
+      counts.logReadBytes += target.length;
       return read(position, target);
     },
     readAsync(position, target) {
       counts.logReadsAsync += 1;
       return Promise.resolve(read(position, target));
+    },
+    region(position, sizeBytes) {
+      counts.regionsMade += 1;
+      return {
+        sizeBytes,
+        read: (at, target) => read(position + at, target),
+        release: () => void (counts.regionsReleased += 1),
+      };
     },
     truncate(sizeBytes) {
       end = sizeBytes;
@@ -106,17 +126,21 @@ export class Wire implements Connection {
     this.#counts = counts;
   }
 
-  write(buffers: readonly Uint8Array[], onWritten?: () => void): boolean {
+  write(parts: readonly Outgoing[], onWritten?: () => void): boolean {
     this.#counts.connectionWrites += 1;
-    for (const buffer of buffers) {
-      this.receivedBytes += buffer.length;
-      if (this.isKeeping) this.received.push(Buffer.from(buffer));
+    for (const part of parts) {
+      this.receivedBytes += sizeOfPart(part);
+      if (isRegion(part)) this.#counts.regionsSent += 1;
+      if (this.isKeeping) this.received.push(bytesOf(part));
     }
     onWritten?.();
     return true;
   }
 
   pendingBytes(): number {
+    return 0;
+  }
+  pendingRegionBytes(): number {
     return 0;
   }
   pause(): void {}
@@ -129,6 +153,13 @@ export class Wire implements Connection {
     this.isDestroyed = true;
     this.onClose(undefined);
   }
+}
+
+function bytesOf(part: Outgoing): Buffer {
+  if (!isRegion(part)) return Buffer.from(part);
+  const bytes = Buffer.alloc(part.sizeBytes);
+  part.read(0, bytes);
+  return bytes;
 }
 
 /** A network in which connections are made by hand. */

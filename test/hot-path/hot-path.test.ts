@@ -34,13 +34,17 @@ const counts = noCounts();
 let broker: Broker;
 let wire: Wire;
 
-async function start(t: TestContext, durability: 'relaxed' | 'fsync'): Promise<void> {
+async function start(
+  t: TestContext,
+  durability: 'relaxed' | 'fsync',
+  regionBytesMin = Infinity,
+): Promise<void> {
   const real = realPorts({ logger: silentLogger() });
   const { network, connect } = handmadeNetwork();
   const ports = {
     ...real,
     network,
-    disk: countingDisk(memoryDisk({ clock: real.clock }), counts),
+    disk: countingDisk(memoryDisk({ clock: real.clock }), counts, regionBytesMin),
   };
   const configs = new Map([
     ['listeners', 'PLAINTEXT://127.0.0.1:9092'],
@@ -182,8 +186,9 @@ test('what is appended in one turn becomes durable by one sync of each file', as
   assert.ok(counts.connectionWrites <= ROUNDS * requests, `${counts.connectionWrites} writes`);
 });
 
-test('a partition that is fetched costs one read, no copy and no new buffer', async (t) => {
-  await start(t, 'relaxed');
+/** The same batches fetched again and again; `check` looks at the counts of ROUNDS answers. */
+async function fetchRounds(t: TestContext, regionBytesMin: number, check: () => void): Promise<void> {
+  await start(t, 'relaxed', regionBytesMin);
   for (let n = 0; n < 40; n++) wire.onData(produceFrames(3, 1));
   const body = fetchBody('t', 0, { partitionMaxBytes: 256 * 1024 });
   const one = body.topics[0]!.partitions[0]!;
@@ -200,8 +205,7 @@ test('a partition that is fetched costs one read, no copy and no new buffer', as
   assert.equal(counts.logReadsAsync, 0);
   assert.ok(counts.buffersMade <= BUFFERS_MAX, `${counts.buffersMade} buffers`);
   assert.ok(counts.bytesCopied <= ROUNDS * frame.length, 'nothing but the request');
-  // A slice of half a MiB at most for each write.
-  assert.ok(counts.connectionWrites <= ROUNDS * 3, `${counts.connectionWrites} writes`);
+  check();
   const perPartition = heapOf(round) / PARTITIONS;
   t.diagnostic(`${perPartition.toFixed(0)} bytes of heap a partition of 16 batches`);
   assert.ok(perPartition < 10_000, `${perPartition} bytes of heap a partition`);
@@ -210,6 +214,26 @@ test('a partition that is fetched costs one read, no copy and no new buffer', as
     topics: [{ ...body.topics[0]!, partitions }],
   })) as FetchResponse;
   assert.equal(responses[0]!.partitions.length, PARTITIONS);
+}
+
+test('a partition that is fetched costs one read, no copy and no new buffer', async (t) => {
+  await fetchRounds(t, Infinity, () => {
+    assert.equal(counts.logReadBytes > ROUNDS * PARTITIONS * 200 * 1024, true);
+    assert.equal(counts.regionsMade, 0);
+    // A slice of half a MiB at most for each write.
+    assert.ok(counts.connectionWrites <= ROUNDS * 3, `${counts.connectionWrites} writes`);
+  });
+});
+
+test('a partition that is sent from its file costs one read of headers, and its region is let go', async (t) => {
+  await fetchRounds(t, 16 * 1024, () => {
+    assert.equal(counts.logReadBytes, ROUNDS * PARTITIONS * 8 * 1024);
+    assert.equal(counts.regionsMade, ROUNDS * PARTITIONS);
+    assert.equal(counts.regionsSent, ROUNDS * PARTITIONS);
+    assert.equal(counts.regionsReleased, ROUNDS * PARTITIONS);
+    // Nothing of it lies in memory: there is nothing to cut into slices.
+    assert.equal(counts.connectionWrites, ROUNDS);
+  });
 });
 
 function endOffsets(): number[] {
