@@ -42,7 +42,7 @@ function answer({ correlationId = 1, sessionId, errorCode = 0, partitions }: Ans
   }));
   const responses = list.length === 0 ? [] : [{ topic: 'a-topic', topicId: '', partitions: list }];
   const body = { throttleTimeMs: 0, errorCode, sessionId, responses };
-  return Buffer.concat(encodeResponse(FETCH, VERSION, correlationId, body)).subarray(4);
+  return Buffer.concat(encodeResponse(FETCH, VERSION, correlationId, body) as Buffer[]).subarray(4);
 }
 
 function asked(session: FetchSession) {

@@ -127,15 +127,16 @@ export class Dispatcher implements RequestSink<ConnectionState> {
   #answer(api: Api, context: RequestContext, body: unknown, reply: unknown): Answer {
     if (reply === undefined || reply === CLOSE) return reply;
     try {
-      const buffers = encodeResponse(api, context.apiVersion, context.correlationId, reply);
+      const parts = encodeResponse(api, context.apiVersion, context.correlationId, reply);
       const { onSent } = context;
-      return onSent === undefined ? buffers : { buffers, onSent };
+      return onSent === undefined ? parts : { parts, onSent };
     } catch (error) {
       return this.#failed(api, context, body, error);
     }
   }
 
   #failed(api: Api, context: RequestContext, body: unknown, error: unknown): Answer {
+    context.onSent?.();
     const failure = failureOf(error);
     const { apiVersion, correlationId, clientId, connectionId } = context;
     const fields = { api: api.name, apiVersion, correlationId, clientId, connection: connectionId, error };

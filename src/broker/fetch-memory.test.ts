@@ -10,8 +10,11 @@ const BATCH = 1024 * 1024 + 12;
 const CONFIGS = { 'socket.request.max.bytes': '2000000', 'queued.max.request.bytes': String(BUDGET) };
 
 /** A topic of `count` batches of 500 KB. */
-async function withData(count: number): Promise<{ world: TestWorld; client: TestClient }> {
-  const { world, client } = await testWorld(CONFIGS);
+async function withData(
+  count: number,
+  regionBytesMin = Infinity,
+): Promise<{ world: TestWorld; client: TestClient }> {
+  const { world, client } = await testWorld(CONFIGS, { regionBytesMin });
   await client.createTopic('t');
   for (let n = 0; n < count; n++) await client.produce('t', batchOf(['x'.repeat(500_000)]));
   return { world, client };
@@ -50,6 +53,20 @@ test('OV5: the answers to 50 consumers that stop reading stay within the budget;
   }
   assert.ok(highest > BUDGET / 2, `${highest}`);
   assert.ok(highest <= BUDGET + BATCH, `${highest}`);
+  await consumeAll(await world.connect(), 12);
+});
+
+test('answers that leave from their files take no memory, however many consumers stop reading', async () => {
+  const { world } = await withData(12, 1);
+  const { memory } = world.broker.services;
+  await stoppedConsumers(world, 50);
+  let highest = 0;
+  for (let n = 0; n < 100; n++) {
+    await world.ports.time.advance(50);
+    highest = Math.max(highest, memory.responseBytes());
+  }
+  // Only what stands around the records.
+  assert.ok(highest < 50_000, `${highest}`);
   await consumeAll(await world.connect(), 12);
 });
 

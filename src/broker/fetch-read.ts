@@ -3,9 +3,11 @@
  * shared out among them. Waiting is fetch-wait's matter, sessions are fetch-session's.
  */
 import { DiskError } from '../base/ports.ts';
+import type { FileRegion } from '../base/ports.ts';
 import type { LogRead } from '../log/log.ts';
 import { OffsetOutOfRange } from '../log/storage-error.ts';
 import { Errors, type ErrorCode } from '../protocol/errors.ts';
+import type { RecordsPart } from '../protocol/wire.ts';
 import type { Isolation, Partition } from '../replication/partition.ts';
 import { mayTopic } from './authorization.ts';
 import type { RequestContext } from './context.ts';
@@ -45,16 +47,18 @@ export interface PartitionRead {
   readonly lastStableOffset: number;
   readonly logStartOffset: number;
   readonly divergingEpoch: { readonly epoch: number; readonly endOffset: number } | undefined;
-  readonly buffers: readonly Buffer[];
-  /** Holds the buffers; given back once nobody looks at them any more. */
+  readonly records: readonly RecordsPart[];
+  /** Holds the records; given back once nobody looks at them any more. */
   readonly slab: Buffer | undefined;
+  /** The records, when they are to be sent from the file; released once they have left. */
+  readonly region: FileRegion | undefined;
   readonly sizeBytes: number;
   readonly abortedTransactions: { producerId: number; firstOffset: number }[] | null;
 }
 
 /** Cold partitions of one request that are read side by side. */
 const READS_AT_ONCE_MAX = 8;
-const NO_BUFFERS: readonly Buffer[] = [];
+const NO_RECORDS: readonly RecordsPart[] = [];
 
 /** Finds each partition's place. Of a partition named twice the last mention counts, as in Kafka. */
 export function findTargets(
@@ -129,7 +133,15 @@ export function readTargets(
   limits: FetchLimits,
 ): PartitionRead[] | Promise<PartitionRead[]> {
   const run = new ReadRun(targets, limits);
-  return run.goOn() ?? run.reads;
+  const fail = (error: unknown): never => {
+    run.release();
+    throw error;
+  };
+  try {
+    return run.goOn()?.catch(fail) ?? run.reads;
+  } catch (error) {
+    return fail(error);
+  }
 }
 
 class ReadRun {
@@ -140,6 +152,8 @@ class ReadRun {
   #begun = 0;
   #bytesLeft: number;
   #minOneMessage: boolean;
+  /** Of all reads so far. */
+  readonly #regions: FileRegion[] = [];
 
   constructor(targets: readonly FetchTarget[], limits: FetchLimits) {
     this.#targets = targets;
@@ -198,7 +212,15 @@ class ReadRun {
   #read(place: number, bytesLeft: number, minOneMessage: boolean): PartitionRead | Promise<PartitionRead> {
     const target = this.#targets[place]!;
     const maxBytes = Math.min(target.wanted.maxBytes, bytesLeft);
-    return readTarget(target, { ...this.#limits, maxBytes, minOneMessage });
+    const read = readTarget(target, { ...this.#limits, maxBytes, minOneMessage });
+    // What is read later never is one.
+    if (!(read instanceof Promise) && read.region !== undefined) this.#regions.push(read.region);
+    return read;
+  }
+
+  /** Nobody gets what was read. */
+  release(): void {
+    for (const region of this.#regions) region.release();
   }
 
   #take(place: number, read: PartitionRead): void {
@@ -241,12 +263,14 @@ function readTarget(
   const upTo = partition.endOffset(limits.isolation);
   if (wanted.fetchOffset >= upTo || (limits.maxBytes <= 0 && !limits.minOneMessage)) return before;
   const finish = (read: LogRead): PartitionRead => {
-    const { buffers, sizeBytes, slab } = read;
-    if (limits.isolation !== 'committed' || sizeBytes === 0) return { ...before, buffers, sizeBytes, slab };
+    const { sizeBytes, slab, region } = read;
+    const records = region === undefined ? read.buffers : [region];
+    const found = { ...before, records, sizeBytes, slab, region };
+    if (limits.isolation !== 'committed' || sizeBytes === 0) return found;
     const end = Math.min(read.nextOffset ?? upTo, upTo);
     const aborted = log.abortedTransactions(wanted.fetchOffset, end);
     const abortedTransactions = aborted.map(({ producerId, firstOffset }) => ({ producerId, firstOffset }));
-    return { ...before, buffers, sizeBytes, slab, abortedTransactions };
+    return { ...found, abortedTransactions };
   };
   try {
     const { maxBytes, minOneMessage } = limits;
@@ -255,6 +279,7 @@ function readTarget(
       maxBytes: Math.max(0, maxBytes),
       upTo,
       minOneMessage,
+      isForSending: true,
     });
     if (!(read instanceof Promise)) return finish(read);
     return read.then(finish).catch(readFailure);
@@ -333,8 +358,9 @@ function empty(partition: Partition, isolation: Isolation): PartitionRead {
     lastStableOffset: partition.lastStableOffset,
     logStartOffset: partition.logStartOffset,
     divergingEpoch: undefined,
-    buffers: NO_BUFFERS,
+    records: NO_RECORDS,
     slab: undefined,
+    region: undefined,
     sizeBytes: 0,
     abortedTransactions: isolation === 'committed' ? [] : null,
   };
@@ -347,8 +373,9 @@ function failed(errorCode: ErrorCode): PartitionRead {
     lastStableOffset: -1,
     logStartOffset: -1,
     divergingEpoch: undefined,
-    buffers: NO_BUFFERS,
+    records: NO_RECORDS,
     slab: undefined,
+    region: undefined,
     sizeBytes: 0,
     abortedTransactions: null,
   };
@@ -356,5 +383,8 @@ function failed(errorCode: ErrorCode): PartitionRead {
 
 /** Nobody looks at what was read any more. */
 export function giveBack(services: Services, reads: readonly PartitionRead[]): void {
-  for (const { slab } of reads) if (slab !== undefined) services.slabs.give(slab);
+  for (const { slab, region } of reads) {
+    if (slab !== undefined) services.slabs.give(slab);
+    region?.release();
+  }
 }

@@ -127,7 +127,13 @@ class FetchWait implements WaitingFetch {
     if (minBytes <= 1) return true;
     let read: LogRead | Promise<LogRead>;
     try {
-      read = partition.log!.read({ offset: fetchOffset, maxBytes, upTo: end, minOneMessage: true });
+      read = partition.log!.read({
+        offset: fetchOffset,
+        maxBytes,
+        upTo: end,
+        minOneMessage: true,
+        isForSending: true,
+      });
     } catch {
       // Nobody here could be told: whoever answers reads again, and says what is wrong.
       return true;
@@ -153,7 +159,8 @@ class FetchWait implements WaitingFetch {
     this.#deadline = this.#services.deadlines.after(NEWS_WAIT_MS, () => this.#end(true));
   }
 
-  #giveBack({ slab }: LogRead): void {
+  #giveBack({ slab, region }: LogRead): void {
+    region?.release();
     if (slab !== undefined) this.#services.slabs.give(slab);
   }
 

@@ -4,6 +4,7 @@
  */
 import type { LogEnvironment } from './environment.ts';
 import type { RecentRange } from './recent-appends.ts';
+import { batchRange } from './region-read.ts';
 import { nothingAt, SegmentRead, type LogRead, type ReadOptions } from './segment-read.ts';
 import type { Segment } from './segment.ts';
 import type { Segments } from './segments.ts';
@@ -74,6 +75,8 @@ export class LogReader {
     for (let index = Math.max(0, segments.floorIndex(options.offset)); ; index++) {
       const segment = segments.at(index);
       if (segment === undefined) return nothingAt(options.offset);
+      const region = options.isForSending === true ? this.#region(segment, options) : undefined;
+      if (region !== undefined) return region;
       const read = this.#begin(segment, options);
       for (let target = read.next(); target !== undefined; target = read.next()) {
         read.took(target, segment.file().read(read.position, target));
@@ -110,21 +113,41 @@ export class LogReader {
   }
 
   #begin(segment: Segment, options: ReadOptions): SegmentRead {
-    const place = this.#places.find((one) => one.nextOffset === options.offset && one.segment === segment);
-    return new SegmentRead(segment, options, {
-      pool: this.#environment.slabs,
-      position: place?.position,
-    });
+    const position = this.#positionOf(segment, options.offset);
+    return new SegmentRead(segment, options, { pool: this.#environment.slabs, position });
   }
 
-  /** Most readers go on where they stopped: then nothing has to be searched. */
   #end({ segment, resultEnd }: SegmentRead, result: LogRead): LogRead {
-    const { nextOffset } = result;
-    if (result.slab === undefined) return result;
-    if (this.#places.some((one) => one.nextOffset === nextOffset)) return result;
-    this.#places[this.#oldestPlace] = { nextOffset, segment, position: resultEnd };
-    this.#oldestPlace = (this.#oldestPlace + 1) % PLACES_MAX;
+    if (result.sizeBytes > 0) this.#remember({ nextOffset: result.nextOffset, segment, position: resultEnd });
     return result;
+  }
+
+  /** What the offset's batch and those behind it take in the file, if that is known and enough. */
+  #region(segment: Segment, options: ReadOptions): LogRead | undefined {
+    const { offset } = options;
+    const { regionBytesMin } = this.#environment.disk;
+    const position = this.#positionOf(segment, offset);
+    if (position === undefined || segment.writtenBytes - position < regionBytesMin) return undefined;
+    const range = batchRange(segment, position, { options, pool: this.#environment.slabs });
+    if (range === undefined || range.sizeBytes < regionBytesMin) return undefined;
+    const { sizeBytes, nextOffset } = range;
+    this.#remember({ nextOffset, segment, position: position + sizeBytes });
+    const region = segment.file().region(position, sizeBytes);
+    return { buffers: [], region, sizeBytes, firstOffset: offset, nextOffset, slab: undefined };
+  }
+
+  /** Where the batch with the offset begins, if nothing has to be searched for it. */
+  #positionOf(segment: Segment, offset: number): number | undefined {
+    for (const place of this.#places)
+      if (place.nextOffset === offset && place.segment === segment) return place.position;
+    return offset === segment.baseOffset ? 0 : undefined;
+  }
+
+  /** Most readers go on where they stopped. */
+  #remember(place: Place): void {
+    if (this.#places.some(({ nextOffset }) => nextOffset === place.nextOffset)) return;
+    this.#places[this.#oldestPlace] = place;
+    this.#oldestPlace = (this.#oldestPlace + 1) % PLACES_MAX;
   }
 
   /** Nothing at `offset` in this segment: right only where a compaction or a deletion took it away. */

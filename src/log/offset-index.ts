@@ -59,6 +59,18 @@ export class OffsetIndex {
     return entry < 0 ? 0 : this.positionAt(entry);
   }
 
+  /** The position of the last entry that is not beyond either of these; 0 without one. */
+  lastBatchBegin(limit: { readonly position: number; readonly offset: number }): number {
+    let low = 0;
+    let high = this.#lastNotAbove(limit.offset);
+    while (low <= high) {
+      const middle = (low + high) >>> 1;
+      if (this.positionAt(middle) <= limit.position) low = middle + 1;
+      else high = middle - 1;
+    }
+    return high < 0 ? 0 : this.positionAt(high);
+  }
+
   /** Forgets entries for `offset` and above. */
   truncateTo(offset: number): void {
     this.#count = this.#lastNotAbove(offset - 1) + 1;

@@ -3,6 +3,7 @@
  * over the batches in it. Whole batches leave, as a view of what was read. Where the bytes come from, and whether one
  * waits for them, is the caller's matter: `next` says what to read, `took` what came.
  */
+import type { FileRegion } from '../base/ports.ts';
 import type { SlabPool } from '../base/slab-pool.ts';
 import * as header from '../protocol/record-batch.ts';
 import type { Segment } from './segment.ts';
@@ -14,13 +15,17 @@ export interface ReadOptions {
   readonly upTo: number;
   /** Deliver the first batch even if it is larger than maxBytes. */
   readonly minOneMessage: boolean;
+  /** Whoever reads only passes the batches on: they may stay where they are, as a region of the file. */
+  readonly isForSending?: boolean;
 }
 
 export interface LogRead {
   /** Whole batches, the first of which holds the offset asked for (or is the first one after it). */
   readonly buffers: Buffer[];
+  /** In the buffers' place; only if the read was for sending. Who is the last to need it releases it. */
+  readonly region: FileRegion | undefined;
   readonly sizeBytes: number;
-  /** The base offset of the first batch; without one, the offset that was asked for. */
+  /** The base offset of the first batch; without one, and with a region, the offset that was asked for. */
   readonly firstOffset: number;
   /** Where to go on: after the last batch, or the offset asked for if there is none. */
   readonly nextOffset: number;
@@ -34,7 +39,14 @@ const READ_BYTES_MIN = 16 * 1024;
 const READ_BYTES_LARGE = 64 * 1024;
 
 export function nothingAt(offset: number): LogRead {
-  return { buffers: [], sizeBytes: 0, firstOffset: offset, nextOffset: offset, slab: undefined };
+  return {
+    buffers: [],
+    region: undefined,
+    sizeBytes: 0,
+    firstOffset: offset,
+    nextOffset: offset,
+    slab: undefined,
+  };
 }
 
 export class SegmentRead {
@@ -61,7 +73,7 @@ export class SegmentRead {
     this.segment = segment;
     this.#options = options;
     this.#pool = more.pool;
-    this.#end = segment.sizeBytes;
+    this.#end = segment.writtenBytes;
     this.#position = more.position ?? segment.offsetIndex().positionFor(options.offset);
     const { maxBytes } = options;
     const isExact = more.position !== undefined || maxBytes >= READ_BYTES_LARGE;
@@ -131,6 +143,7 @@ export class SegmentRead {
     }
     return {
       buffers: [read.subarray(from, at)],
+      region: undefined,
       sizeBytes: at - from,
       firstOffset: header.baseOffset(read, from),
       nextOffset,

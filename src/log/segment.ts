@@ -100,6 +100,11 @@ export class Segment implements OpenFile, LoadedIndex {
     return this.#sizeBytes;
   }
 
+  /** How far the file can be read: all batches before are whole. */
+  get writtenBytes(): number {
+    return this.sizeBytes;
+  }
+
   get isPinned(): boolean {
     return this.isUnsynced;
   }

@@ -87,7 +87,7 @@ test('a request comes back from its frame', () => {
 
 test('a response comes back from its frame', () => {
   const body = { throttleTimeMs: 1, brokers: [], clusterId: null, controllerId: 4, topics: [], errorCode: 0 };
-  const frame = Buffer.concat(encodeResponse(metadata, 13, 1234, body));
+  const frame = Buffer.concat(encodeResponse(metadata, 13, 1234, body) as Buffer[]);
   assert.equal(frame.readInt32BE(0), frame.length - 4);
   const decoded = decodeResponse(metadata, 13, frame.subarray(4));
   assert.equal(decoded.correlationId, 1234);
@@ -100,7 +100,7 @@ test('responses to ApiVersions never have a flexible header', () => {
       encodeResponse(apiVersions, 0, 7, {
         errorCode: 35,
         apiKeys: [{ apiKey: 18, minVersion: 0, maxVersion: 5 }],
-      }),
+      }) as Buffer[],
     ),
     '0000001000000007002300000001001200000005',
   );

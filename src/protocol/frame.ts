@@ -5,7 +5,7 @@
 import { requestHeaderVersion, responseHeaderVersion, type Api } from './apis.ts';
 import { codec } from './compile.ts';
 import { RequestHeader, ResponseHeader } from './messages/header.ts';
-import { ProtocolError, Reader, Writer } from './wire.ts';
+import { ProtocolError, Reader, Writer, type RecordsPart } from './wire.ts';
 
 /** What every request begins with, whatever its API: enough to find the API and to answer. */
 export interface RequestPrefix {
@@ -37,14 +37,19 @@ export function decodeRequest(api: Api, version: number, frame: Buffer): Decoded
   return { clientId: header.clientId, body: codec(api.request, version).read(reader) };
 }
 
-/** A response with size and header, as views in order; their total is the size plus 4. */
-export function encodeResponse(api: Api, version: number, correlationId: number, body: unknown): Buffer[] {
+/** A response with size and header, as views, and regions where it holds any, in order; their total is the size plus 4. */
+export function encodeResponse(
+  api: Api,
+  version: number,
+  correlationId: number,
+  body: unknown,
+): RecordsPart[] {
   const writer = new Writer();
   writer.int32(0);
   codec(ResponseHeader, responseHeaderVersion(api, version)).write(writer, { correlationId });
   codec(api.response, version).write(writer, body);
   writer.setInt32(0, writer.sizeBytes() - 4);
-  return writer.finish();
+  return writer.finishParts();
 }
 
 export interface OutgoingRequest {

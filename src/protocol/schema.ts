@@ -3,6 +3,7 @@
  * read and written; each field says in which versions it exists. `compile.ts` turns one message at one version into code.
  * The rules are those of KIP-482 (flexible versions, tagged fields) and of Kafka's own message definitions.
  */
+import type { RecordsPart } from './wire.ts';
 
 /** Versions, inclusive, as Kafka writes them. */
 export type Range = `${number}+` | `${number}-${number}` | `${number}`;
@@ -84,8 +85,8 @@ const noBytes: Buffer = Buffer.alloc(0);
 export const bytes = scalar<Buffer>('bytes', noBytes);
 /** Record batches as one view into the frame. */
 export const records = scalar<Buffer>('records', noBytes);
-/** Record batches as several views, which leave without being copied; decodes to a single view. */
-export const recordsVector: Type<readonly Buffer[]> = {
+/** Record batches as several views and regions of files, which leave without being copied; decodes to a single view. */
+export const recordsVector: Type<readonly Buffer[], readonly RecordsPart[]> = {
   kind: 'recordsVector',
   zero: Object.freeze([]) as readonly Buffer[],
 };

@@ -4,6 +4,9 @@
  * is a ProtocolError, never another exception. A Writer is one growing buffer into which record batches are spliced as
  * views, so that all but small ones leave without being copied.
  */
+import { assert } from '../base/assert.ts';
+import { isRegion, sizeOfPart, sizesOf } from '../base/outgoing.ts';
+import type { FileRegion } from '../base/ports.ts';
 
 /** Bytes that are not what the protocol says. The connection that sent them is closed. */
 export class ProtocolError extends Error {
@@ -257,12 +260,15 @@ export class Reader {
   }
 }
 
+/** Record batches as they lie in memory, or in a file. */
+export type RecordsPart = Buffer | FileRegion;
+
 interface Splice {
   readonly at: number;
-  readonly buffer: Buffer;
+  readonly part: RecordsPart;
 }
 
-/** Writes values into one growing buffer; `finish` yields it as views with the spliced records between. */
+/** Writes values into one growing buffer; `finishParts` yields it as views with the spliced records between. */
 export class Writer {
   private buffer: Buffer;
   private pos = 0;
@@ -279,23 +285,30 @@ export class Writer {
   }
 
   /** The written bytes in order. The writer must not be used afterwards. */
-  finish(): Buffer[] {
+  finishParts(): RecordsPart[] {
     if (this.splices.length === 0) return [this.buffer.subarray(0, this.pos)];
-    const views: Buffer[] = [];
+    const parts: RecordsPart[] = [];
     let from = 0;
-    for (const { at, buffer } of this.splices) {
-      if (at > from) views.push(this.buffer.subarray(from, at));
-      views.push(buffer);
+    for (const { at, part } of this.splices) {
+      if (at > from) parts.push(this.buffer.subarray(from, at));
+      parts.push(part);
       from = at;
     }
-    if (this.pos > from) views.push(this.buffer.subarray(from, this.pos));
-    return views;
+    if (this.pos > from) parts.push(this.buffer.subarray(from, this.pos));
+    return parts;
+  }
+
+  /** As `finishParts`, where nothing was written that lies in a file. */
+  finish(): Buffer[] {
+    const parts = this.finishParts();
+    assert(!parts.some(isRegion), 'only answers to Fetch hold regions of files');
+    return parts as Buffer[];
   }
 
   /** The written bytes as one buffer. */
   toBuffer(): Buffer {
     const views = this.finish();
-    return views.length === 1 ? views[0] : Buffer.concat(views);
+    return views.length === 1 ? views[0]! : Buffer.concat(views);
   }
 
   private room(size: number): number {
@@ -468,29 +481,30 @@ export class Writer {
     if (value === null) this.uvarint(0);
     else this.compactRecords(value);
   }
-  recordsVector(value: readonly Buffer[]): void {
-    this.int32(sizeOf(value));
+  recordsVector(value: readonly RecordsPart[]): void {
+    this.int32(sizesOf(value).bytes);
     for (const part of value) this.splice(part);
   }
-  nullableRecordsVector(value: readonly Buffer[] | null): void {
+  nullableRecordsVector(value: readonly RecordsPart[] | null): void {
     if (value === null) this.int32(-1);
     else this.recordsVector(value);
   }
-  compactRecordsVector(value: readonly Buffer[]): void {
-    this.uvarint(sizeOf(value) + 1);
+  compactRecordsVector(value: readonly RecordsPart[]): void {
+    this.uvarint(sizesOf(value).bytes + 1);
     for (const part of value) this.splice(part);
   }
-  compactNullableRecordsVector(value: readonly Buffer[] | null): void {
+  compactNullableRecordsVector(value: readonly RecordsPart[] | null): void {
     if (value === null) this.uvarint(0);
     else this.compactRecordsVector(value);
   }
-  private splice(view: Buffer): void {
-    if (view.length <= COPIED_BYTES_MAX) {
-      this.raw(view);
+  private splice(part: RecordsPart): void {
+    const size = sizeOfPart(part);
+    if (size <= COPIED_BYTES_MAX && !isRegion(part)) {
+      this.raw(part);
       return;
     }
-    this.splices.push({ at: this.pos, buffer: view });
-    this.splicedBytes += view.length;
+    this.splices.push({ at: this.pos, part });
+    this.splicedBytes += size;
   }
 
   arrayLength(value: readonly unknown[]): void {
@@ -532,11 +546,5 @@ export class Writer {
 function stringSize(value: string): number {
   const size = Buffer.byteLength(value);
   if (size > STRING_BYTES_MAX) throw new ProtocolError(`string of ${size} bytes cannot be written`);
-  return size;
-}
-
-function sizeOf(views: readonly Buffer[]): number {
-  let size = 0;
-  for (const view of views) size += view.length;
   return size;
 }

@@ -27,7 +27,7 @@ function answer(errorCodes: readonly number[], correlationId = 7): Buffer {
     errorMessage: errorCode === 0 ? null : 'no',
   }));
   const body = { responses: [{ name: 'a-topic', topicId: '', partitionResponses }], throttleTimeMs: 0 };
-  return Buffer.concat(encodeResponse(PRODUCE, PRODUCE_VERSION, correlationId, body)).subarray(4);
+  return Buffer.concat(encodeResponse(PRODUCE, PRODUCE_VERSION, correlationId, body) as Buffer[]).subarray(4);
 }
 
 test('a stamped request is a whole request with valid batches, the time in each, to partitions in turn', () => {

@@ -255,7 +255,7 @@ function partitionResponse(
     logStartOffset: read.logStartOffset,
     abortedTransactions: read.abortedTransactions,
     preferredReadReplica: target.preferred ?? NO_REPLICA,
-    records: read.buffers,
+    records: read.records,
     ...(read.divergingEpoch === undefined ? undefined : { divergingEpoch: read.divergingEpoch }),
     ...(isElsewhere && version >= LEADER_VERSION_MIN && target.topic !== undefined
       ? { currentLeader: leaders.leaderOf(target.topic, target.wanted.partition) }
