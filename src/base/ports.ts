@@ -92,7 +92,7 @@ export interface DiskFile {
   read(position: number, target: Uint8Array): number;
   /** As `read`, without blocking; `target` belongs to the call until it settles. */
   readAsync(position: number, target: Uint8Array): Promise<number>;
-  /** A part of the file (at least one byte) for a connection to send. It can be read until it is released, whatever becomes of the file. */
+  /** A part of the file, at least one byte, for a connection to send: readable until released, whatever becomes of the file. */
   region(position: number, sizeBytes: number): FileRegion;
   truncate(sizeBytes: number): void;
   /** What `stat` says from now on, until the next write. A crash may bring another time back. */
