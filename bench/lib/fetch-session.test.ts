@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { apiOf } from '../../src/protocol/apis.ts';
-import { decodeRequest, encodeResponse } from '../../src/protocol/frame.ts';
+import { decodeRequest, encodeWholeResponse } from '../../src/protocol/frame.ts';
 import type { FetchRequest } from '../../src/protocol/messages/01-fetch.ts';
 import { setBaseOffset } from '../../src/protocol/record-batch.ts';
 import { buildBatch } from '../../src/protocol/records.ts';
@@ -42,7 +42,7 @@ function answer({ correlationId = 1, sessionId, errorCode = 0, partitions }: Ans
   }));
   const responses = list.length === 0 ? [] : [{ topic: 'a-topic', topicId: '', partitions: list }];
   const body = { throttleTimeMs: 0, errorCode, sessionId, responses };
-  return Buffer.concat(encodeResponse(FETCH, VERSION, correlationId, body) as Buffer[]).subarray(4);
+  return encodeWholeResponse(FETCH, VERSION, correlationId, body).subarray(4);
 }
 
 function asked(session: FetchSession) {

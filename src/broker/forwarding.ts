@@ -13,7 +13,7 @@ import {
   decodeRequest,
   decodeResponse,
   encodeRequest,
-  encodeResponse,
+  encodeWholeResponse,
   peekPrefix,
 } from '../protocol/frame.ts';
 import { EnvelopeRequest, EnvelopeResponse } from '../protocol/messages/58-envelope.ts';
@@ -157,7 +157,7 @@ export class Forwarding {
     }
     if (reply === undefined || reply === CLOSE) return failed(Errors.UNKNOWN_SERVER_ERROR);
     if (says(reply, Errors.NOT_CONTROLLER)) return failed(Errors.NOT_CONTROLLER);
-    const frame = Buffer.concat(encodeResponse(api, inner.apiVersion, inner.correlationId, reply));
+    const frame = encodeWholeResponse(api, inner.apiVersion, inner.correlationId, reply);
     const response = frame.subarray(SIZE_BYTES);
     const responseData = encodeControllerAnswer({ revision: image.revision, response });
     return { responseData, errorCode: Errors.NONE };

@@ -140,6 +140,7 @@ async function bench({ directorySyncMs = 0 } = {}): Promise<Bench> {
   const options = { directories: ['/a'], nodeId: 1, clusterId: 'c', settingsFor: () => base };
   const disk = new Proxy<Disk>(p.disk, {
     get(target, key: keyof Disk) {
+      if (key === 'regionBytesMin') return target.regionBytesMin;
       if (key !== 'syncDirectoryAsync') return target[key].bind(target);
       return async (path: string) => {
         await target.syncDirectoryAsync(path);

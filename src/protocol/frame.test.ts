@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { ZERO_UUID } from '../base/uuid.ts';
 import { APIS, apiOf, requestHeaderVersion, responseHeaderVersion } from './apis.ts';
 import { codec } from './compile.ts';
-import { decodeRequest, decodeResponse, encodeRequest, encodeResponse, peekPrefix } from './frame.ts';
+import { decodeRequest, decodeResponse, encodeRequest, encodeWholeResponse, peekPrefix } from './frame.ts';
 import { RequestHeader } from './messages/header.ts';
 import { ProtocolError, Writer } from './wire.ts';
 
@@ -87,7 +87,7 @@ test('a request comes back from its frame', () => {
 
 test('a response comes back from its frame', () => {
   const body = { throttleTimeMs: 1, brokers: [], clusterId: null, controllerId: 4, topics: [], errorCode: 0 };
-  const frame = Buffer.concat(encodeResponse(metadata, 13, 1234, body) as Buffer[]);
+  const frame = encodeWholeResponse(metadata, 13, 1234, body);
   assert.equal(frame.readInt32BE(0), frame.length - 4);
   const decoded = decodeResponse(metadata, 13, frame.subarray(4));
   assert.equal(decoded.correlationId, 1234);
@@ -96,12 +96,12 @@ test('a response comes back from its frame', () => {
 
 test('responses to ApiVersions never have a flexible header', () => {
   assert.equal(
-    hex(
-      encodeResponse(apiVersions, 0, 7, {
+    hex([
+      encodeWholeResponse(apiVersions, 0, 7, {
         errorCode: 35,
         apiKeys: [{ apiKey: 18, minVersion: 0, maxVersion: 5 }],
-      }) as Buffer[],
-    ),
+      }),
+    ]),
     '0000001000000007002300000001001200000005',
   );
   for (const version of [0, 3, 5]) assert.equal(responseHeaderVersion(apiVersions, version), 0);

@@ -44,12 +44,21 @@ export function encodeResponse(
   correlationId: number,
   body: unknown,
 ): RecordsPart[] {
+  return responseWriter(api, version, correlationId, body).finishParts();
+}
+
+/** As above, as one buffer: for responses that hold no region. */
+export function encodeWholeResponse(api: Api, version: number, correlationId: number, body: unknown): Buffer {
+  return responseWriter(api, version, correlationId, body).toBuffer();
+}
+
+function responseWriter(api: Api, version: number, correlationId: number, body: unknown): Writer {
   const writer = new Writer();
   writer.int32(0);
   codec(ResponseHeader, responseHeaderVersion(api, version)).write(writer, { correlationId });
   codec(api.response, version).write(writer, body);
   writer.setInt32(0, writer.sizeBytes() - 4);
-  return writer.finishParts();
+  return writer;
 }
 
 export interface OutgoingRequest {

@@ -4,7 +4,7 @@ import type { Connection } from '../base/ports.ts';
 import { SlabPool } from '../base/slab-pool.ts';
 import { apiOf, type Api } from '../protocol/apis.ts';
 import { Errors } from '../protocol/errors.ts';
-import { decodeRequest, encodeResponse, peekPrefix } from '../protocol/frame.ts';
+import { decodeRequest, encodeWholeResponse, peekPrefix } from '../protocol/frame.ts';
 import { FindCoordinatorRequest, FindCoordinatorResponse } from '../protocol/messages/10-find-coordinator.ts';
 import { ApiVersionsRequest, ApiVersionsResponse } from '../protocol/messages/18-api-versions.ts';
 import { simulatedPorts, type SimulatedPorts } from '../runtime/simulated-ports.ts';
@@ -49,14 +49,12 @@ class Peer {
   /** The answer to request `index`. */
   answer(index: number, options: { readonly idsAway?: number } = {}): Buffer {
     const { correlationId } = peekPrefix(this.requests[index]!);
-    return Buffer.concat(
-      encodeResponse(FIND, 6, correlationId + (options.idsAway ?? 0), {
-        throttleTimeMs: 0,
-        coordinators: [
-          { key: this.keyOf(index), nodeId: index, host: 'h', port: 1, errorCode: 0, errorMessage: null },
-        ],
-      }),
-    );
+    return encodeWholeResponse(FIND, 6, correlationId + (options.idsAway ?? 0), {
+      throttleTimeMs: 0,
+      coordinators: [
+        { key: this.keyOf(index), nodeId: index, host: 'h', port: 1, errorCode: 0, errorMessage: null },
+      ],
+    });
   }
 }
 
@@ -364,7 +362,7 @@ test('a peer that does not know the version of ApiVersions is understood', async
   const { correlationId } = peekPrefix(peer.requests[0]!);
   const apiKeys = [{ apiKey: 18, minVersion: 0, maxVersion: 3 }];
   const body = { errorCode: Errors.UNSUPPORTED_VERSION, apiKeys, throttleTimeMs: 0 };
-  peer.connection.write(encodeResponse(apiOf(18)!, 0, correlationId, body));
+  peer.connection.write([encodeWholeResponse(apiOf(18)!, 0, correlationId, body)]);
   await pass();
   assert.deepEqual((await answer).apiKeys, apiKeys);
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { apiOf } from '../../../src/protocol/apis.ts';
-import { decodeRequest, encodeResponse } from '../../../src/protocol/frame.ts';
+import { decodeRequest, encodeWholeResponse } from '../../../src/protocol/frame.ts';
 import { batchSizeBytes, checkBatch } from '../../../src/protocol/record-batch.ts';
 import { forEachRecord } from '../../../src/protocol/records.ts';
 import type { ProduceRequest } from '../../../src/protocol/messages/00-produce.ts';
@@ -27,7 +27,7 @@ function answer(errorCodes: readonly number[], correlationId = 7): Buffer {
     errorMessage: errorCode === 0 ? null : 'no',
   }));
   const body = { responses: [{ name: 'a-topic', topicId: '', partitionResponses }], throttleTimeMs: 0 };
-  return Buffer.concat(encodeResponse(PRODUCE, PRODUCE_VERSION, correlationId, body) as Buffer[]).subarray(4);
+  return encodeWholeResponse(PRODUCE, PRODUCE_VERSION, correlationId, body).subarray(4);
 }
 
 test('a stamped request is a whole request with valid batches, the time in each, to partitions in turn', () => {
