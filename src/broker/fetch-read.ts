@@ -279,7 +279,8 @@ function readTarget(
       maxBytes: Math.max(0, maxBytes),
       upTo,
       minOneMessage,
-      isForSending: true,
+      // What is not committed may be cut off, and other batches written in its place, before a region of it has left.
+      isForSending: limits.isolation !== 'log end',
     });
     if (!(read instanceof Promise)) return finish(read);
     return read.then(finish).catch(readFailure);
