@@ -176,6 +176,7 @@ async function call(
       principal: ANONYMOUS,
       clientSoftware: UNKNOWN_SOFTWARE,
       fetchTurns: 0,
+      sendsRegions: true,
     },
     onDisconnect: () => () => {},
     ...overrides,

@@ -207,6 +207,8 @@ export interface Connection {
   readonly remoteHost: string;
   readonly remotePort: number;
   readonly localPort: number;
+  /** Whether the system sends regions by itself. Else they pass through memory (encryption), and reading them first is better. */
+  readonly sendsRegions: boolean;
   /** The certificate (DER) by which the other side has shown who it is; undefined: it did not. */
   readonly peerCertificate?: Buffer | undefined;
   /** Bytes arrived. The chunk is the receiver's until it returns, then it is used again: what is to stay is copied. */

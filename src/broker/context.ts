@@ -34,6 +34,8 @@ export interface ConnectionState {
   brokerExchange?: 'hello' | PendingBroker | undefined;
   /** Counts Fetch requests without a session: partitions take turns in being read first. */
   fetchTurns: number;
+  /** Whether what is fetched may leave as regions of files. */
+  readonly sendsRegions: boolean;
   /** Set while a Produce request waits to be appended: those behind it come after. */
   appending?: Promise<void> | undefined;
 }

@@ -39,6 +39,8 @@ export interface FetchLimits {
   readonly isDry?: boolean;
   /** Consumers may read from any replica (KIP-392); debugging reads as well. */
   readonly leaderOnly: boolean;
+  /** What is read may be sent as regions of files. */
+  readonly sendsRegions: boolean;
 }
 
 export interface PartitionRead {
@@ -280,7 +282,7 @@ function readTarget(
       upTo,
       minOneMessage,
       // What is not committed may be cut off, and other batches written in its place, before a region of it has left.
-      isForSending: limits.isolation !== 'log end',
+      isForSending: limits.sendsRegions && limits.isolation !== 'log end',
     });
     if (!(read instanceof Promise)) return finish(read);
     return read.then(finish).catch(readFailure);

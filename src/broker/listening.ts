@@ -121,7 +121,9 @@ export async function listen({
     const stateOf = (connection: Connection): ConnectionState | typeof REFUSED => {
       const principal = tls.principalOf(name, connection);
       if (principal === undefined) return REFUSED;
-      const state = { listener: name, principal, clientSoftware: UNKNOWN_SOFTWARE, fetchTurns: 0 };
+      const { sendsRegions } = connection;
+      const clientSoftware = UNKNOWN_SOFTWARE;
+      const state = { listener: name, principal, clientSoftware, fetchTurns: 0, sendsRegions };
       if (!hasSasl) return state;
       const entrance = limits.enter(connection);
       return entrance === undefined ? REFUSED : { ...state, sasl: new SaslSession(entrance) };

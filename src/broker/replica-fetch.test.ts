@@ -100,7 +100,7 @@ class Followed {
       clientId: 'broker-2',
       listener: 'PLAINTEXT',
       principal,
-      connection: { fetchTurns: 0 },
+      connection: { fetchTurns: 0, sendsRegions: false },
       onDisconnect: () => () => {},
     } as unknown as RequestContext;
     return Promise.resolve(fetch.handle(request, context, this.world.broker.services) as Promise<Answer>);

@@ -53,7 +53,9 @@ async function listen(
   const secured =
     tls === undefined
       ? undefined
-      : listenTls(tls, logger, (socket, certificate) => onConnection(new TcpConnection(socket, certificate)));
+      : listenTls(tls, logger, (socket, certificate) =>
+          onConnection(new TcpConnection(socket, { certificate })),
+        );
   const server = secured?.server ?? plainServer(onConnection);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -148,7 +150,7 @@ function connect(host: string, port: number, target: Buffer): Promise<Connection
 
 async function connectSecurely(host: string, port: number, tls: ClientTls): Promise<Connection> {
   const { socket, certificate } = await connectTls(host, port, tls);
-  return new TcpConnection(socket, certificate);
+  return new TcpConnection(socket, { certificate });
 }
 
 class TcpConnection implements Connection {
@@ -156,6 +158,7 @@ class TcpConnection implements Connection {
   readonly remotePort: number;
   readonly localPort: number;
   readonly peerCertificate: Buffer | undefined;
+  readonly sendsRegions: boolean;
   onData: (chunk: Buffer) => void = () => {};
   onDrain: () => void = () => {};
   onClose: (error: Error | undefined) => void = () => {};
@@ -167,10 +170,16 @@ class TcpConnection implements Connection {
   #isPaused = false;
   #isEnding = false;
 
-  constructor(socket: net.Socket, peerCertificate?: Buffer) {
+  /** `secured`: the socket encrypts what it sends, so nothing may go past it. */
+  constructor(socket: net.Socket, secured?: { readonly certificate: Buffer | undefined }) {
     this.#socket = socket;
-    this.peerCertificate = peerCertificate;
-    this.#queue = new OutgoingQueue(socket, () => this.#queueIsIdle());
+    this.peerCertificate = secured?.certificate;
+    this.sendsRegions = secured === undefined;
+    this.#queue = new OutgoingQueue({
+      socket,
+      isDirect: this.sendsRegions,
+      onIdle: () => this.#queueIsIdle(),
+    });
     this.remoteHost = plainAddress(socket.remoteAddress);
     this.remotePort = socket.remotePort ?? 0;
     this.localPort = socket.localPort ?? 0;

@@ -21,6 +21,7 @@ interface Entry {
 
 export class OutgoingQueue {
   readonly #socket: Socket;
+  readonly #isDirect: boolean;
   readonly #onIdle: () => void;
   #entries: Entry[] = [];
   /** How much of the region at the head has left, or been handed to the socket. */
@@ -31,10 +32,16 @@ export class OutgoingQueue {
   #owedCalls = 0;
   #isRunning = false;
 
-  /** `onIdle`: all has left. Never called within `push`. */
-  constructor(socket: Socket, onIdle: () => void) {
-    this.#socket = socket;
-    this.#onIdle = onIdle;
+  constructor(options: {
+    readonly socket: Socket;
+    /** The socket's bytes are those of the connection: false where it encrypts them, and nothing may go past it. */
+    readonly isDirect: boolean;
+    /** All has left. Never called within `push`. */
+    readonly onIdle: () => void;
+  }) {
+    this.#socket = options.socket;
+    this.#isDirect = options.isDirect;
+    this.#onIdle = options.onIdle;
   }
 
   /** Bytes that were not handed to the socket yet. */
@@ -135,7 +142,7 @@ export class OutgoingQueue {
       if (this.#owedCalls === 0) this.#writePiece(region);
       return 0;
     }
-    const descriptor = descriptorOf(socket);
+    const descriptor = this.#isDirect ? descriptorOf(socket) : undefined;
     const isDirect = region instanceof RealRegion && descriptor !== undefined;
     const sent = isDirect ? region.sendTo(descriptor, this.#sentBytes, bytesMax) : -1;
     if (sent > 0) this.#sent(region, sent);

@@ -50,6 +50,7 @@ export class SimulatedEndpoint implements Connection {
   readonly remoteHost: string;
   readonly remotePort: number;
   readonly localPort: number;
+  readonly sendsRegions = true;
   onData: (chunk: Buffer) => void = () => {};
   onDrain: () => void = () => {};
   onClose: (error: Error | undefined) => void = () => {};

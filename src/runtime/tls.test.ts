@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
 import * as net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import * as tls from 'node:tls';
 import {
@@ -15,6 +18,7 @@ import {
   STRANGER,
 } from '../base/test-certificates.ts';
 import { TlsError, type ClientTls, type Connection, type Listener, type ServerTls } from '../base/ports.ts';
+import { realDisk } from './disk.ts';
 import { silentLogger } from './logger.ts';
 import { realNetwork } from './network.ts';
 import { HANDSHAKES_PER_HOST_MAX } from './tls.ts';
@@ -89,6 +93,26 @@ test('bytes go both ways, large ones too, and both sides know the addresses', as
   const end = closed(client);
   server.end();
   assert.equal(await end, undefined);
+});
+
+test('regions of files go through the encryption like all else', async (context) => {
+  const { listener, next } = await serve(context);
+  const client = await connect(context, listener.port);
+  const server = await next();
+  assert.equal(server.sendsRegions, false);
+  const folder = fs.mkdtempSync(join(tmpdir(), 'headrace-tls-'));
+  context.after(() => fs.rmSync(folder, { recursive: true }));
+  const file = realDisk().open(join(folder, 'file'), 'create');
+  const content = Buffer.from(Array.from({ length: 300_000 }, (_, index) => index % 251));
+  file.write(0, [content]);
+  const region = file.region(0, content.length);
+  const arrival = received(client, content.length + 4);
+  await new Promise<void>((resolve) => {
+    server.write([Buffer.from('<'), region, Buffer.from('end')], resolve);
+  });
+  region.release();
+  assert.ok((await arrival).equals(Buffer.concat([Buffer.from('<'), content, Buffer.from('end')])));
+  file.close();
 });
 
 test('a certificate that a client may show is known when it did, and refused when it is not believed', async (context) => {

@@ -112,6 +112,7 @@ export class Wire implements Connection {
   readonly remoteHost = '127.0.0.1';
   readonly remotePort = 1;
   readonly localPort = 9092;
+  readonly sendsRegions = true;
   onData: (chunk: Buffer) => void = () => {};
   onDrain: () => void = () => {};
   onClose: (error: Error | undefined) => void = () => {};

@@ -101,6 +101,7 @@ function serve(
     slackBytes: isCut ? ANSWER_BYTES_MAX / 8 : 0,
     // A consumer that said where it is may have been sent here by the leader.
     leaderOnly: replica !== undefined || request.rackId === '',
+    sendsRegions: context.connection.sendsRegions,
     // A session remembers whose turn it is.
     ...(isCut && session.kind !== 'incremental'
       ? { first: context.connection.fetchTurns++ % targets.length }
@@ -273,7 +274,12 @@ function refuseReplica(
     const errorCode = Errors.TOPIC_AUTHORIZATION_FAILED;
     return { wanted, topic: undefined, partition: undefined, errorCode };
   });
-  const reads = readTargets(targets, { isolation: 'uncommitted', maxBytes: 0, leaderOnly: true });
+  const reads = readTargets(targets, {
+    isolation: 'uncommitted',
+    maxBytes: 0,
+    leaderOnly: true,
+    sendsRegions: false,
+  });
   const sessionless = { kind: 'sessionless', partitions: session.partitions } as const;
   return answer(sessionless, targets, reads as PartitionRead[], context, services);
 }

@@ -189,7 +189,7 @@ export class ReplicaNode {
       clientId: `broker-${from}`,
       listener: 'PLAINTEXT',
       principal: { type: 'Broker', name: String(from) },
-      connection: { fetchTurns: 0 },
+      connection: { fetchTurns: 0, sendsRegions: false },
       onSent: undefined,
       onDisconnect: () => () => {},
     } as unknown as RequestContext;
