@@ -57,6 +57,7 @@ export class SteadyWriter {
   }
 
   start(recordsPerSecond: number): void {
+    this.#isOver = false;
     this.#flow = (async () => {
       const all = new Set<Promise<void>>();
       const began = performance.now();
@@ -70,6 +71,12 @@ export class SteadyWriter {
       }
       await Promise.all(all);
     })();
+  }
+
+  /** Resolves when all that was written is acknowledged. */
+  async pause(): Promise<void> {
+    this.#isOver = true;
+    await this.#flow;
   }
 
   async #write(): Promise<void> {
@@ -99,8 +106,7 @@ export class SteadyWriter {
 
   /** Ends the flow and reads all back. Resolves with how many records are in the topic. */
   async finish(bootstrap: string): Promise<number> {
-    this.#isOver = true;
-    await this.#flow;
+    await this.pause();
     await this.#producer.close();
     await this.#client.close();
     const client = new Client({ bootstrap, clientId: 'steady-reader' });
