@@ -32,7 +32,7 @@ import {
 } from './transactions/transactional-producer.ts';
 
 export { KafkaError, isKafkaError, type OwnErrorName } from './errors.ts';
-export type { ClientPorts, ConnectionOptions } from './options.ts';
+export type { ClientPorts, ConnectionOptions, TlsOptions } from './options.ts';
 export type { BearerToken, Sasl, SaslExchange, SaslMechanism } from './connection/sasl.ts';
 export type { ProducerOptions } from './producer/options.ts';
 export type { Data, Headers, ProducerRecord, RecordMetadata, SentRange } from './producer/record.ts';

@@ -3,6 +3,7 @@
  * about it. What the client finds out by itself (a time that is over, a connection that broke) has a name of its own.
  */
 import { AssertionError } from '../base/assert.ts';
+import { TlsError } from '../base/ports.ts';
 import { errorName, Errors, isRetriable } from '../protocol/errors.ts';
 import { ClientConnectionError } from '../rpc/client-connection.ts';
 
@@ -16,6 +17,8 @@ export type OwnErrorName =
   | 'TIMEOUT'
   /** The broker has no version of the API that this client knows. */
   | 'UNSUPPORTED_API'
+  /** A broker's certificate is not believed, or it does not believe this client's; or it does not speak TLS. */
+  | 'TLS_REFUSED'
   /** What the caller gave makes no sense. */
   | 'INVALID_ARGUMENT'
   /** The log was cut below the consumer's position (KIP-320). */
@@ -87,9 +90,18 @@ export function connectionError(error: unknown, what: string): KafkaError {
   if (error instanceof ClientConnectionError && error.failure === 'invalid') {
     return ownError('INVALID_ANSWER', `${what}: ${reason}`, { cause: error });
   }
+  if (error instanceof TlsError && isTlsRefusal(error.cause)) {
+    return ownError('TLS_REFUSED', `${what}: ${reason}`, { fatal: true, cause: error });
+  }
   const isLate = error instanceof ClientConnectionError && error.failure === 'timedOut';
   const code = isLate ? Errors.REQUEST_TIMED_OUT : Errors.NETWORK_EXCEPTION;
   return brokerError(code, `${what}: ${reason}`, { retriable: true, cause: error });
+}
+
+/** The other side has gone in the middle of a handshake, which passes; anything else has to be put right. */
+function isTlsRefusal(cause: unknown): boolean {
+  const code = (cause as { code?: string } | undefined)?.code;
+  return code !== undefined && code !== 'ECONNRESET';
 }
 
 export function isKafkaError(error: unknown, ...names: readonly string[]): error is KafkaError {
@@ -126,6 +138,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   INCONSISTENT_GROUP_PROTOCOL: 'the members of the group share no assignor',
   ILLEGAL_SASL_STATE: 'the listener wants no authentication, or TLS: check the port',
   NON_EMPTY_GROUP: 'the group still has members',
+  TLS_REFUSED: "check the port, the authorities, the host's name and the certificates",
   CLOSED: 'it was closed before or while this call ran',
   DELIVERY_TIMEOUT: 'the record may have been written or not; see the cause',
   UNSUPPORTED_API: 'the broker is too old for this call, or too new for this client',

@@ -1,15 +1,24 @@
 /** What a client is told when it is made, and the defaults of what it is not told. */
-import type { Clock, Connection, Logger, Random, Timers } from '../base/ports.ts';
+import type { ClientTls, Logger, Network, Ports } from '../base/ports.ts';
 import type { Sasl } from './connection/sasl.ts';
 
 /** What a client needs of the world. Tests and simulations hand in their own. */
-export interface ClientPorts {
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly random: Random;
-  /** Opens a byte stream to a broker, encrypted or not. No time limit of its own. */
-  readonly network: { connect(host: string, port: number): Promise<Connection> };
+export interface ClientPorts extends Pick<Ports, 'clock' | 'timers' | 'random'> {
+  readonly network: Pick<Network, 'connect'>;
   readonly logger?: Logger | undefined;
+}
+
+/** How brokers are believed, and how the client shows who it is. All in PEM. */
+export interface TlsOptions {
+  /** Who may vouch for the brokers, in place of whom the system believes. */
+  readonly authorities?: string;
+  /** The client's own certificate (mutual TLS), with those that vouch for it, its own first. */
+  readonly certificate?: string;
+  readonly key?: string;
+  /** Where the key is encrypted. */
+  readonly keyPassword?: string;
+  /** Whether a broker's certificate must name the host that was connected to. Default: true. */
+  readonly checksHost?: boolean;
 }
 
 export interface ConnectionOptions {
@@ -17,6 +26,8 @@ export interface ConnectionOptions {
   readonly bootstrap: string | readonly string[];
   /** Shown in the brokers' logs and quotas. Default: `headrace`. */
   readonly clientId?: string;
+  /** Connections are encrypted: true for the system's authorities and no certificate of one's own. Default: false. */
+  readonly tls?: boolean | TlsOptions;
   /** How the client shows who it is; left out: not at all. */
   readonly sasl?: Sasl;
   /** For TCP, TLS, versions and authentication together. Default: 10 s. */
@@ -38,6 +49,7 @@ export interface ConnectionOptions {
 export interface Settings {
   readonly bootstrap: readonly Endpoint[];
   readonly clientId: string;
+  readonly tls: ClientTls | undefined;
   readonly sasl: Sasl | undefined;
   readonly connectTimeoutMs: number;
   readonly requestTimeoutMs: number;
@@ -63,6 +75,7 @@ export function settingsOf(options: ConnectionOptions): Settings {
   return {
     bootstrap,
     clientId: options.clientId ?? 'headrace',
+    tls: clientTls(options.tls ?? false),
     sasl: options.sasl,
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
@@ -72,6 +85,12 @@ export function settingsOf(options: ConnectionOptions): Settings {
     topicTimeoutMs: options.topicTimeoutMs ?? 10_000,
     rack: options.rack,
   };
+}
+
+function clientTls(tls: boolean | TlsOptions): ClientTls | undefined {
+  if (tls === false) return undefined;
+  const { checksHost = true, ...identity } = tls === true ? {} : tls;
+  return { versionMin: 'TLSv1.2', versionMax: 'TLSv1.3', checksHost, ...identity };
 }
 
 /** `host:port`, `host`, or `[IPv6]:port`. */

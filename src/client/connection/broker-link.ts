@@ -187,7 +187,7 @@ export class BrokerLink {
       });
     const { host, port } = this.node.endpoint;
     let isLate = false;
-    const stream = ports.network.connect(host, port).then((one) => {
+    const stream = ports.network.connect(host, port, settings.tls).then((one) => {
       if (isLate || this.isClosed) one.destroy();
       return one;
     });
