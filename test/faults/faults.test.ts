@@ -22,7 +22,7 @@ import { enter, hostOf, makeNetwork, removeNetwork } from './network.ts';
 import { report } from './report.ts';
 
 const { env } = process;
-const SECONDS = Number(env['HEADRACE_FAULTS_SECONDS'] ?? 30);
+const SECONDS = Number(env['HEADRACE_FAULTS_SECONDS'] ?? 20);
 const IS_LONG = SECONDS > 120;
 const SEED = env['HEADRACE_FAULTS_SEED'] ?? String(Date.now());
 const PAUSE_MS = Number(env['HEADRACE_FAULTS_PAUSE_MS'] ?? 80);
@@ -39,6 +39,7 @@ const SHORT_KINDS = [
 const KEEP = env['HEADRACE_FAULTS_KEEP'] === 'true';
 /** Start, the end of all clients, and reading it all. */
 const AROUND_MS_MAX = 10 * 60_000;
+const RECORDS_MIN = 100;
 const MEMORY_MB_MAX = 8_192;
 
 const { installed, skip } = await obtain(async () => ({
@@ -110,10 +111,9 @@ test(
     const outcome = JSON.parse(readFileSync(join(folder, 'outcome.json'), 'utf8')) as Outcome;
     for (const line of report(outcome)) t.diagnostic(line);
     assert.deepEqual(summary(outcome.anomalies), [], said);
-    assert.ok(outcome.acknowledged > SECONDS * 10, `only ${outcome.acknowledged} records were acknowledged`);
-    assert.ok(
-      outcome.counts['committed']! > SECONDS,
-      `only ${outcome.counts['committed']} transactions were committed`,
-    );
+    // However slow the machine was, a run in which nothing was done says nothing.
+    assert.ok(outcome.rounds.length > 0, 'there was no fault');
+    assert.ok(outcome.acknowledged > RECORDS_MIN, `only ${outcome.acknowledged} records were acknowledged`);
+    assert.ok(outcome.counts['committed']! > 0, 'no transaction was committed');
   },
 );
