@@ -178,6 +178,10 @@ export class LogDirectories {
   }
 
   #findLosses(): void {
+    for (const [name, log] of this.#logs) {
+      // Nothing says that it is not the log of another topic of that name.
+      if (log.topicId === ZERO_UUID && log.logEndOffset > 0) this.#lost.add(name);
+    }
     for (const directory of this.#directories) {
       if (directory.failure !== undefined) continue;
       for (const [name, highWatermark] of directory.readCheckpoint(names.HIGH_WATERMARK_CHECKPOINT)) {
@@ -252,9 +256,9 @@ export class LogDirectories {
   }
 
   /**
-   * Whether a partition's files are damaged, or were found at the start without records that were below the high watermark
-   * when that was last written down: somebody else has spoilt them, as no crash does. Or its directory has failed since.
-   * Others must not count on this replica; once they have been told by a registration, all is as it was.
+   * Whether a partition's files are damaged, or were found at the start without its topic's id, or without records that
+   * were below the high watermark when that was last written down: somebody else has spoilt them, as no crash does. Or its
+   * directory has failed since. Others must not count on this replica; once a registration has told them, all is as it was.
    */
   hasLost({ topic, partition }: names.TopicPartition): boolean {
     const name = names.partitionName(topic, partition);

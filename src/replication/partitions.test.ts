@@ -275,3 +275,35 @@ test('G10: a replica that turns out to be damaged is used no more, and made anew
   assert.equal(running.partitions.get('t', 0)!.log?.logEndOffset, 0);
   await running.stop();
 });
+
+test('a log whose partition.metadata is gone, or makes no sense, is still that of the partition', async () => {
+  for (const spoil of [
+    (p: SimulatedPorts, path: string) => p.disk.remove(path),
+    (p: SimulatedPorts, path: string) => {
+      const file = p.disk.open(path, 'write');
+      file.truncate(0);
+      file.close();
+    },
+    (p: SimulatedPorts, path: string) => p.disk.corrupt(path, 0, Buffer.from('x')),
+  ]) {
+    const { p } = twoDirectories();
+    const image = new ClusterImage();
+    putTopic(image, 't', 'I'.repeat(16), 2);
+    let running = await start(p, image);
+    for (let offset = 0; offset < 5; offset++) append(p, running, 't', 0);
+    const folders = [0, 1].map((partition) => running.partitions.get('t', partition)!.log!.folder);
+    await running.stop();
+    for (const folder of folders) spoil(p, `${folder}/partition.metadata`);
+
+    running = await start(p, image);
+    assert.deepEqual(append(p, running, 't', 0), [Errors.NONE, 5]);
+    assert.deepEqual(append(p, running, 't', 1), [Errors.NONE, 0]);
+    // A cluster cannot be sure that it is not the log of another topic of that name.
+    assert.equal(running.logDirectories.hasLost({ topic: 't', partition: 0 }), true);
+    assert.equal(running.logDirectories.hasLost({ topic: 't', partition: 1 }), false);
+    await running.stop();
+    running = await start(p, image);
+    assert.equal(running.logDirectories.hasLost({ topic: 't', partition: 0 }), false);
+    await running.stop();
+  }
+});

@@ -4,6 +4,7 @@
  * follower knows after a restart from where it may have to truncate.
  */
 import type { Clock, Logger, Timer, Timers } from '../base/ports.ts';
+import { ZERO_UUID } from '../base/uuid.ts';
 import type { Log } from '../log/log.ts';
 import type { LogDirectories } from '../log/log-directories.ts';
 import type { ClusterImage, ImageChange, PartitionImage, TopicImage } from '../metadata/image.ts';
@@ -326,7 +327,9 @@ export class Partitions {
     for (const log of this.#logDirectories.logs()) {
       const { topic, partition } = log.topicPartition;
       const image = this.#image.topics.get(topic);
-      const replicas = image?.id === log.topicId ? image.partitions[partition]?.replicas : undefined;
+      // What no longer says whose it is is not taken for another's: it may be all there is of the partition.
+      const isOfTopic = image !== undefined && (log.topicId === image.id || log.topicId === ZERO_UUID);
+      const replicas = isOfTopic ? image.partitions[partition]?.replicas : undefined;
       if (replicas?.includes(this.#nodeId) === true) continue;
       this.#ports.logger.warn({ topic, partition }, 'log of a partition that is no longer ours: removed');
       this.#logDirectories.remove(log.topicPartition);

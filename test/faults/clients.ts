@@ -16,6 +16,10 @@ export const KEYS = [...INPUTS, ...OUTPUTS, ...FLOWS];
 /** Short ones expire while brokers are down, long ones live through it. */
 export const TRANSACTION_TIMEOUTS_MS = [4_000, 10_000];
 const IDS_PER_LIBRARY = 3;
+/** What is changed from time to time, one step up each. */
+const CHANGED_TOPIC = 'out';
+const CHANGED_CONFIG = 'max.message.bytes';
+const CHANGED_FROM = 900_000;
 const SETTLING_MS_MAX = 60_000;
 const VALUES_PER_PROCESS = 1_000_000_000;
 
@@ -45,6 +49,7 @@ export class Clients {
   readonly #plan: ClientsPlan;
   #observer!: ProcessPeer;
   #processes = 0;
+  readonly #configs = { asked: 0, acknowledged: 0, isBusy: false };
 
   constructor(plan: ClientsPlan) {
     this.#plan = plan;
@@ -112,6 +117,33 @@ export class Clients {
     }
     this.#observer?.signal('SIGKILL');
     void this.#observer?.close();
+  }
+
+  /** Asks for the next value of a topic's configuration, unless the last one is not answered yet. */
+  changeConfig(): void {
+    const configs = this.#configs;
+    if (configs.isBusy) return;
+    configs.isBusy = true;
+    const value = ++configs.asked;
+    this.#observer
+      .alterTopicConfig(CHANGED_TOPIC, CHANGED_CONFIG, String(CHANGED_FROM + value))
+      .then(
+        () => (configs.acknowledged = value),
+        (error: Error) => this.#plan.say(`a configuration is not changed: ${error.message}`),
+      )
+      .finally(() => (configs.isBusy = false));
+  }
+
+  /** G09: the last change that was acknowledged is there, or one that was asked for after it. Else what is there. */
+  async lostConfig(): Promise<string | undefined> {
+    const { asked, acknowledged } = this.#configs;
+    const configs = await this.#observer.topicConfigs(CHANGED_TOPIC);
+    const value = Number(configs[CHANGED_CONFIG]) - CHANGED_FROM;
+    this.#plan.say(
+      `${acknowledged} of ${asked} changes of a configuration are acknowledged, ${value} is there`,
+    );
+    if (acknowledged === 0 || (value >= acknowledged && value <= asked)) return undefined;
+    return `change ${value} is there, though ${acknowledged} was acknowledged, and ${asked} asked for`;
   }
 
   note(line: object): void {

@@ -22,7 +22,6 @@ import { Stalls } from './stalls.ts';
 const SERVING_MS_MAX = 10_000;
 /** So long is waited for it, to tell late from never. */
 const WAIT_MS_MAX = 90_000;
-const REST_MS_MAX = 2_000;
 const EXPIRY_INTERVAL_MS = 500;
 /** A write may stay unread as long as another transaction is open before it; the rest is for clients that wait. */
 const LAG_MS_MAX = Math.max(...TRANSACTION_TIMEOUTS_MS) + EXPIRY_INTERVAL_MS + 20_000;
@@ -32,6 +31,8 @@ export interface Plan {
   readonly seconds: number;
   readonly pauseMs: number;
   readonly sessionMs: number;
+  /** Between two rounds of faults. */
+  readonly restMsMax: number;
   /** Kinds of faults that take part. */
   readonly kinds: readonly string[];
   /** In the end each broker in turn is the only one, and everything is read from it. */
@@ -163,7 +164,7 @@ class Drive {
       const kinds = [next()];
       if (random.chance(0.35)) kinds.push(next());
       await this.#round(kinds, random.fork(kinds.join()));
-      await delay(random.integer(REST_MS_MAX));
+      await delay(random.integer(plan.restMsMax));
     }
   }
 
@@ -179,6 +180,7 @@ class Drive {
     if (faults.length === 0) return;
     const kinds = faults.map(({ kind }) => kind);
     this.#note('down', kinds);
+    this.#clients.changeConfig();
     const beganUs = nowUs();
     await Promise.all(
       faults.map(async ({ kind, fault }, index) => {
@@ -286,6 +288,8 @@ class Drive {
     for (const one of await this.#clients.stopWriters()) this.#anomaly('stuck-client', one);
     await this.#clients.settle();
     for (const one of await this.#clients.stopObserver()) this.#anomaly('stuck-client', one);
+    const lostConfig = await this.#clients.lostConfig();
+    if (lostConfig !== undefined) this.#anomaly('lost-config', lostConfig);
     await this.#clients.readToTheEnd('after the faults');
     for (const { service } of this.#cluster.brokers) await service.kill();
     const ready = await Promise.all(this.#cluster.brokers.map(({ service }) => service.start()));

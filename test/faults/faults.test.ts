@@ -2,7 +2,8 @@
 // then everything is read, and the history of all clients is checked (test/workload).
 // HEADRACE_FAULTS_SECONDS, _SEED and _PAUSE_MS (of each thread of a client between two operations) set how long, what and how
 // fast; _KINDS names the faults that take part (test/faults/kinds; all of them in a long run), _STORES the members of etcd,
-// _SESSION_MS the session of a broker; _KEEP=true leaves logs and histories where they are.
+// _SESSION_MS the session of a broker, _REST_MS the longest pause between two rounds of faults;
+// _KEEP=true leaves logs and histories where they are.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -28,6 +29,7 @@ const SEED = env['HEADRACE_FAULTS_SEED'] ?? String(Date.now());
 const PAUSE_MS = Number(env['HEADRACE_FAULTS_PAUSE_MS'] ?? 80);
 const STORES = Number(env['HEADRACE_FAULTS_STORES'] ?? (IS_LONG ? 3 : 1));
 const SESSION_MS = Number(env['HEADRACE_FAULTS_SESSION_MS'] ?? 4_000);
+const REST_MS_MAX = Number(env['HEADRACE_FAULTS_REST_MS'] ?? 2_000);
 const SHORT_KINDS = [
   'kill',
   'pause',
@@ -80,6 +82,7 @@ test(
       seconds: SECONDS,
       pauseMs: PAUSE_MS,
       sessionMs: SESSION_MS,
+      restMsMax: REST_MS_MAX,
       kinds,
       isEachReplicaRead: IS_LONG,
       folder,

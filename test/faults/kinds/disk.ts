@@ -29,6 +29,7 @@ const INDEXES: readonly Spoiled[] = ['index', 'timeindex', 'txnindex'].map((name
 const STATES: readonly Spoiled[] = [
   { pattern: '*-*/leader-epoch-checkpoint', count: 3 },
   { pattern: '*-*/*.snapshot', count: 4 },
+  { pattern: '*-*/partition.metadata', count: 4 },
   { pattern: 'recovery-point-offset-checkpoint', count: 1 },
   { pattern: 'replication-offset-checkpoint', count: 1 },
   { pattern: 'log-start-offset-checkpoint', count: 1 },
