@@ -86,7 +86,6 @@ export class GroupDelivery {
   }
 
   onFailed(error: Error): void {
-    this.promise.catch(() => {});
     this.#reject(error);
   }
 
