@@ -6,6 +6,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { installEtcd, installEtcdTools } from '../../scripts/peer-etcd.ts';
+import { installKafkaTools } from '../../scripts/peer-java.ts';
 import { installKcat } from '../../scripts/peer-kcat.ts';
 import { obtain } from '../interop/peer.ts';
 import { makeFolder, prepareMachine } from '../faults/machine.ts';
@@ -23,8 +24,11 @@ const { installed: etcd, skip: skipEtcd } = await obtain(installEtcd);
 const { installed: tools, skip: skipTools } = IS_LONG
   ? await obtain(installEtcdTools)
   : { installed: undefined, skip: undefined };
+const { installed: kafka, skip: skipKafka } = IS_LONG
+  ? await obtain(installKafkaTools)
+  : { installed: undefined, skip: undefined };
 const { skip: skipKcat } = await obtain(installKcat);
-const skip = skipMachine ?? skipEtcd ?? skipTools ?? skipKcat ?? false;
+const skip = skipMachine ?? skipEtcd ?? skipTools ?? skipKafka ?? skipKcat ?? false;
 
 const blocks = commandBlocks(readFileSync(DOCUMENT, 'utf8'));
 
@@ -44,7 +48,7 @@ test('every command of the page does what the page says', { skip }, async (conte
   const machines: Machine[] = [];
   try {
     makeNetwork(process.pid, hosts);
-    const programs = makePrograms({ folder, root: ROOT, etcd: etcd!, tools });
+    const programs = makePrograms({ folder, root: ROOT, etcd: etcd!, tools, kafka });
     for (const host of hosts) machines.push(new Machine(host, { folder, programs }));
     for (const block of blocks) {
       if (block.isLong && !IS_LONG) continue;

@@ -79,8 +79,10 @@ export function makePrograms(options: {
   readonly etcd: string;
   /** A folder with etcdctl and etcdutl. */
   readonly tools: string | undefined;
+  /** The class path of Kafka's tools. */
+  readonly kafka: string | undefined;
 }): string {
-  const { folder, root, etcd, tools } = options;
+  const { folder, root, etcd, tools, kafka } = options;
   const programs = join(folder, 'programs');
   mkdirSync(programs);
   symlinkSync(join(root, 'bin', 'headrace'), join(programs, 'headrace'));
@@ -88,14 +90,20 @@ export function makePrograms(options: {
   for (const name of tools === undefined ? [] : ['etcdctl', 'etcdutl']) {
     symlinkSync(join(tools!, name), join(programs, name));
   }
-  const copy = join(programs, 'scp');
-  const script = [
-    '#!/bin/bash',
+  makeScript(join(programs, 'scp'), [
     '# scp FILE... HOST:FOLDER/',
     'to="${@: -1}"',
     `cp "\${@:1:$#-1}" "${folder}/\${to%%:*}/\${to#*:}"`,
-  ];
-  writeFileSync(copy, `${script.join('\n')}\n`);
-  chmodSync(copy, 0o755);
+  ]);
+  if (kafka !== undefined) {
+    makeScript(join(programs, 'kafka-configs.sh'), [
+      `exec java -cp '${kafka}' kafka.admin.ConfigCommand "$@"`,
+    ]);
+  }
   return programs;
+}
+
+function makeScript(path: string, lines: readonly string[]): void {
+  writeFileSync(path, `${['#!/bin/bash', ...lines].join('\n')}\n`);
+  chmodSync(path, 0o755);
 }

@@ -76,6 +76,8 @@ export class EtcdClient {
   #line: Promise<Line> | undefined;
   #lineNow: Line | undefined;
   #token: Promise<string> | undefined;
+  /** Empty: etcd asked for no password then. */
+  #lastToken: string | undefined;
   #endpoint = 0;
   /** Told when the client is closed. */
   readonly #closing = new Set<() => void>();
@@ -135,9 +137,10 @@ export class EtcdClient {
     let line: Line | undefined;
     let waiting: Buffer[] = [];
     let isOver = false;
-    const end = (failure: EtcdFailure): void => {
+    const end = (ended: EtcdFailure): void => {
       if (isOver) return;
       isOver = true;
+      const failure = this.judged(ended);
       this.#closing.delete(onClosing);
       if (failure.kind === 'token') this.#token = undefined;
       else if (failure.status.code === GrpcCode.unavailable && line !== undefined)
@@ -186,6 +189,16 @@ export class EtcdClient {
     };
   }
 
+  /**
+   * What a refusal means for a client that has a password: before etcd asked for it there was no token, and since it does, a
+   * certificate may count as the user, who may do nothing.
+   */
+  judged(failure: EtcdFailure): EtcdFailure {
+    const lacksToken = this.#access.credentials !== undefined && this.#lastToken === '';
+    if (!lacksToken || failure.status.code !== GrpcCode.permissionDenied) return failure;
+    return new EtcdFailure('token', failure.status);
+  }
+
   /** The token is of no use any more, as a server said within a stream. */
   renewToken(): void {
     this.#token = undefined;
@@ -216,7 +229,7 @@ export class EtcdClient {
       const token = await this.#within(endMs, this.#currentToken());
       return await this.#ask({ ...call, token, endMs }, request);
     } catch (error) {
-      const failure = asFailure(error);
+      const failure = this.judged(asFailure(error));
       if (failure.kind === 'token') this.#token = undefined;
       return failure;
     }
@@ -358,7 +371,7 @@ export class EtcdClient {
     const { credentials } = this.#access;
     if (credentials === undefined) return Promise.resolve('');
     if (this.#token !== undefined) return this.#token;
-    const asked = this.#authenticate(credentials);
+    const asked = this.#authenticate(credentials).then((token) => (this.#lastToken = token));
     this.#token = asked;
     asked.catch(() => {
       if (this.#token === asked) this.#token = undefined;

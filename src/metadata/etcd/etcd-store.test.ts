@@ -88,6 +88,30 @@ test('a server that is too old is refused, with its version and the one that is 
   }
 });
 
+test('a client that has a password shows it when etcd begins to ask, though its certificate counts as a user', async () => {
+  const { time, etcd, options, makeProcess } = makeWorld('password');
+  const store = await openEtcdStore(
+    options(makeProcess(), { credentials: { user: 'headrace', password: 'secret' } }),
+  );
+  const denied = { code: 7, message: 'etcdserver: permission denied' };
+  etcd.token = 'given';
+  const before = etcd.calls.length;
+  etcd.nextStatus = denied;
+  await time.settle(store.txn([], [put('a', '1')]));
+  assert.deepEqual(etcd.calls.slice(before), [
+    '/etcdserverpb.KV/Txn',
+    '/etcdserverpb.Auth/Authenticate',
+    '/etcdserverpb.KV/Txn',
+  ]);
+  // With a token it is the user who may not.
+  etcd.nextStatus = denied;
+  await assert.rejects(time.settle(store.txn([], [put('a', '2')])), {
+    code: 'refused',
+    message: /denies access/,
+  });
+  await store.close();
+});
+
 test('without any endpoint, calls fail in time and say that nothing was done', async () => {
   const { time, etcd, options, makeProcess } = makeWorld(3);
   const process = makeProcess();

@@ -54,6 +54,8 @@ export class TestEtcd {
   applied = 0;
   readonly calls: string[] = [];
   version = '3.6.16';
+  /** Given to whoever authenticates; undefined: that is not asked for. */
+  token: string | undefined;
   /** What an answer is replaced by, once. */
   nextStatus: GrpcStatus | undefined;
   /** Why the next watch is cancelled. */
@@ -125,6 +127,9 @@ export class TestEtcd {
         this.leases.set(id, { ttlMs, expiry: this.timers.after(ttlMs, () => this.endLease(id)) });
         return encode(messages.LeaseGrantResponse, { header, id, ttl });
       }
+      case PATHS.authenticate:
+        if (this.token !== undefined) return encode(messages.AuthenticateResponse, { token: this.token });
+        return { code: 9, message: 'etcdserver: authentication is not enabled' };
       case PATHS.status:
         return encode(messages.StatusResponse, { version: this.version });
       case PATHS.revoke:

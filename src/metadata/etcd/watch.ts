@@ -148,7 +148,7 @@ export class EtcdWatch implements Watch {
       : isTokenFault(cancelReason)
         ? GrpcCode.unauthenticated
         : GrpcCode.unavailable;
-    this.#failed(failureOf({ code, message: cancelReason }));
+    this.#failed(this.#options.client.judged(failureOf({ code, message: cancelReason })));
   }
 
   #failed(failure: EtcdFailure): void {
