@@ -38,8 +38,8 @@ interface Durations {
 }
 
 /** The first round of each rate warms up for longer. */
-const FULL: Durations = { warmupSeconds: 3, seconds: 12 };
-const FIRST_WARM_UP_SECONDS = 8;
+const FULL: Durations = { warmupSeconds: 2, seconds: 8 };
+const FIRST_WARM_UP_SECONDS = 6;
 const QUICK: Durations = { warmupSeconds: 1, seconds: 2 };
 
 let topics = 0;
@@ -159,7 +159,7 @@ export const question: Question = {
   asks:
     'How long does a record take until all replicas in sync have it, and until a consumer has it, at rates that leave room? ' +
     'This is what a service waits for that writes to a cluster.',
-  minutes: 6,
+  minutes: 7,
   answers: [
     {
       says: 'acknowledges 99 of 100 records within',

@@ -21,9 +21,9 @@ export interface ClusterSample extends Sample {
 
 const WARM_UP_MS = 15_000;
 const WARM_UP_BYTES_MAX = 2e9;
-const FIRST_WARM_UP_MS = 3_000;
+const FIRST_WARM_UP_MS = 2_500;
 const NEXT_WARM_UP_MS = 1_000;
-const WINDOW_MS = 3_000;
+const WINDOW_MS = 2_500;
 /** Each byte is written three times, and the kernel lets only so much lie dirty. */
 const WINDOW_BYTES_MAX = 0.5e9;
 
