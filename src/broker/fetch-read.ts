@@ -61,6 +61,7 @@ export interface PartitionRead {
 /** Cold partitions of one request that are read side by side. */
 const READS_AT_ONCE_MAX = 8;
 const NO_RECORDS: readonly RecordsPart[] = [];
+const NO_OFFSET = -1;
 
 /** Finds each partition's place. Of a partition named twice the last mention counts, as in Kafka. */
 export function findTargets(
@@ -358,7 +359,8 @@ function empty(partition: Partition, isolation: Isolation): PartitionRead {
   return {
     errorCode: Errors.NONE,
     highWatermark: partition.highWatermark,
-    lastStableOffset: partition.lastStableOffset,
+    // Replicas find out for themselves, and have many partitions in each request.
+    lastStableOffset: isolation === 'log end' ? NO_OFFSET : partition.lastStableOffset,
     logStartOffset: partition.logStartOffset,
     divergingEpoch: undefined,
     records: NO_RECORDS,

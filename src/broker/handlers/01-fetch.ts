@@ -45,6 +45,8 @@ type PartitionResponse = TopicResponse['partitions'][number];
  * more asks again, and partitions take turns.
  */
 const ANSWER_BYTES_MAX = 1024 * 1024;
+/** A replica far away needs more on the way at a time; with what is around it, it fits into the largest buffer that is kept. */
+const REPLICA_ANSWER_BYTES_MAX = 3.75 * 1024 * 1024;
 const TOPIC_ID_VERSION_MIN = 13;
 const STORAGE_ERROR_VERSION_MIN = 6;
 const LEADER_VERSION_MIN = 16;
@@ -94,11 +96,12 @@ function serve(
   const minBytes = Math.min(request.minBytes, maxBytes);
   const wantedBytes = Math.min(maxBytes, sumOf(targets));
   // Batches are whole, so there must be room for more than is asked for at least.
-  const isCut = replica === undefined && wantedBytes > ANSWER_BYTES_MAX && minBytes < ANSWER_BYTES_MAX / 2;
+  const answerBytesMax = replica === undefined ? ANSWER_BYTES_MAX : REPLICA_ANSWER_BYTES_MAX;
+  const isCut = wantedBytes > answerBytesMax && minBytes < answerBytesMax / 2;
   const limits: FetchLimits = {
     isolation: isolationOf(request, replica),
-    maxBytes: isCut ? ANSWER_BYTES_MAX : maxBytes,
-    slackBytes: isCut ? ANSWER_BYTES_MAX / 8 : 0,
+    maxBytes: isCut ? answerBytesMax : maxBytes,
+    slackBytes: isCut ? answerBytesMax / 8 : 0,
     // A consumer that said where it is may have been sent here by the leader.
     leaderOnly: replica !== undefined || request.rackId === '',
     sendsRegions: context.connection.sendsRegions,
