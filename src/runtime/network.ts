@@ -16,7 +16,6 @@ import type {
   Outgoing,
 } from '../base/ports.ts';
 import { OutgoingQueue } from './outgoing-queue.ts';
-import { connectTls, listenTls } from './tls.ts';
 
 /** Connections that the kernel holds for us before they are accepted, unless the listener says otherwise. */
 const BACKLOG_DEFAULT = 511;
@@ -53,7 +52,7 @@ async function listen(
   const secured =
     tls === undefined
       ? undefined
-      : listenTls(tls, logger, (socket, certificate) =>
+      : (await import('./tls.ts')).listenTls(tls, logger, (socket, certificate) =>
           onConnection(new TcpConnection(socket, { certificate })),
         );
   const server = secured?.server ?? plainServer(onConnection);
@@ -149,6 +148,7 @@ function connect(host: string, port: number, target: Buffer): Promise<Connection
 }
 
 async function connectSecurely(host: string, port: number, tls: ClientTls): Promise<Connection> {
+  const { connectTls } = await import('./tls.ts');
   const { socket, certificate } = await connectTls(host, port, tls);
   return new TcpConnection(socket, { certificate });
 }
