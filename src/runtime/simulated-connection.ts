@@ -158,7 +158,7 @@ export class SimulatedEndpoint implements Connection {
       const chunk = this.#take(Math.max(0, Math.min(room, random.between(1, chunkBytesMax))));
       if (chunk === undefined) return;
       if (chunk.length === 0) continue;
-      this.#onTheWayBytes += chunk.length;
+      if (windowBytes < Infinity) this.#onTheWayBytes += chunk.length;
       const peer = this.#peer!;
       this.#send(() => {
         if (!link.isDark()) peer.#arrive(chunk);
@@ -243,7 +243,7 @@ export class SimulatedEndpoint implements Connection {
     while (!this.#paused && !this.#closed && this.#unread.length > 0) {
       const chunk = this.#unread.shift()!;
       const peer = this.#peer!;
-      this.#send(() => peer.#acknowledge(chunk.length));
+      if (this.#options.windowBytes < Infinity) this.#send(() => peer.#acknowledge(chunk.length));
       this.onData(chunk);
       // It may be used again now, and whoever kept a view of it shall notice.
       chunk.fill(USED_UP);

@@ -20,7 +20,7 @@ export interface SimulatedNetworkOptions {
   readonly latencyMs?: { readonly min: number; readonly max: number };
   /** The largest piece in which bytes arrive; where they are cut, the seed decides. */
   readonly chunkBytesMax?: number;
-  /** Bytes of one direction that may be on their way or unread. */
+  /** Bytes of one direction that may be on their way or unread. Infinity: nothing is acknowledged, which is faster. */
   readonly windowBytes?: number;
 }
 

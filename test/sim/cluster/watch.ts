@@ -142,7 +142,8 @@ export class ClusterWatch {
     if (before.isr.includes(leader) || before.elr.includes(leader)) return;
     // Who comes in sync, and ends a reassignment by that, may lead at once.
     if (before.addingReplicas.length + before.removingReplicas.length > 0) return;
-    if (before.lastKnownElr.includes(leader)) {
+    const isLastLeader = before.elr.length === 0 && before.lastKnownElr.includes(leader);
+    if (isLastLeader && !mayElectUncleanly(topic)) {
       this.lastLeaderElections += 1;
       return;
     }

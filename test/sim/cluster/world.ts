@@ -93,7 +93,7 @@ class World {
     this.time = new SimulatedTime({ seed });
     const { time } = this;
     const latency: Latency = { min: 0.05, max: this.plan.latencyMsMax };
-    const network = new SimulatedNetwork({ time, seed, latencyMs: latency });
+    const network = new SimulatedNetwork({ time, seed, latencyMs: latency, windowBytes: Infinity });
     const history = new History(() => time.nowMs(), { isReplicated: true });
     this.journal = new Journal(() => time.nowMs());
     this.stage = new Stage({ time, network, random, history }, ({ name, network: own }) => {
