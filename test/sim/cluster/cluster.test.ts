@@ -11,6 +11,8 @@ import { simulateCluster } from './world.ts';
 const OLD_WORLDS = 60;
 const NEW_WORLDS = Number(process.env['HEADRACE_SIM_WORLDS'] ?? 40);
 const FIRST = process.env['HEADRACE_SIM_SEED'];
+/** In fewer worlds than this there is one that shows what a weakened build lacks; it is one of the first few dozens. */
+const WEAK_WORLDS_MAX = 2_000;
 /** Worlds in which something was wrong once. They stay. */
 const KEPT_SEEDS: readonly string[] = [
   // A registration was renewed with an unknown outcome; what was read was taken for the new one, and ended with the old
@@ -55,11 +57,16 @@ test('a seed decides everything that happens to a cluster', async () => {
   assert.deepEqual(again, once);
 });
 
-for (const { name, what, seed, plant } of WEAKENINGS) {
+for (const { name, what, plant } of WEAKENINGS) {
   test(`a build without a rule is found, ${name}: ${what}`, async (t) => {
     plant(t.mock);
-    const { anomalies } = await simulateCluster(seed);
-    assert.ok(anomalies.length > 0, `seed ${seed} shows nothing of it`);
-    t.diagnostic(`seed ${seed}: ${anomalies[0]!.kind}: ${anomalies[0]!.what.slice(0, 200)}`);
+    for (let seed = 1; seed <= WEAK_WORLDS_MAX; seed++) {
+      const { anomalies } = await simulateCluster(seed);
+      const [first] = anomalies;
+      if (first === undefined) continue;
+      t.diagnostic(`seed ${seed}: ${first.kind}: ${first.what.slice(0, 200)}`);
+      return;
+    }
+    assert.fail(`${WEAK_WORLDS_MAX} worlds show nothing of it`);
   });
 }

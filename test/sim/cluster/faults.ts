@@ -34,8 +34,11 @@ export const FAULT_KINDS = [
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
-/** Those that end with a machine's power, or may. */
-const POWER_FAULTS: ReadonlySet<FaultKind> = new Set(['power', 'power at operation', 'broken']);
+/**
+ * Those that end with a machine's power, or may, and those that make a log directory fail: others must not count on what
+ * is there then, as if its power had gone.
+ */
+const POWER_FAULTS: ReadonlySet<FaultKind> = new Set(['power', 'power at operation', 'broken', 'full']);
 
 /** Of everything that goes over the network, changed while the world runs. */
 export interface Latency {
@@ -55,7 +58,7 @@ export interface FaultsOptions {
   readonly latency: Latency;
   readonly clientHosts: readonly string[];
   readonly clockErrorMsMax: number;
-  /** Whose power may go: fewer machines than hold every record, where records are not on the disk. */
+  /** Whose power may go, or directory fail: fewer machines than hold every record, where records are not on the disk. */
   readonly losingPower: ReadonlySet<number>;
   readonly leaderOf: (random: SimulatedRandom) => number;
 }

@@ -17,8 +17,6 @@ export interface Planter {
 export interface Weakening {
   readonly name: string;
   readonly what: string;
-  /** The first seed, from 1, that is known to show it. */
-  readonly seed: number;
   plant(planter: Planter): void;
 }
 
@@ -26,7 +24,6 @@ export const WEAKENINGS: readonly Weakening[] = [
   {
     name: 'epochs',
     what: 'followers are answered, whatever leader epoch they know and of whichever epoch their last record is',
-    seed: 1,
     plant(planter) {
       const { check } = Partition.prototype;
       planter.method(Partition.prototype, 'check', function any(this: Partition, _epoch, options) {
@@ -40,7 +37,6 @@ export const WEAKENINGS: readonly Weakening[] = [
   {
     name: 'isr-fencing',
     what: 'an in-sync set is put whatever the partition epoch and the broker epochs are (without KIP-497, KIP-903)',
-    seed: 1,
     plant(planter) {
       // A leader's change, and a broker's leaving: theirs are not the controller's.
       dropCompares(planter, (compares) =>
@@ -53,7 +49,6 @@ export const WEAKENINGS: readonly Weakening[] = [
   {
     name: 'early-watermark',
     what: 'the leader commits what it has written, without waiting for the others',
-    seed: 1,
     plant(planter) {
       planter.method(Leadership.prototype, 'isMaximal', () => false);
     },
@@ -61,7 +56,6 @@ export const WEAKENINGS: readonly Weakening[] = [
   {
     name: 'truncation',
     what: 'who follows a new leader cuts its log to its own watermark (before KIP-101)',
-    seed: 43,
     plant(planter) {
       const { apply } = Partition.prototype;
       planter.method(Partition.prototype, 'apply', function cutting(this: Partition, state) {
@@ -80,7 +74,6 @@ export const WEAKENINGS: readonly Weakening[] = [
   {
     name: 'zombies',
     what: 'what a controller has decided is put, also when it was deposed or anything has changed since',
-    seed: 5,
     plant(planter) {
       dropCompares(planter, (compares) =>
         compares.some(({ key }) => key === CONTROLLER_KEY) ? [] : compares,
