@@ -13,15 +13,12 @@ const NEW_WORLDS = Number(process.env['HEADRACE_SIM_WORLDS'] ?? 40);
 const FIRST = process.env['HEADRACE_SIM_SEED'];
 /** In fewer worlds than this there is one that shows what a weakened build lacks; it is one of the first few dozens. */
 const WEAK_WORLDS_MAX = 2_000;
-/** Worlds in which something was wrong once. They stay. */
-const KEPT_SEEDS: readonly string[] = [
-  // A registration was renewed with an unknown outcome; what was read was taken for the new one, and ended with the old
-  // session: the broker was out of the cluster for good.
-  '2374',
-  '3251',
-  // A topic was placed on a broker alone that was about to stop: nobody was in sync from the beginning, and nobody ever led.
-  '36',
-];
+/**
+ * Worlds in which something was wrong once, or seemed to be. Another order of events in the product makes another world of a
+ * seed, so what was wrong has a test of its own: src/metadata/transact.test.ts (a renewal of unknown outcome),
+ * src/metadata/placement.test.ts (a topic on a broker that stops).
+ */
+const KEPT_SEEDS: readonly string[] = ['36', '117', '2374', '3251', '4019', '10263'];
 
 test('G01, G05, G09, G12: a cluster under faults loses nothing, and serves again', async (t) => {
   const first = FIRST === undefined ? firstNewSeed() : Number(FIRST);
