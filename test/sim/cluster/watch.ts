@@ -141,7 +141,8 @@ export class ClusterWatch {
     this.elections += 1;
     if (before.isr.includes(leader) || before.elr.includes(leader)) return;
     // Who comes in sync, and ends a reassignment by that, may lead at once.
-    if (before.addingReplicas.length + before.removingReplicas.length > 0) return;
+    const wasReassigning = before.addingReplicas.length + before.removingReplicas.length > 0;
+    if (wasReassigning && !state.isLeaderRecovering) return;
     const isLastLeader = before.elr.length === 0 && before.lastKnownElr.includes(leader);
     if (isLastLeader && !mayElectUncleanly(topic)) {
       this.lastLeaderElections += 1;
