@@ -7,6 +7,8 @@ import * as header from '../protocol/record-batch.ts';
 import type { LogEnvironment } from './environment.ts';
 import type { Log } from './log.ts';
 import { OffsetOutOfRange, StorageError } from './log.ts';
+import { applyBatch } from './producer-snapshots.ts';
+import { ProducerState } from './producer-state.ts';
 import type { LogRead } from './segment-read.ts';
 
 /** So little that nobody else waits for the disk or the processor. */
@@ -22,6 +24,13 @@ export interface LogAuditOptions {
   onDamaged(log: Log, problem: string): void;
 }
 
+interface Step {
+  readonly next: number;
+  readonly problem?: string;
+  /** Whole and right; its slab is to be given back. */
+  readonly read?: LogRead;
+}
+
 export class LogAudit {
   readonly #environment: LogEnvironment;
   readonly #options: LogAuditOptions;
@@ -34,7 +43,12 @@ export class LogAudit {
 
   start(): void {
     const logs = Array.from(this.#options.logs(), (log) => ({ log, end: log.logEndOffset }));
-    this.#environment.timers.after(FIRST_DELAY_MS, () => void this.#run(logs));
+    const { timers, logger } = this.#environment;
+    timers.after(FIRST_DELAY_MS, () => {
+      this.#run(logs).catch((error: unknown) =>
+        logger.warn({ error }, 'the logs could not all be looked at'),
+      );
+    });
   }
 
   stop(): void {
@@ -51,9 +65,10 @@ export class LogAudit {
 
   /** What is wrong with the batches up to `end`; undefined: nothing, or the log cannot be read any more. */
   async #audit(log: Log, end: number): Promise<string | undefined> {
+    const producers = new ProducerState();
     for (let offset = log.logStartOffset; offset < Math.min(end, log.logEndOffset);) {
       if (this.#isStopped) return undefined;
-      let step = await this.#look(log, offset);
+      let step: Step | undefined = await this.#look(log, offset);
       if (step?.problem !== undefined) {
         await this.#wait(AGAIN_MS);
         // Its beginning was deleted, or its end cut off: what is there now begins elsewhere.
@@ -62,6 +77,9 @@ export class LogAudit {
       }
       if (step === undefined) return undefined;
       if (step.problem !== undefined) return step.problem;
+      const missing = step.read === undefined ? undefined : missingAbort(log, step.read, producers);
+      if (step.read?.slab !== undefined) this.#environment.slabs.give(step.read.slab);
+      if (missing !== undefined) return missing;
       await this.#wait((READ_BYTES * 1_000) / BYTES_PER_SECOND);
       offset = Math.max(offset, step.next, log.logStartOffset);
     }
@@ -69,10 +87,7 @@ export class LogAudit {
   }
 
   /** Where to go on, or what is wrong; undefined when the log is gone. */
-  async #look(
-    log: Log,
-    offset: number,
-  ): Promise<{ readonly next: number; readonly problem?: string } | undefined> {
+  async #look(log: Log, offset: number): Promise<Step | undefined> {
     let read: LogRead;
     try {
       read = await log.read({ offset, maxBytes: READ_BYTES, upTo: log.logEndOffset, minOneMessage: true });
@@ -83,13 +98,35 @@ export class LogAudit {
       return error.cause === undefined ? { next: offset, problem: error.message } : undefined;
     }
     const problem = problemOf(log, offset, read);
+    if (problem === undefined) return { next: read.nextOffset, read };
     if (read.slab !== undefined) this.#environment.slabs.give(read.slab);
-    return problem === undefined ? { next: read.nextOffset } : { next: offset, problem };
+    return { next: offset, problem };
   }
 
   #wait(ms: number): Promise<void> {
     return new Promise((resolve) => this.#environment.timers.after(ms, resolve));
   }
+}
+
+/**
+ * A transaction that was aborted, of which the index says nothing: its records would be read. A segment without a file of its
+ * index has no aborted transactions, or had a file that is gone.
+ */
+function missingAbort(log: Log, read: LogRead, producers: ProducerState): string | undefined {
+  // What is left of a transaction after a compaction may begin later than it did.
+  if (log.settings.cleanupPolicy.compact || log.cleanedTo !== undefined) return undefined;
+  for (const buffer of read.buffers) {
+    for (let at = 0; at < buffer.length; at += header.batchSizeBytes(buffer, at)) {
+      const completed = applyBatch(producers, buffer, at);
+      const markerOffset = header.lastOffset(buffer, at);
+      if (completed?.isAbort !== true || markerOffset >= log.logEndOffset) continue;
+      const { producerId, firstOffset } = completed;
+      const known = log.abortedTransactions(markerOffset, markerOffset + 1);
+      if (known.some((one) => one.producerId === producerId && one.firstOffset === firstOffset)) continue;
+      return `the index of aborted transactions lacks the one at offset ${firstOffset}`;
+    }
+  }
+  return undefined;
 }
 
 function problemOf(log: Log, offset: number, read: LogRead): string | undefined {

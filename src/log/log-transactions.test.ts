@@ -109,3 +109,22 @@ test('item 21: a log whose index is damaged can be cut', async () => {
   assert.deepEqual([fixture.log.logEndOffset, fixture.aborted()], [3, [0]]);
   assert.equal(fixture.log.firstUnstableOffset, 2);
 });
+
+test('G10: an index of aborted transactions that is gone is found by an audit', async () => {
+  for (const isGone of [false, true]) {
+    const fixture = await Fixture.begin();
+    fixture.write(1); // 0
+    fixture.abort(1); // 1
+    while (fixture.log.segmentCount < 3) fixture.write(2);
+    fixture.abort(2);
+    await fixture.ports.time.settle(fixture.directories.shutdown());
+    if (isGone) fixture.ports.disk.remove(FIRST_INDEX);
+    await fixture.open();
+    const damaged: string[] = [];
+    fixture.directories.onDamage = ({ topic, partition }) => void damaged.push(`${topic}-${partition}`);
+    fixture.directories.startAudit();
+    await fixture.ports.time.advance(10_000);
+    assert.deepEqual(damaged, isGone ? ['t-0'] : []);
+    fixture.directories.release();
+  }
+});
