@@ -50,10 +50,10 @@ test('a world is a function of its seed', async () => {
   assert.deepEqual(once, twice);
 });
 
-for (const { name, plant } of WEAKENINGS) {
+for (const { name, firstSeed = 1, plant } of WEAKENINGS) {
   test(`a mistake is seen: ${name}`, async (t) => {
     plant(t.mock);
-    for (let seed = 1; seed <= WEAK_SEEDS; seed++) {
+    for (let seed = firstSeed; seed < firstSeed + WEAK_SEEDS; seed++) {
       const { anomaly } = await simulateReplication(seed);
       if (anomaly === undefined) continue;
       t.diagnostic(`seed ${seed}: ${anomaly.split('\n')[0]!.slice(0, 200)}`);
