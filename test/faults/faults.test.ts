@@ -36,7 +36,7 @@ const SHORT_KINDS = [
   'isolate-but-clients',
   'power-cut-of-all',
   'late-requests',
-  'corruption',
+  'corrupt-log',
 ];
 const KEEP = env['HEADRACE_FAULTS_KEEP'] === 'true';
 /** Start, the end of all clients, and reading it all. */
@@ -76,6 +76,8 @@ test(
     const client = host('c', 100);
     makeNetwork(process.pid, [...brokers, ...stores, client]);
     const kinds = env['HEADRACE_FAULTS_KINDS']?.split(',') ?? (IS_LONG ? Object.keys(FAULTS) : SHORT_KINDS);
+    const unknown = kinds.filter((kind) => FAULTS[kind] === undefined);
+    assert.deepEqual(unknown, [], `kinds are ${Object.keys(FAULTS).join(', ')}`);
     const { clockLibrary, etcd, java, python } = installed!;
     const plan: Plan = {
       seed: SEED,
