@@ -2,6 +2,10 @@
  * A broker takes itself out of its partitions before it registers: what it led is led by others or by nobody, and where its
  * records may be gone it is not eligible either (KIP-966). Only then can it be elected, by its new registration, for what
  * it has. If it fails half-way the next attempt goes on from there.
+ *
+ * Nobody is elected here who may lack records, unlike in Kafka, where one step takes the last eligible replica away and
+ * makes the last known leader lead: whether others are alive this broker knows less well than the controller, and only the
+ * controller tells of such elections.
  */
 import type { ClusterImage, PartitionImage } from '../image.ts';
 import { brokerKey, configsKey, topicKey } from '../keys.ts';
@@ -69,5 +73,5 @@ function circumstances(
   { partition }: PartitionImage,
   { nodeId, rules, hasLost }: Departure & { readonly nodeId: number },
 ): Circumstances {
-  return { topic, rules, ...(hasLost(topic, partition) ? { lostBroker: nodeId } : {}) };
+  return { topic, rules, mustBeClean: true, ...(hasLost(topic, partition) ? { lostBroker: nodeId } : {}) };
 }

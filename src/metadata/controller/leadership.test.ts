@@ -160,6 +160,30 @@ test('R08: one that has lost nothing stays eligible, and the one that led last l
   });
 });
 
+test('R08: who departs as the last that was eligible elects nobody who may lack records: the controller does, and tells', () => {
+  const before = { leader: -1, isr: [], elr: [1], lastKnownElr: [2] };
+  for (const isUncleanAllowed of [false, true]) {
+    const one = { alive: [2, 3], minimum: 2, isUncleanAllowed, before };
+    assert.deepEqual(departed(one, 1, true), {
+      leader: -1,
+      isr: [],
+      elr: [],
+      lastKnownElr: [2],
+      compares: 5,
+    });
+    const image = imageOf({ ...one, before: { ...before, elr: [] } });
+    const rules = leadershipRules(image, NO_BROKER_CONFIGS);
+    const { result } = settle(image, unsettled(image, rules), rules);
+    assert.deepEqual(result, [{ topic: 't', partition: 0, leader: 2 }]);
+  }
+});
+
+test('a broker that has lost nothing leaves what it led to nobody rather than to one that may lack records', () => {
+  const before = { leader: 1, isr: [1], elr: [] };
+  const { leader, elr } = departed({ alive: [2, 3], isUncleanAllowed: true, before }, 1, false);
+  assert.deepEqual({ leader, elr }, { leader: -1, elr: [1] });
+});
+
 test('a broker has nothing to depart from where it is neither in sync nor eligible', () => {
   const before = { leader: 2, isr: [2, 3], elr: [] };
   assert.equal(departed({ alive: [2, 3], minimum: 2, before }, 1, true).compares, 0);

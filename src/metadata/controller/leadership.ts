@@ -18,6 +18,8 @@ export interface Circumstances {
   readonly rules: LeadershipRules;
   /** A broker that may have lost what it had written: it is neither in sync nor eligible, and not electable now. */
   readonly lostBroker?: number;
+  /** Only who has everything may be elected: anything else is the controller's to decide, and to tell of. */
+  readonly mustBeClean?: boolean;
 }
 
 /** Undefined: the partition is as it should be. */
@@ -63,7 +65,10 @@ export function reelected(
     const others = isEnough ? [] : elr.filter((id) => id !== candidate);
     return { leader: candidate, isr: [candidate], elr: others, lastKnownElr: [] };
   }
-  const unclean = lastLeader(partition, elr).find(is) ?? mayBe().find(is);
+  const unclean =
+    circumstances.mustBeClean === true
+      ? undefined
+      : (lastLeader(partition, elr).find(is) ?? mayBe().find(is));
   if (unclean !== undefined) {
     // The others may hold records that this one never had: they come back in sync only by following it.
     return { leader: unclean, isr: [unclean], elr: [], lastKnownElr: [], isLeaderRecovering: true };
