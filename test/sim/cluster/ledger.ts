@@ -82,10 +82,8 @@ export class PartitionLedger {
 
   /** `isr`: as the store holds it. */
   check(isr: readonly number[]): void {
-    for (const replica of this.replicas.values()) {
-      if (replica.partition.isDeleted) this.replicas.delete(replica.nodeId);
-      else this.#checkReplica(replica);
-    }
+    this.#forgetDeleted();
+    for (const replica of this.replicas.values()) this.#checkReplica(replica);
     if (this.isUnclean) return;
     for (const leader of this.replicas.values()) {
       const { isLeader, highWatermark, log } = leader.partition;
@@ -96,6 +94,12 @@ export class PartitionLedger {
         this.#agree(member, Math.min(highWatermark, this.committed.length), `StrongIsr of ${leader.nodeId}`);
       }
     }
+  }
+
+  /** Who is no replica any more, or of a topic that is gone, need not have what came after that. */
+  #forgetDeleted(): void {
+    for (const { nodeId, partition } of this.replicas.values())
+      if (partition.isDeleted) this.replicas.delete(nodeId);
   }
 
   #checkReplica(replica: Replica): void {
@@ -146,6 +150,7 @@ export class PartitionLedger {
 
   /** At the end: everything that was ever committed is on every replica. */
   checkAll(): void {
+    this.#forgetDeleted();
     for (const replica of this.replicas.values()) {
       const { partition, shadow, nodeId } = replica;
       if (partition.log === undefined) continue;

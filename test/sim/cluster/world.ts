@@ -271,14 +271,16 @@ class World {
     return leader?.broker?.services.partitions.get(topic, partition)?.highWatermark ?? Infinity;
   }
 
-  /** All replicas are in sync, and have the same. */
+  /** All replicas are in sync, and have the same; and nobody is still on its way out, to take replicas along later. */
   async #mustBeWhole(): Promise<void> {
     if (await this.time.runUntil(() => this.#different().length === 0, WHOLE_MS_MAX)) return;
     this.violation('stuck', `after ${WHOLE_MS_MAX} ms not in sync: ${this.#different().join(', ')}`);
   }
 
   #different(): string[] {
-    const different: string[] = [];
+    const different = [...this.machines.values()]
+      .filter(({ isWell }) => !isWell)
+      .map(({ nodeId }) => `${nodeId} is not there`);
     for (const { name, partitions } of this.watch.truth.topics.values()) {
       for (const { partition, leader, isr, replicas, addingReplicas, removingReplicas } of partitions) {
         const all = replicas.map((id) =>
