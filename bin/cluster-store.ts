@@ -1,7 +1,9 @@
 /** The metadata store that the settings name: etcd, over the real network. */
 import { readFileSync } from 'node:fs';
 import type { MetadataStore, Ports } from '../src/base/ports.ts';
+import { readSettings } from '../src/broker/current-settings.ts';
 import { ConfigurationError } from '../src/broker/start-problem.ts';
+import { NO_BROKER_CONFIGS } from '../src/metadata/configs/resolve.ts';
 import { openEtcdStore } from '../src/metadata/etcd/etcd-store.ts';
 import { EtcdLocationError, parseEtcdLocation, type EtcdLocation } from '../src/metadata/etcd/location.ts';
 import { MetadataStoreError } from '../src/metadata/store-error.ts';
@@ -18,6 +20,7 @@ export async function openClusterStore(settings: Settings, ports: Ports): Promis
   if (connect === '') return undefined;
   const problems = clusterProblems(settings);
   if (problems.length > 0) throw new ConfigurationError(problems);
+  const { replication } = readSettings({ ...NO_BROKER_CONFIGS, static: settings }, ports);
   const { clock, timers, random, logger } = ports;
   const user = settings.get('metadata.store.user');
   try {
@@ -35,6 +38,7 @@ export async function openClusterStore(settings: Settings, ports: Ports): Promis
       timers,
       random,
       logger,
+      openLimitMs: replication.initialBrokerRegistrationTimeoutMs,
       startLeaseThread: () => startThread(new URL('./lease-thread.ts', import.meta.url)),
     });
   } catch (error) {

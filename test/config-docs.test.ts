@@ -5,5 +5,9 @@ import { test } from 'node:test';
 import { CONFIGURATION, configuration } from '../scripts/config-docs.ts';
 
 test('docs/configuration.md is up to date (else: node scripts/config-docs.ts)', () => {
-  assert.equal(readFileSync(CONFIGURATION, 'utf8'), configuration());
+  const found = readFileSync(CONFIGURATION, 'utf8').split('\n');
+  const right = configuration().split('\n');
+  const index = right.findIndex((line, at) => line !== found[at]);
+  assert.equal(found[index], right[index]);
+  assert.equal(found.length, right.length);
 });

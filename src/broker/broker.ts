@@ -16,6 +16,7 @@ import { NO_BROKER_CONFIGS, type BrokerConfigSources } from '../metadata/configs
 import { topicSettings } from '../metadata/configs/topic-settings.ts';
 import { Controller } from '../metadata/controller.ts';
 import { openFileStore } from '../metadata/file-store.ts';
+import { untilReachable } from '../metadata/until-reachable.ts';
 import { follow } from '../metadata/follow.ts';
 import { ClusterImage } from '../metadata/image.ts';
 import { ProducerIds } from '../metadata/producer-ids.ts';
@@ -131,7 +132,9 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
   const store = options.store ?? openStore(settings, ports);
   undo.push(() => store.close());
   const image = new ClusterImage();
-  const follower = await follow(store, image, ports);
+  const reach = <T>(work: () => Promise<T>): Promise<T> =>
+    untilReachable(work, { limitMs: settings.replication.initialBrokerRegistrationTimeoutMs, ports });
+  const follower = await reach(() => follow(store, image, ports));
   undo.push(() => follower.stop());
   const configSources = (): BrokerConfigSources => brokerConfigSources(image, nodeId, statics);
   const { random, clock } = ports;
@@ -144,7 +147,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     logger,
     brokerConfigs: configSources,
   });
-  const clusterId = await controller.createCluster();
+  const clusterId = await reach(() => controller.createCluster());
   const current = new CurrentSettings(settings, image, () => readSettings(configSources(), ports));
 
   const settingsOf = (topic: string) => topicSettings(image.configs('TOPIC', topic), configSources());

@@ -14,6 +14,7 @@ import { isAlive } from '../metadata/controller/partition-change.ts';
 import { lastRegistration, type Registration } from '../metadata/controller/registration.ts';
 import type { ClusterImage } from '../metadata/image.ts';
 import { Membership, type LastLife } from '../metadata/membership.ts';
+import { untilReachable } from '../metadata/until-reachable.ts';
 import { EndedBrokers } from './ended-brokers.ts';
 
 /** A store in a file has nobody who would wait for the session's end. */
@@ -113,7 +114,8 @@ export function placeAmongOthers(options: ClusterPlaceOptions): ClusterPlace {
   return {
     async join(own) {
       registration = own;
-      await membership.join(lastLife(options));
+      const { initialBrokerRegistrationTimeoutMs: limitMs } = settings().replication;
+      await untilReachable(() => membership.join(lastLife(options)), { limitMs, ports });
       unsubscribe = image.onChange(({ brokersChanged }) => {
         if (brokersChanged) membership.brokersChanged();
       });

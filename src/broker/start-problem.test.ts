@@ -48,7 +48,7 @@ test('a data folder of another broker, or one that cannot be made, is told with 
 test('a node id that is taken, and a store that cannot be used, are told with what to do', () => {
   const taken = new KafkaError(Errors.DUPLICATE_BROKER_REGISTRATION);
   assert.match(startProblem(taken)!, /^node\.id: .*--node-id/);
-  for (const code of ['unavailable', 'refused'] as const) {
+  for (const code of ['unavailable', 'indeterminate', 'refused'] as const) {
     assert.equal(startProblem(new MetadataStoreError(code, 'why')), 'metadata.store.connect: why');
   }
 });

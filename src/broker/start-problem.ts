@@ -20,6 +20,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'is not an address of this machine; choose one that is (listeners)',
 };
 
+const STORE_PROBLEMS: ReadonlySet<string> = new Set(['unavailable', 'indeterminate', 'refused']);
+
 /** Undefined: nothing that a user can mend by a setting. */
 export function startProblem(error: unknown): string | undefined {
   if (error instanceof DiskError) {
@@ -33,7 +35,7 @@ export function startProblem(error: unknown): string | undefined {
   if (error instanceof KafkaError && error.code === Errors.DUPLICATE_BROKER_REGISTRATION) {
     return 'node.id: another broker of the cluster is alive under this number; choose another (--node-id, node.id)';
   }
-  if (error instanceof MetadataStoreError && (error.code === 'unavailable' || error.code === 'refused')) {
+  if (error instanceof MetadataStoreError && STORE_PROBLEMS.has(error.code)) {
     return `metadata.store.connect: ${error.message}`;
   }
   if (!(error instanceof Error)) return undefined;

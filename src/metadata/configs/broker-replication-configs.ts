@@ -84,7 +84,8 @@ export const REPLICATION_CONFIGS: readonly ConfigDefinition[] = [
     'INT',
     'initial.broker.registration.timeout.ms',
     '60000',
-    'How long the first registration of a broker may take.',
+    'How long a broker that starts waits for the metadata store, and tries to register; then it ends.',
+    { check: atLeast(0) },
   ),
   define(
     'LONG',

@@ -212,6 +212,7 @@ function build(read: BrokerReader, listeners: ListenerSettings) {
       leaderImbalanceCheckIntervalMs: read.number('leader.imbalance.check.interval.seconds') * 1000,
       uncleanLeaderElectionIntervalMs: read.number('unclean.leader.election.interval.ms'),
       brokerSessionTimeoutMs: read.number('broker.session.timeout.ms'),
+      initialBrokerRegistrationTimeoutMs: read.number('initial.broker.registration.timeout.ms'),
       controlledShutdownEnable: read.boolean('controlled.shutdown.enable'),
       leaderThrottledRate: read.number('leader.replication.throttled.rate'),
       followerThrottledRate: read.number('follower.replication.throttled.rate'),

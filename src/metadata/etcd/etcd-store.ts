@@ -22,6 +22,7 @@ import type {
 import type { GrpcTls } from '../../base/grpc.ts';
 import { checkTxn } from '../keyspace.ts';
 import { MetadataStoreError } from '../store-error.ts';
+import { untilReachable } from '../until-reachable.ts';
 import { CatchUp } from './catch-up.ts';
 import { EtcdClient } from './client.ts';
 import type { EtcdAccess, EtcdCredentials, EtcdPorts, UnaryCall } from './client.ts';
@@ -83,6 +84,8 @@ export interface EtcdStoreOptions extends EtcdPorts {
   readonly credentials?: EtcdCredentials | undefined;
   /** Starts bin/lease-thread.ts; without it the main loop keeps the sessions alive, for tests and simulation. */
   readonly startLeaseThread?: (() => Thread) | undefined;
+  /** How long the opening goes on trying while no endpoint answers; 0, the default: as long as one request. */
+  readonly openLimitMs?: number;
   /** For tests: how long a request may take, with all its attempts. */
   readonly requestLimitMs?: number;
 }
@@ -100,16 +103,35 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<Metadata
   };
   const client = new EtcdClient(access, options);
   try {
-    await client.unary({ ...RANGE, limitMs }, { ...prefixRange(location.keyPrefix), limit: 1 });
-    const { version } = await client.unary({ ...STATUS, limitMs }, {});
-    const tooOld = versionProblem(version);
-    if (tooOld !== undefined) throw new MetadataStoreError('refused', tooOld);
+    const version = await untilReachable(
+      () => versionRead(client, { keyPrefix: location.keyPrefix, limitMs }),
+      {
+        limitMs: options.openLimitMs ?? 0,
+        ports: options,
+      },
+    );
     options.logger.info({ version, endpoints: location.endpoints.length }, 'the metadata store is etcd');
   } catch (error) {
     client.close();
-    throw error instanceof MetadataStoreError ? error : readErrorOf(error);
+    throw error;
   }
   return new EtcdStore(options, access, client);
+}
+
+/** Of the server, whose keys can be read. */
+async function versionRead(
+  client: EtcdClient,
+  { keyPrefix, limitMs }: { readonly keyPrefix: string; readonly limitMs: number },
+): Promise<string> {
+  try {
+    await client.unary({ ...RANGE, limitMs }, { ...prefixRange(keyPrefix), limit: 1 });
+    const { version } = await client.unary({ ...STATUS, limitMs }, {});
+    const tooOld = versionProblem(version);
+    if (tooOld !== undefined) throw new MetadataStoreError('refused', tooOld);
+    return version;
+  } catch (error) {
+    throw error instanceof MetadataStoreError ? error : readErrorOf(error);
+  }
 }
 
 class EtcdStore implements MetadataStore {
