@@ -28,23 +28,34 @@ export async function transact<T>(
   decide: () => Decision<T>,
   options: TransactOptions = {},
 ): Promise<T> {
+  /** Of earlier attempts, whose transactions may yet be done. */
+  const unknown: Decision<T>[] = [];
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     options.check?.();
-    const { compares, operations, result, isRenewal } = decide();
-    if (operations.length === 0) return result;
+    const decision = decide();
+    const { compares, operations, result, isRenewal } = decision;
     const all = [...(options.fence ?? []), ...compares];
     const size = Math.max(all.length, operations.length);
     assert(size <= TXN_OPERATIONS_MAX, 'a decision fits in one transaction');
-    let outcome;
-    try {
-      outcome = await store.txn(all, operations);
-    } catch (error) {
-      mustBeUnknown(error);
-      if ((await wasApplied(store, image, operations, error)) && isRenewal !== true) return result;
-      continue;
+    if (operations.length > 0) {
+      let outcome;
+      try {
+        outcome = await store.txn(all, operations);
+      } catch (error) {
+        mustBeUnknown(error);
+        if ((await wasApplied(store, image, operations, error)) && isRenewal !== true) return result;
+        unknown.push(decision);
+        continue;
+      }
+      await image.waitFor(outcome.revision);
+      if (outcome.succeeded) return result;
     }
-    await image.waitFor(outcome.revision);
-    if (outcome.succeeded) return result;
+    // What stands in the way may be what we did ourselves, only later than we looked.
+    for (const earlier of unknown) {
+      if (earlier.isRenewal !== true && (await wasApplied(store, image, earlier.operations)))
+        return earlier.result;
+    }
+    if (operations.length === 0) return result;
   }
   throw new KafkaError(Errors.REQUEST_TIMED_OUT, 'the metadata kept changing');
 }
@@ -67,7 +78,7 @@ async function wasApplied(
   store: MetadataStore,
   image: ClusterImage,
   operations: Decision<unknown>['operations'],
-  cause: unknown,
+  cause?: unknown,
 ): Promise<boolean> {
   try {
     let applied = true;
