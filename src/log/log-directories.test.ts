@@ -1,38 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { errorName } from '../protocol/errors.ts';
-import * as header from '../protocol/record-batch.ts';
 import { buildBatch } from '../protocol/records.ts';
-import type { SimulatedDiskOptions } from '../runtime/simulated-disk.ts';
-import { simulatedPorts, type SimulatedPorts } from '../runtime/simulated-ports.ts';
-import {
-  LogDirectoryError,
-  StorageError,
-  type LogDirectories,
-  type LogDirectoriesOptions,
-} from './log-directories.ts';
-import type { Log } from './log.ts';
-import { DEFAULT_LOG_SETTINGS } from './settings.ts';
-import { openDirectories } from './test-log.ts';
-
-const ID = 'I'.repeat(16);
-const settings = { ...DEFAULT_LOG_SETTINGS, segmentBytes: 500, fileDeleteDelayMs: 1000 };
-
-function open(ports: SimulatedPorts, change: Partial<LogDirectoriesOptions> = {}): Promise<LogDirectories> {
-  return openDirectories(ports, { directories: ['/a', '/b'], settingsFor: () => settings, ...change });
-}
-
-function ports(disk: Partial<SimulatedDiskOptions> = {}): SimulatedPorts {
-  return simulatedPorts({ seed: 1, disk });
-}
-
-function append(log: Log, count: number, nowMs: number): void {
-  for (let left = count; left > 0; left--) {
-    const records = [{ key: null, value: Buffer.alloc(50), timestamp: nowMs }];
-    const result = log.appendAsLeader(buildBatch({ records }), { leaderEpoch: 0, origin: 'client', nowMs });
-    assert.equal(result.errorCode, 0, result.errorMessage ?? '');
-  }
-}
+import { LogDirectoryError, StorageError } from './log-directories.ts';
+import { append, ID, open, ports, settings } from './test-directories.ts';
 
 test('new logs go where there are the fewest, or where they are told', async () => {
   const p = ports();
@@ -208,95 +179,6 @@ test('a log that is removed is renamed at once and gone later; one of another to
   assert.equal(directories.get({ topic: 't', partition: 0 }), undefined);
 });
 
-test('a log moves to another directory while it is written to, and is the same object there', async () => {
-  const p = ports({ syncLatencyMs: 3, readLatencyMs: 2 });
-  const directories = await open(p);
-  const log = directories.create({ topic: 't', partition: 0, topicId: ID, settings });
-  append(log, 30, p.clock.nowMs());
-  await p.time.advance(50);
-  log.deleteRecordsBefore(4);
-  const moved: string[] = [];
-  directories.onMoved = (one) => moved.push(one.directory);
-  directories.moveTo({ topic: 't', partition: 0 }, '/b');
-  append(log, 5, p.clock.nowMs());
-  const future = directories.describe()[1].partitions.filter(({ isFuture }) => isFuture);
-  assert.deepEqual([future.length, future[0].offsetLag], [1, 31]);
-  await p.time.advance(200);
-  assert.deepEqual([moved, log.directory, log.logStartOffset, log.logEndOffset], [['/b'], '/b', 4, 35]);
-  assert.equal(directories.get({ topic: 't', partition: 0 }), log);
-  append(log, 5, p.clock.nowMs());
-  await p.time.advance(50);
-  assert.equal(log.durableEndOffset, 40);
-  const read = await p.time.settle(
-    Promise.resolve(log.read({ offset: 4, maxBytes: 1e6, upTo: 40, minOneMessage: true })),
-  );
-  assert.equal(read.firstOffset, 4);
-  await p.time.advance(2000);
-  assert.deepEqual(
-    p.disk.list('/a').filter((name) => name.startsWith('t-')),
-    [],
-  );
-  assert.deepEqual(
-    directories.describe().map(({ partitions }) => partitions.length),
-    [0, 1],
-  );
-  // And a kill finds it there.
-  p.kill();
-  const after = await open(p.restart('lose'));
-  const back = after.get({ topic: 't', partition: 0 })!;
-  assert.deepEqual([back.directory, back.logStartOffset, back.logEndOffset], ['/b', 4, 40]);
-});
-
-test('moves together keep within their limit, as it is at each moment', async () => {
-  const p = ports();
-  let limit = 400_000;
-  const directories = await open(p, { moveBytesPerSecond: () => limit });
-  const moved: Log[] = [];
-  directories.onMoved = (log) => moved.push(log);
-  const begin = (partition: number): void => {
-    const larger = { ...settings, segmentBytes: 1 << 22 };
-    const log = directories.create({ topic: 't', partition, topicId: ID, settings: larger, directory: '/a' });
-    const nowMs = p.clock.nowMs();
-    const records = [{ key: null, value: Buffer.alloc(10_000), timestamp: nowMs }];
-    for (let n = 0; n < 200; n++) {
-      log.appendAsLeader(buildBatch({ records }), { leaderEpoch: 0, origin: 'client', nowMs });
-    }
-    directories.moveTo({ topic: 't', partition }, '/b');
-  };
-  begin(0);
-  begin(1);
-  // 4 MB in all.
-  await p.time.advance(9_500);
-  assert.ok(moved.length < 2);
-  await p.time.advance(1_500);
-  assert.equal(moved.length, 2);
-  limit = 1;
-  begin(2);
-  await p.time.advance(60_000);
-  assert.equal(moved.length, 2);
-  limit = 1e9;
-  await p.time.advance(1_000);
-  assert.equal(moved.length, 3);
-});
-
-test('a move that is called back leaves the log where it was and no copy behind', async () => {
-  const p = ports({ syncLatencyMs: 3, readLatencyMs: 2 });
-  const directories = await open(p);
-  const log = directories.create({ topic: 't', partition: 0, topicId: ID, settings });
-  append(log, 30, p.clock.nowMs());
-  directories.moveTo({ topic: 't', partition: 0 }, '/b');
-  directories.moveTo({ topic: 't', partition: 0 }, '/a');
-  await p.time.advance(2000);
-  assert.equal(log.directory, '/a');
-  assert.deepEqual(
-    p.disk.list('/b').filter((name) => name.startsWith('t-')),
-    [],
-  );
-  append(log, 1, p.clock.nowMs());
-  await p.time.advance(50);
-  assert.equal(log.durableEndOffset, 31);
-});
-
 test('high watermarks are kept by directory and read back', async () => {
   const p = ports();
   const first = await open(p);
@@ -445,128 +327,6 @@ test('a partition that no clean stop knew is looked at as after a crash', async 
   assert.equal(second.get({ topic: 'u', partition: 0 })?.logEndOffset, 2);
 });
 
-/** A log of ten records, stopped cleanly, of whose file an end is missing then. */
-async function cutAfterCleanStop(p: SimulatedPorts): Promise<void> {
-  const first = await open(p, { directories: ['/a'] });
-  append(first.create({ topic: 't', partition: 0, topicId: ID, settings }), 3, p.clock.nowMs());
-  await p.time.settle(first.shutdown());
-  const file = p.disk.open('/a/t-0/00000000000000000000.log', 'write');
-  file.truncate(300);
-  file.close();
-}
-
-test('G10: what is missing from a log stays known over all later starts, however they come about', async () => {
-  const p = ports();
-  await cutAfterCleanStop(p);
-  for (const isClean of [true, false, true]) {
-    const next = await open(p, { directories: ['/a'] });
-    assert.equal(next.get({ topic: 't', partition: 0 }), undefined);
-    assert.match(next.offlineReason('t', 0) ?? '', /t-0/);
-    assert.equal(next.hasLost({ topic: 't', partition: 0 }), true);
-    append(next.create({ topic: 'u', partition: 0, topicId: ID, settings }), 1, p.clock.nowMs());
-    await p.time.settle(next.checkpoint());
-    if (isClean) await p.time.settle(next.shutdown());
-    else next.release();
-  }
-});
-
-test('G10: damaged files are set aside, and the log is made anew', async () => {
-  const p = ports();
-  await cutAfterCleanStop(p);
-  const second = await open(p, { directories: ['/a'] });
-  const of = { topic: 't', partition: 0 };
-  assert.equal(second.setAside({ topic: 't', partition: 1 }), false);
-  assert.equal(second.setAside(of), true);
-  assert.equal(second.create({ ...of, topicId: ID, settings }).logEndOffset, 0);
-  assert.equal(p.disk.list('/a').filter((name) => name.endsWith('-stray')).length, 1);
-  append(second.get(of)!, 1, p.clock.nowMs());
-  await p.time.settle(second.checkpoint());
-  second.release();
-  const third = await open(p, { directories: ['/a'] });
-  assert.equal(third.get(of)?.logEndOffset, 1);
-  assert.equal(third.hasLost(of), false);
-  assert.equal(p.disk.list('/a').filter((name) => name.endsWith('-stray')).length, 1);
-});
-
-test('G10: a log that ends below what had been committed, or is gone, has lost something', async () => {
-  const p = ports();
-  const first = await open(p, { directories: ['/a'] });
-  for (const partition of [0, 1, 2]) {
-    append(first.create({ topic: 't', partition, topicId: ID, settings }), 3, p.clock.nowMs());
-  }
-  const watermarks = new Map([0, 1, 2].map((partition) => [`t-${partition}`, 3]));
-  await p.time.settle(first.checkpointHighWatermarks(watermarks));
-  await p.time.settle(first.checkpoint());
-  first.release();
-  p.disk.corrupt('/a/t-1/00000000000000000000.log', 300, Buffer.from('x'));
-  p.disk.rename('/a/t-2', '/a/elsewhere');
-  const second = await open(p, { directories: ['/a'] });
-  const lost = [0, 1, 2].filter((partition) => second.hasLost({ topic: 't', partition }));
-  assert.deepEqual(lost, [1, 2]);
-});
-
-/** Opened again after a clean stop, and all of it looked at: which partitions were found damaged. */
-async function audited(p: SimulatedPorts) {
-  const directories = await open(p, { directories: ['/a'] });
-  const damaged: string[] = [];
-  directories.onDamage = ({ topic, partition }) => void damaged.push(`${topic}-${partition}`);
-  directories.startAudit();
-  await p.time.advance(20_000);
-  return { directories, damaged };
-}
-
-test('G10: a batch that is not as it was written is found by an audit, in whatever segment it is', async () => {
-  const p = ports();
-  const first = await open(p, { directories: ['/a'] });
-  for (const partition of [0, 1, 2, 3]) {
-    append(first.create({ topic: 't', partition, topicId: ID, settings }), 30, p.clock.nowMs());
-  }
-  const { folder, segmentCount } = first.get({ topic: 't', partition: 1 })!;
-  assert.ok(segmentCount > 3);
-  await p.time.settle(first.shutdown());
-  p.disk.corrupt(`${folder}/00000000000000000000.log`, 200, Buffer.from('x'));
-  // A length that cannot be, which hides all that follows.
-  p.disk.corrupt('/a/t-3/00000000000000000000.log', 8, Buffer.from([0, 0, 0, 1]));
-  const { directories: second, damaged } = await audited(p);
-  assert.deepEqual(damaged, ['t-1', 't-3']);
-  for (const partition of [0, 1, 2, 3]) {
-    assert.equal(second.hasLost({ topic: 't', partition }), partition % 2 === 1);
-    assert.equal(second.get({ topic: 't', partition }) === undefined, partition % 2 === 1);
-  }
-  await p.time.settle(second.shutdown());
-  const { directories: third, damaged: again } = await audited(p);
-  assert.match(third.offlineReason('t', 1) ?? '', /checksum/);
-  assert.deepEqual(again, []);
-  assert.equal(third.setAside({ topic: 't', partition: 1 }), true);
-  assert.equal(third.create({ topic: 't', partition: 1, topicId: ID, settings }).logEndOffset, 0);
-  third.release();
-});
-
-test('an audit finds nothing wrong with logs that are appended to, cut and shortened meanwhile', async () => {
-  const p = ports();
-  const first = await open(p, { directories: ['/a'] });
-  for (const partition of [0, 1, 2]) {
-    append(first.create({ topic: 't', partition, topicId: ID, settings }), 2_000, p.clock.nowMs());
-  }
-  await p.time.settle(first.shutdown());
-  const second = await open(p, { directories: ['/a'] });
-  const damaged: string[] = [];
-  second.onDamage = ({ topic, partition }) => void damaged.push(`${topic}-${partition}`);
-  second.startAudit();
-  await p.time.advance(4_999);
-  for (let round = 0; round < 200; round++) {
-    const [appended, cut, shortened] = [0, 1, 2].map((partition) => second.get({ topic: 't', partition })!);
-    append(appended!, 3, p.clock.nowMs());
-    if (cut!.logEndOffset > 10) cut!.truncateTo(cut!.logEndOffset - 10);
-    append(cut!, 2, p.clock.nowMs());
-    shortened!.deleteRecordsBefore(Math.min(shortened!.logEndOffset, round * 11));
-    await p.time.advance(2);
-  }
-  await p.time.advance(10_000);
-  assert.deepEqual(damaged, []);
-  await p.time.settle(second.shutdown());
-});
-
 test('of a topic made again while a directory was away the new log stays, however long the old one is', async () => {
   for (const [away, stays] of [
     ['/a', '/b'],
@@ -628,39 +388,6 @@ test('producers that are silent for too long are forgotten as often as is said',
   assert.equal(log.activeProducers().length, 1);
   await p.time.advance(6_000);
   assert.equal(log.activeProducers().length, 0);
-});
-
-test('a log that is cut and goes on with other records while it is copied arrives as it is', async () => {
-  for (const cutTo of [20, 3, 0]) {
-    const p = ports({ syncLatencyMs: 20 });
-    const directories = await open(p);
-    const log = directories.create({ topic: 't', partition: 0, topicId: ID, settings, directory: '/a' });
-    append(log, 30, p.clock.nowMs());
-    directories.moveTo({ topic: 't', partition: 0 }, '/b');
-    // The copy has everything and waits for its disk.
-    await p.time.advance(5);
-    assert.equal(log.directory, '/a');
-    if (cutTo === 0) log.truncateFullyAndStartAt(25);
-    else log.truncateTo(cutTo);
-    const from = log.logEndOffset;
-    for (let n = 0; n < 40; n++) {
-      const records = [{ key: null, value: Buffer.alloc(50, 'x'), timestamp: 0 }];
-      const options = { leaderEpoch: 7, origin: 'client', nowMs: p.clock.nowMs() } as const;
-      assert.equal(log.appendAsLeader(buildBatch({ records }), options).errorCode, 0);
-    }
-    await p.time.advance(1_000);
-    assert.deepEqual([log.directory, log.logEndOffset], ['/b', from + 40]);
-    const epochs: number[] = [];
-    for (let offset = log.logStartOffset; offset < log.logEndOffset; offset++) {
-      const read = await p.time.settle(
-        Promise.resolve(log.read({ offset, maxBytes: 1, upTo: offset + 1, minOneMessage: true })),
-      );
-      epochs.push(header.partitionLeaderEpoch(read.buffers[0]!));
-    }
-    const before = cutTo === 0 ? 0 : cutTo;
-    assert.deepEqual(epochs, [...Array<number>(before).fill(0), ...Array<number>(40).fill(7)]);
-    directories.release();
-  }
 });
 
 test('a log that was emptied knows no epoch any more, also after a power cut', async () => {

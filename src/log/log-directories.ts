@@ -5,21 +5,21 @@
  */
 import { DiskError } from '../base/ports.ts';
 import { ZERO_UUID } from '../base/uuid.ts';
-import { replaceFileNow, type PartitionOffset } from './checkpoint-file.ts';
 import { makeCleaner, type CleanerOptions } from './cleaner/make-cleaner.ts';
 import type { LogCleaner } from './cleaner/log-cleaner.ts';
-import { Throttle } from './cleaner/throttle.ts';
+import { DamagedReplicas } from './damaged-replicas.ts';
 import { describeDirectories, type DirectoryDescription } from './directory-description.ts';
 import { logEnvironment, type LogEnvironment, type LogLimits, type LogPorts } from './environment.ts';
 import * as names from './file-names.ts';
-import { removeFolder, removeLater, uniqueMark } from './folder-removal.ts';
+import { removeFolder, removeLater } from './folder-removal.ts';
 import type { FormerLife, Life } from './former-life.ts';
+import { readHighWatermarks, writeHighWatermarks } from './high-watermark-checkpoints.ts';
 import { LogAudit } from './log-audit.ts';
 import { LogDirectory, LogDirectoryError } from './log-directory.ts';
 import { loadDirectory } from './log-loading.ts';
 import type { Log } from './log.ts';
 import { giveTopicId, makeLog } from './new-log.ts';
-import { ReplicaMove } from './replica-move.ts';
+import { ReplicaMoves } from './replica-moves.ts';
 import { RetentionRounds } from './retention-rounds.ts';
 import type { LogSettings } from './settings.ts';
 import { StorageError } from './storage-error.ts';
@@ -63,12 +63,6 @@ export interface CreateOptions extends names.TopicPartition {
   readonly directory?: string;
 }
 
-interface Move {
-  readonly move: ReplicaMove;
-  readonly future: Log;
-  readonly target: LogDirectory;
-}
-
 export class LogDirectories {
   /** Called once for each directory that fails, after its logs were told. */
   onDirectoryFailure: (path: string, error: Error) => void = () => {};
@@ -80,12 +74,8 @@ export class LogDirectories {
   readonly #options: LogDirectoriesOptions;
   readonly #directories: LogDirectory[];
   readonly #logs = new Map<string, Log>();
-  /** Partitions whose files are there but damaged, or in a directory that failed: by name, why. */
-  readonly #offline = new Map<string, string>();
-  /** Partitions of which less was found at the start than had been committed, until that is known to the others. */
-  readonly #lost = new Set<string>();
-  readonly #moves = new Map<string, Move>();
-  readonly #movesThrottle: Throttle;
+  readonly #damaged: DamagedReplicas;
+  readonly #moves: ReplicaMoves;
   /** Compacts the logs whose cleanup.policy says so. */
   readonly cleaner: LogCleaner;
   #audit: LogAudit | undefined;
@@ -96,8 +86,13 @@ export class LogDirectories {
     this.#options = options;
     this.#environment = logEnvironment(options.ports, options);
     this.#directories = options.directories.map((path) => new LogDirectory(this.#environment, path));
-    const { moveBytesPerSecond = () => Infinity } = options;
-    this.#movesThrottle = new Throttle(this.#environment, moveBytesPerSecond);
+    this.#damaged = new DamagedReplicas(this.#environment, this.#directories);
+    this.#moves = new ReplicaMoves(this.#environment, {
+      bytesPerSecond: options.moveBytesPerSecond ?? (() => Infinity),
+      directoryOf: (log) => this.#directoryOf(log),
+      onBegun: (name) => this.cleaner.abort(name),
+      onMoved: (log) => this.onMoved(log),
+    });
     this.#retention = new RetentionRounds(this.#environment, {
       logs: () => this.#logs.values(),
       highWatermarkOf: (log) => this.#highWatermarkOf(log),
@@ -137,7 +132,7 @@ export class LogDirectories {
       }
       const loaded = await Promise.all(this.#directories.map((directory) => this.#load(directory)));
       this.#wasClean = loaded.every((wasClean) => wasClean);
-      this.#findLosses();
+      this.#damaged.findLosses(this.#logs);
       if (this.#directories.every((directory) => directory.failure !== undefined)) {
         const causes = this.#directories.map(
           (directory) => `${directory.path}: ${directory.failure!.message}`,
@@ -169,33 +164,12 @@ export class LogDirectories {
       settingsFor: this.#options.settingsFor,
       onLog: (log) => this.#adopt(directory, log),
       onDamaged: ({ topic, partition }, problem) =>
-        this.#offline.set(names.partitionName(topic, partition), problem),
+        this.#damaged.add(names.partitionName(topic, partition), problem),
       onLeftover: (path) => {
         this.#environment.logger.info({ path }, 'a folder left by a deletion or a move is removed');
         removeLater(this.#environment, directory, { path, delayMs: 0 });
       },
     });
-  }
-
-  #findLosses(): void {
-    for (const [name, log] of this.#logs) {
-      // Nothing says that it is not the log of another topic of that name.
-      if (log.topicId === ZERO_UUID && log.logEndOffset > 0) this.#lost.add(name);
-    }
-    for (const directory of this.#directories) {
-      if (directory.failure !== undefined) continue;
-      for (const [name, highWatermark] of directory.readCheckpoint(names.HIGH_WATERMARK_CHECKPOINT)) {
-        const log = this.#logs.get(name);
-        if (highWatermark === 0 || this.#offline.has(name)) continue;
-        if (log !== undefined && log.logEndOffset >= highWatermark) continue;
-        this.#lost.add(name);
-        if (log === undefined) continue;
-        this.#environment.logger.error(
-          { log: log.folder, endOffset: log.logEndOffset, highWatermark },
-          'a log has lost records that were committed',
-        );
-      }
-    }
   }
 
   #adopt(directory: LogDirectory, log: Log): void {
@@ -244,7 +218,7 @@ export class LogDirectories {
   /** Why a partition that has files here cannot be used; undefined when it can, or has none. */
   offlineReason(topic: string, partition: number): string | undefined {
     const name = names.partitionName(topic, partition);
-    const known = this.#offline.get(name);
+    const known = this.#damaged.problemOf(name);
     if (known !== undefined) return known;
     const failure = this.#logs.get(name)?.failure;
     return failure === undefined ? undefined : `the log directory failed: ${failure.message}`;
@@ -252,7 +226,7 @@ export class LogDirectories {
 
   /** Names of damaged partitions. */
   offlinePartitions(): IterableIterator<string> {
-    return this.#offline.keys();
+    return this.#damaged.names();
   }
 
   /**
@@ -262,7 +236,7 @@ export class LogDirectories {
    */
   hasLost({ topic, partition }: names.TopicPartition): boolean {
     const name = names.partitionName(topic, partition);
-    return this.#lost.has(name) || this.#offline.has(name) || this.#logs.get(name)?.failure !== undefined;
+    return this.#damaged.hasLost(name) || this.#logs.get(name)?.failure !== undefined;
   }
 
   /** In the order of log.dirs; `id` is the directory's UUID (KIP-858). */
@@ -282,7 +256,7 @@ export class LogDirectories {
 
   /** Durably notes the registration under which the broker lives from here on. */
   beginLife(life: Life): void {
-    this.#lost.clear();
+    this.#damaged.lossesAreTold();
     for (const directory of this.#directories) directory.beginLife(life);
   }
 
@@ -301,19 +275,11 @@ export class LogDirectories {
     if (this.#logs.get(name) !== log || log.failure !== undefined) return;
     const directory = this.#directoryOf(log);
     this.#environment.logger.error({ ...of, problem }, 'a partition is damaged, and is used no more');
-    try {
-      const path = `${log.folder}/${names.DAMAGED_FILE}`;
-      replaceFileNow(this.#environment.disk, path, Buffer.from(problem));
-    } catch (error) {
-      directory.fail(error);
-      return;
-    }
-    this.#cancelMove(name);
+    if (!this.#damaged.mark(log, directory, problem)) return;
+    this.#moves.cancel(name);
     this.cleaner.abort(name);
-    this.#offline.set(name, problem);
     this.#logs.delete(name);
     directory.logs.delete(name);
-    directory.noteDamaged(of, log.recoveryPoint);
     log.markRemoved();
     this.onDamage(of);
   }
@@ -378,12 +344,12 @@ export class LogDirectories {
   /** Takes a log away: its folder gets a name that says so and is removed after file.delete.delay.ms. */
   remove(of: names.TopicPartition): void {
     const name = names.partitionName(of.topic, of.partition);
-    this.#cancelMove(name);
+    this.#moves.cancel(name);
     this.cleaner.abort(name);
     const log = this.#logs.get(name);
-    this.#offline.delete(name);
+    this.#damaged.forget(name);
     if (log === undefined) {
-      this.#removeDamaged(name);
+      this.#damaged.removeFiles(name);
       return;
     }
     this.#logs.delete(name);
@@ -394,39 +360,8 @@ export class LogDirectories {
    * The files of a damaged partition get a name under which nobody looks for them, and stay; the partition may be made anew.
    * False: it is not damaged, or its directory has failed.
    */
-  setAside({ topic, partition }: names.TopicPartition): boolean {
-    const name = names.partitionName(topic, partition);
-    const { disk, random, logger } = this.#environment;
-    if (!this.#offline.has(name)) return false;
-    for (const directory of this.#directories) {
-      const folder = directory.pathOf(name);
-      if (directory.failure !== undefined || disk.stat(folder)?.isDirectory !== true) continue;
-      const aside = directory.pathOf(
-        names.markedFolderName({ topic, partition }, uniqueMark(random), 'stray'),
-      );
-      try {
-        disk.rename(folder, aside);
-        disk.syncDirectory(directory.path);
-        directory.forget(name);
-      } catch (error) {
-        directory.fail(error);
-        return false;
-      }
-      logger.warn({ topic, partition, aside }, 'damaged files are set aside; the replica is copied anew');
-    }
-    this.#offline.delete(name);
-    return true;
-  }
-
-  /** A damaged partition has no log, but files that would be found again. */
-  #removeDamaged(name: string): void {
-    for (const directory of this.#directories) {
-      if (directory.failure !== undefined) continue;
-      const folder = directory.pathOf(name);
-      if (this.#environment.disk.stat(folder)?.isDirectory)
-        removeFolder(this.#environment, directory, { name, folder, delayMs: 0 });
-      directory.forget(name);
-    }
+  setAside(of: names.TopicPartition): boolean {
+    return this.#damaged.setAside(of);
   }
 
   #discard(directory: LogDirectory, log: Log, name: string): void {
@@ -452,72 +387,8 @@ export class LogDirectories {
     const log = this.#logs.get(name);
     if (log === undefined) throw new StorageError(`${name} has no log here`);
     const target = this.#choose(path);
-    this.#cancelMove(name);
-    if (target.path === log.directory) return;
-    const folder = target.pathOf(names.markedFolderName(of, uniqueMark(this.#environment.random), 'future'));
-    const future = makeLog(this.#environment, target, {
-      folder,
-      topic: log.topic,
-      partition: log.partition,
-      topicId: log.topicId,
-      settings: { ...log.settings, durability: 'fsync' },
-      startOffset: log.logStartOffset,
-    });
-    target.futures.set(name, future);
-    const onCaughtUp = (): void => this.#swap(name, { log, future, target });
-    const { clock } = this.#environment;
-    const pace = (bytes: number, isOver: () => boolean) => this.#movesThrottle.take(bytes, isOver);
-    const move = new ReplicaMove({ log, future, clock, pace, onCaughtUp });
-    this.#moves.set(name, { move, future, target });
-    this.cleaner.abort(name);
-    move.run().catch((error: unknown) => {
-      this.#environment.logger.error(
-        { log: log.folder, directory: path, error },
-        'a replica could not be moved',
-      );
-      if (this.#moves.get(name)?.move === move) this.#cancelMove(name);
-    });
-  }
-
-  #cancelMove(name: string): void {
-    const current = this.#moves.get(name);
-    if (current === undefined) return;
-    const { move, future, target } = current;
-    this.#moves.delete(name);
-    move.cancel();
-    target.futures.delete(name);
-    future.markRemoved();
-    if (target.failure === undefined)
-      removeLater(this.#environment, target, { path: future.folder, delayMs: 0 });
-  }
-
-  /** The copy is complete and durable. First it gets the name, then the original loses it. */
-  #swap(
-    name: string,
-    move: { readonly log: Log; readonly future: Log; readonly target: LogDirectory },
-  ): void {
-    const { log, future, target } = move;
-    const { disk } = this.#environment;
-    const source = this.#directoryOf(log);
-    const before = log.folder;
-    target.forget(name);
-    target.expectCleaned(log);
-    const folder = target.pathOf(name);
-    disk.rename(future.folder, folder);
-    disk.syncDirectory(target.path);
-    future.folderMoved(folder);
-    log.takeOver(future);
-    this.#moves.delete(name);
-    target.futures.delete(name);
-    target.logs.set(name, log);
-    source.logs.delete(name);
-    if (source.failure === undefined)
-      removeFolder(this.#environment, source, {
-        name,
-        folder: before,
-        delayMs: log.settings.fileDeleteDelayMs,
-      });
-    this.onMoved(log);
+    if (target.path === log.directory) this.#moves.cancel(name);
+    else this.#moves.begin(log, target);
   }
 
   // --- Describing
@@ -535,27 +406,12 @@ export class LogDirectories {
 
   /** By partition name (`topic-partition`). */
   readHighWatermarks(): Map<string, number> {
-    const highWatermarks = new Map<string, number>();
-    for (const directory of this.#directories) {
-      if (directory.failure !== undefined) continue;
-      for (const [name, offset] of directory.readCheckpoint(names.HIGH_WATERMARK_CHECKPOINT)) {
-        if (directory.logs.has(name)) highWatermarks.set(name, offset);
-      }
-    }
-    return highWatermarks;
+    return readHighWatermarks(this.#directories);
   }
 
   /** `highWatermarks` by partition name; each goes to the directory that its log is in. */
-  async checkpointHighWatermarks(highWatermarks: ReadonlyMap<string, number>): Promise<void> {
-    const writes = this.#directories.map((directory) => {
-      const offsets: PartitionOffset[] = [];
-      for (const [name, log] of directory.logs) {
-        const offset = highWatermarks.get(name);
-        if (offset !== undefined) offsets.push({ topic: log.topic, partition: log.partition, offset });
-      }
-      return directory.checkpointHighWatermarks(offsets);
-    });
-    await Promise.all(writes);
+  checkpointHighWatermarks(highWatermarks: ReadonlyMap<string, number>): Promise<void> {
+    return writeHighWatermarks(this.#directories, highWatermarks);
   }
 
   /** Applies retention to all logs: the starts move, are made durable, then the files go. */
@@ -583,7 +439,7 @@ export class LogDirectories {
     this.#audit?.stop();
     await this.cleaner.stop();
     this.#stop();
-    for (const { move } of this.#moves.values()) move.cancel();
+    this.#moves.stop();
     await Promise.all(this.#directories.map((directory) => directory.close(options.brokerEpoch ?? -1)));
   }
 
