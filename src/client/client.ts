@@ -50,15 +50,48 @@ export type {
 } from './transactions/transactional-producer.ts';
 export type { OffsetOwner } from './group/offsets.ts';
 export type { Admin } from './admin/admin.ts';
-export type { ConfigChange, ConfigEntry, ConfigResource } from './admin/configs.ts';
-export type { GroupDescription, GroupListing, GroupMember } from './admin/groups.ts';
+export { AdminError, type ItemFailure } from './admin/items.ts';
+export type { Acl, AclFilter } from './admin/acls.ts';
 export type {
+  BrokerDescription,
   ClusterDescription,
+  FeatureChange,
+  FeatureLevels,
+  Features,
+} from './admin/cluster.ts';
+export type {
+  ConfigChange,
+  ConfigChanges,
+  ConfigEntry,
+  ConfigResource,
+  DescribeConfigsOptions,
+  ResourceConfigs,
+} from './admin/configs.ts';
+export type { GroupDescription, GroupMember } from './admin/group-descriptions.ts';
+export type { GroupListing, MemberRef } from './admin/groups.ts';
+export type { ClientQuota, QuotaChange, QuotaEntity, QuotaEntityType, QuotaFilter } from './admin/quotas.ts';
+export type { ElectionResult, OngoingReassignment, Reassignment } from './admin/reassignments.ts';
+export type { LowWatermark, OffsetAtTime, OffsetSpec } from './admin/records.ts';
+export type { BrokerLogDirs, LogDirDescription, ReplicaInLogDir, ReplicaMove } from './admin/replicas.ts';
+export type { AskOptions } from './admin/routes.ts';
+export type { ScramChange, ScramMechanismName, ScramUser } from './admin/scram.ts';
+export type {
+  CreatedTopic,
+  MorePartitions,
   NewTopic,
-  OffsetAtTime,
   PartitionDescription,
   TopicDescription,
+  TopicRef,
 } from './admin/topics.ts';
+export type {
+  ActiveProducer,
+  FencedProducer,
+  HangingTransaction,
+  ListTransactionsOptions,
+  PartitionProducers,
+  TransactionDescription,
+  TransactionListing,
+} from './admin/transactions.ts';
 export type { CompressionType } from '../protocol/record-batch.ts';
 
 export interface ClientOptions extends ConnectionOptions {

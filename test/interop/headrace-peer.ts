@@ -27,7 +27,7 @@ export async function startHeadraceClient(bootstrap: string): Promise<Peer> {
   };
   return {
     createTopic: (topic, partitions, configs) =>
-      admin.createTopics([{ topic, partitions, replicationFactor: 1, configs }]),
+      admin.createTopics([{ topic, partitions, replicationFactor: 1, configs }]).then(() => {}),
     deleteTopic: (topic) => admin.deleteTopics([topic]),
     topics: () => admin.listTopics(),
     partitionCount: async (topic) => (await admin.describeTopics([topic]))[0]!.partitions.length,

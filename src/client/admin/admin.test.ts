@@ -1,35 +1,9 @@
 // The administrator against the real broker, on simulated ports.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { testWorld } from '../../broker/test-client.ts';
-import { Client, type Admin } from '../client.ts';
-import { clientPorts, TestCluster } from '../test-cluster.ts';
-
-interface Scene {
-  readonly client: Client;
-  readonly admin: Admin;
-  settle<T>(promise: Promise<T>): Promise<T>;
-  end(): Promise<void>;
-}
-
-async function scene(): Promise<Scene> {
-  const { world } = await testWorld({
-    'advertised.listeners': 'PLAINTEXT://broker:19092',
-    'group.initial.rebalance.delay.ms': '0',
-  });
-  const { time, wires } = world.ports;
-  const client = new Client({ bootstrap: 'broker:19092', ports: clientPorts({ time, wires }, 'admin') });
-  const settle = <T>(promise: Promise<T>): Promise<T> => time.settle(promise);
-  return {
-    client,
-    admin: client.admin(),
-    settle,
-    async end() {
-      await settle(client.close());
-      await world.stop();
-    },
-  };
-}
+import { Client } from '../client.ts';
+import { TestCluster } from '../test-cluster.ts';
+import { failureOf, namesOf, scene } from './test-scene.ts';
 
 test('topics are made, described, enlarged and removed', async () => {
   const { admin, settle, end } = await scene();
@@ -61,6 +35,57 @@ test('topics are made, described, enlarged and removed', async () => {
   await end();
 });
 
+test('a topic is found and removed by its id, too', async () => {
+  const { admin, settle, end } = await scene();
+  const made = await settle(admin.createTopics([{ topic: 'a', partitions: 2 }, { topic: 'b' }]));
+  assert.deepEqual(
+    made.map(({ topic, partitions, replicationFactor }) => [topic, partitions, replicationFactor]),
+    [
+      ['a', 2, 1],
+      ['b', 1, 1],
+    ],
+  );
+  const topicId = made[0]!.topicId!;
+  const [found] = await settle(admin.describeTopics([{ topicId }]));
+  assert.deepEqual([found!.topic, found!.topicId, found!.partitions.length], ['a', topicId, 2]);
+  await settle(admin.deleteTopics([{ topicId }]));
+  assert.deepEqual(await settle(admin.listTopics()), ['b']);
+  await assert.rejects(settle(admin.describeTopics([{ topicId }])), { errorName: 'UNKNOWN_TOPIC_ID' });
+  await assert.rejects(settle(admin.deleteTopics([{ topicId }])), { errorName: 'UNKNOWN_TOPIC_ID' });
+  await assert.rejects(settle(admin.deleteTopics([{ topicId: 'a' }])), { errorName: 'INVALID_ARGUMENT' });
+  await end();
+});
+
+test('what fails in a call about several things is told for each, and the others are done', async () => {
+  const { admin, settle, end } = await scene();
+  await settle(admin.createTopics([{ topic: 'there' }]));
+  const making = admin.createTopics([{ topic: 'new' }, { topic: 'there' }, { topic: 'no name' }]);
+  const failure = await settle(failureOf(making));
+  assert.equal(failure.errorName, 'TOPIC_ALREADY_EXISTS');
+  assert.match(failure.message, /^TOPIC_ALREADY_EXISTS: creating topic there: .*, and 1 more$/);
+  assert.deepEqual(namesOf(failure), [
+    ['there', 'TOPIC_ALREADY_EXISTS'],
+    ['no name', 'INVALID_TOPIC_EXCEPTION'],
+  ]);
+  assert.deepEqual(
+    failure.results.map((one) => (one as { topic: string }).topic),
+    ['new'],
+  );
+  assert.deepEqual(await settle(admin.listTopics()), ['new', 'there']);
+  const asking = admin.listOffsets([
+    { topic: 'there', partition: 7, at: 'latest' },
+    { topic: 'there', partition: 0, at: 'latest' },
+    { topic: 'nowhere', partition: 0, at: 'latest' },
+  ]);
+  const unknown = await settle(failureOf(asking));
+  assert.deepEqual(namesOf(unknown), [
+    ['there-7', 'UNKNOWN_TOPIC_OR_PARTITION'],
+    ['nowhere-0', 'UNKNOWN_TOPIC_OR_PARTITION'],
+  ]);
+  assert.equal(unknown.results.length, 1);
+  await end();
+});
+
 test('settings are described and changed one by one', async () => {
   const { admin, settle, end } = await scene();
   await settle(
@@ -88,6 +113,43 @@ test('settings are described and changed one by one', async () => {
   await end();
 });
 
+test('settings of several resources are changed in one call, and those that have any are listed', async () => {
+  const { admin, settle, end } = await scene();
+  await settle(admin.createTopics([{ topic: 'a' }]));
+  const [topic, broker, missing] = [
+    { type: 'topic', name: 'a' } as const,
+    { type: 'broker', name: '1' } as const,
+    { type: 'topic', name: 'missing' } as const,
+  ];
+  const altering = admin.alterConfigsOf([
+    { resource: missing, changes: { 'retention.ms': '1' } },
+    { resource: topic, changes: { 'retention.ms': '1000' } },
+    { resource: broker, changes: { 'log.retention.ms': '2000' } },
+  ]);
+  const failure = await settle(failureOf(altering));
+  assert.deepEqual(namesOf(failure), [['topic missing', 'UNKNOWN_TOPIC_OR_PARTITION']]);
+  const names = ['retention.ms', 'log.retention.ms'];
+  const described = await settle(admin.describeConfigsOf([broker, topic], { names, synonyms: true }));
+  assert.deepEqual(
+    described.map(({ resource, entries: [entry] }) => [resource.type, entry!.value, entry!.source]),
+    [
+      ['broker', '2000', 'dynamic-broker'],
+      ['topic', '1000', 'topic'],
+    ],
+  );
+  assert.deepEqual(
+    described[1]!.entries[0]!.synonyms.map(({ name, value }) => [name, value]),
+    [
+      ['retention.ms', '1000'],
+      ['log.retention.ms', '2000'],
+      ['log.retention.hours', '168'],
+    ],
+  );
+  const resources = await settle(admin.listConfigResources({ types: ['topic', 'broker'] }));
+  assert.deepEqual(resources.map(({ type, name }) => `${type} ${name}`).sort(), ['broker 1', 'topic a']);
+  await end();
+});
+
 test('offsets are found by time, and records removed', async () => {
   const { client, admin, settle, end } = await scene();
   await settle(admin.createTopics([{ topic: 'a', partitions: 2 }]));
@@ -111,44 +173,13 @@ test('offsets are found by time, and records removed', async () => {
   assert.deepEqual(await offsets(), [0, 0]);
   const [found] = await settle(admin.listOffsets([{ ...at, at: { timestamp: 4_500 } }]));
   assert.deepEqual([found!.offset, found!.timestamp], [5, 5_000]);
+  const [last] = await settle(admin.listOffsets([{ ...at, at: 'max-timestamp' }]));
+  assert.deepEqual([last!.offset, last!.timestamp], [9, 9_000]);
   assert.deepEqual(await settle(admin.deleteRecords([{ ...at, offset: 4 }])), [{ ...at, lowWatermark: 4 }]);
   assert.deepEqual(await offsets(), [4, 0]);
   await assert.rejects(settle(admin.deleteRecords([{ ...at, offset: 40 }])), {
     errorName: 'OFFSET_OUT_OF_RANGE',
   });
-  await end();
-});
-
-test('groups are listed, described, and their offsets set and removed', async () => {
-  const { client, admin, settle, end } = await scene();
-  await settle(admin.createTopics([{ topic: 'a', partitions: 2 }]));
-  await settle(client.producer().send({ topic: 'a', partition: 0, value: 'v' }));
-  const consumer = client.consumer({ group: 'g', topics: ['a'], from: 'earliest' });
-  await settle(consumer.poll());
-  const { state, protocol, members } = await settle(admin.describeGroup('g'));
-  assert.deepEqual(
-    [state, protocol, members.map((one) => one.partitions.length)],
-    ['Stable', 'cooperative-sticky', [2]],
-  );
-  await assert.rejects(settle(admin.alterGroupOffsets('g', [{ topic: 'a', partition: 0, offset: 0 }])));
-  await assert.rejects(settle(admin.deleteGroup('g')), { errorName: 'NON_EMPTY_GROUP' });
-  await settle(consumer.close());
-  await settle(admin.alterGroupOffsets('g', [{ topic: 'a', partition: 1, offset: 7, metadata: 'm' }]));
-  const stored = await settle(admin.groupOffsets('g'));
-  assert.deepEqual(
-    stored.find(({ partition }) => partition === 1),
-    { topic: 'a', partition: 1, offset: 7, leaderEpoch: -1, metadata: 'm' },
-  );
-  const listed = await settle(admin.listGroups());
-  assert.deepEqual(
-    listed.map((one) => [one.group, one.state]),
-    [['g', 'Empty']],
-  );
-  await settle(admin.deleteGroupOffsets({ group: 'g', partitions: [{ topic: 'a', partition: 1 }] }));
-  const left = await settle(admin.groupOffsets('g'));
-  assert.ok(left.every(({ partition }) => partition === 0));
-  await settle(admin.deleteGroup('g'));
-  await assert.rejects(settle(admin.deleteGroup('g')), { errorName: 'GROUP_ID_NOT_FOUND' });
   await end();
 });
 

@@ -1,33 +1,39 @@
 /**
- * The administrator that users hold: one method for each thing that can be asked or changed. All of them repeat what
- * fails for a while, take a signal, and reject with the first KafkaError in an answer; what else was in the same call
- * may have been done.
+ * The administrator that users hold: one method for each thing that can be asked or changed, sent to whom it concerns (any
+ * broker, the controller, a partition's leader, a group's or transaction's coordinator, each broker). All of them repeat
+ * what fails for a while, for `requestTimeoutMs`, and take a signal. Calls about several things reject with AdminError when
+ * some of them fail: it names each of these, and has what the call would have yielded for the others, which have been done.
+ * Offsets are numbers, times are in ms since the epoch, sizes in bytes. Errors that any call may reject with, besides those
+ * that are named: UNSUPPORTED_API from brokers that are too old, CLUSTER_AUTHORIZATION_FAILED and its like, CLOSED.
  */
-import type { TopicPartition } from '../consumer/options.ts';
 import type { ClientCore } from '../core.ts';
 import { ownError } from '../errors.ts';
+import { createAcls, deleteAcls, describeAcls } from './acls.ts';
+import { describeCluster, describeFeatures, unregisterBroker, updateFeatures } from './cluster.ts';
 import {
-  commitOffsets,
-  fetchOffsets,
-  NO_MEMBER,
-  type CommittedOffset,
-  type OffsetToCommit,
-} from '../group/offsets.ts';
-import { alterConfigs, describeConfigs } from './configs.ts';
-import { deleteGroup, deleteGroupOffsets, describeGroup, listGroups } from './groups.ts';
+  alterConfigs,
+  alterConfigsOf,
+  describeConfigs,
+  describeConfigsOf,
+  listConfigResources,
+} from './configs.ts';
+import { describeGroup, describeGroups } from './group-descriptions.ts';
+import { alterGroupOffsets, deleteGroupOffsets, groupOffsets } from './group-offsets.ts';
+import { deleteGroup, deleteGroups, listGroups, removeMembers } from './groups.ts';
+import { alterQuotas, describeQuotas } from './quotas.ts';
+import { alterReassignments, electLeaders, listReassignments } from './reassignments.ts';
+import { deleteRecords, listOffsets } from './records.ts';
+import { alterReplicaLogDirs, describeLogDirs } from './replicas.ts';
 import { Routes, type AskOptions } from './routes.ts';
+import { alterScramUsers, describeScramUsers } from './scram.ts';
+import { createPartitions, createTopics, deleteTopics, describeTopics } from './topics.ts';
 import {
-  createPartitions,
-  createTopics,
-  deleteRecords,
-  deleteTopics,
-  describeCluster,
-  describeTopics,
-  listOffsetsOf,
-} from './topics.ts';
-
-/** A function of the routes as a method: without them. */
-type Rest<F> = F extends (routes: Routes, ...rest: infer P) => infer R ? (...rest: P) => R : never;
+  abortTransaction,
+  describeProducers,
+  describeTransactions,
+  fenceProducers,
+  listTransactions,
+} from './transactions.ts';
 
 export class Admin implements AsyncDisposable {
   readonly #routes: Routes;
@@ -38,46 +44,131 @@ export class Admin implements AsyncDisposable {
     this.#routes = new Routes(core);
   }
 
-  /** The cluster's id, its controller, and the brokers that are alive. */
-  readonly describeCluster: Rest<typeof describeCluster> = (...rest) => describeCluster(this.#open, ...rest);
+  /** The cluster's id, its controller, and the brokers that are alive; with `fenced` the others, too (KIP-1073). */
+  readonly describeCluster = this.#method(describeCluster);
 
-  /** Errors: TOPIC_ALREADY_EXISTS, INVALID_TOPIC_EXCEPTION, INVALID_PARTITIONS, INVALID_CONFIG... */
-  readonly createTopics: Rest<typeof createTopics> = (...rest) => createTopics(this.#open, ...rest);
+  /** Forgets a broker that will not come back (KIP-631). Errors: BROKER_ID_NOT_REGISTERED. */
+  readonly unregisterBroker = this.#method(unregisterBroker);
 
-  /** Errors: UNKNOWN_TOPIC_OR_PARTITION, TOPIC_DELETION_DISABLED. */
-  readonly deleteTopics: Rest<typeof deleteTopics> = (...rest) => deleteTopics(this.#open, ...rest);
+  /** The levels of features that are in force, and those that a broker could do (KIP-584). */
+  readonly describeFeatures = this.#method(describeFeatures);
 
-  /** Partitions with their leaders and replicas; of all topics for null. */
-  readonly describeTopics: Rest<typeof describeTopics> = (...rest) => describeTopics(this.#open, ...rest);
+  /** Raises or lowers the levels of features. Errors: FEATURE_UPDATE_FAILED, INVALID_UPDATE_VERSION. */
+  readonly updateFeatures = this.#method(updateFeatures);
 
-  /** More partitions: `count` is how many there are to be. Errors: INVALID_PARTITIONS. */
-  readonly createPartitions: Rest<typeof createPartitions> = (...rest) =>
-    createPartitions(this.#open, ...rest);
+  /** Yields ids and counts. Errors: TOPIC_ALREADY_EXISTS, INVALID_TOPIC_EXCEPTION, INVALID_PARTITIONS, INVALID_CONFIG... */
+  readonly createTopics = this.#method(createTopics);
 
-  /** Removes records before an offset (-1: all); yields where each log begins now. */
-  readonly deleteRecords: Rest<typeof deleteRecords> = (...rest) => deleteRecords(this.#open, ...rest);
+  /** By name, or by id (KIP-516). Errors: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, TOPIC_DELETION_DISABLED. */
+  readonly deleteTopics = this.#method(deleteTopics);
 
-  /** Where `earliest`, `latest` or the first record at or after a time is. */
-  readonly listOffsets: Rest<typeof listOffsetsOf> = (...rest) => listOffsetsOf(this.#open, ...rest);
+  /** Partitions with their leaders and replicas; by name or id, of all topics for null. Errors: as `deleteTopics`. */
+  readonly describeTopics = this.#method(describeTopics);
 
-  /** The settings of a topic, a broker, a group... */
-  readonly describeConfigs: Rest<typeof describeConfigs> = (...rest) => describeConfigs(this.#open, ...rest);
+  /** More partitions for a topic, or for several; `count` is how many there are to be. Errors: INVALID_PARTITIONS. */
+  readonly createPartitions = this.#method(createPartitions);
 
-  /** Changes the settings that are named, and no others. Errors: INVALID_CONFIG. */
-  readonly alterConfigs: Rest<typeof alterConfigs> = (...rest) => alterConfigs(this.#open, ...rest);
+  /** Removes records before an offset (-1: all); yields where each log begins now. Errors: OFFSET_OUT_OF_RANGE. */
+  readonly deleteRecords = this.#method(deleteRecords);
 
-  /** The groups of all coordinators. */
-  readonly listGroups: Rest<typeof listGroups> = (...rest) => listGroups(this.#open, ...rest);
+  /** Where the log begins or ends, its highest timestamp is, or the first record at or after a time. */
+  readonly listOffsets = this.#method(listOffsets);
 
-  /** A classic group's state, members, and what each has. */
-  readonly describeGroup: Rest<typeof describeGroup> = (...rest) => describeGroup(this.#open, ...rest);
+  /** The settings of a topic, a broker, its loggers, client metrics (KIP-714) or a group (KIP-848). */
+  readonly describeConfigs = this.#method(describeConfigs);
+
+  /** As `describeConfigs`, of several at once. */
+  readonly describeConfigsOf = this.#method(describeConfigsOf);
+
+  /** Changes the settings that are named, and no others (KIP-339). Errors: INVALID_CONFIG, UNKNOWN_TOPIC_OR_PARTITION. */
+  readonly alterConfigs = this.#method(alterConfigs);
+
+  /** As `alterConfigs`, of several at once. */
+  readonly alterConfigsOf = this.#method(alterConfigsOf);
+
+  /** What has settings of its own, by kind and name (KIP-1142). */
+  readonly listConfigResources = this.#method(listConfigResources);
+
+  /** The groups of all coordinators, by name. */
+  readonly listGroups = this.#method(listGroups);
+
+  /** A group's state, members, and what each has: classic, consumer (KIP-848) or share (KIP-932). */
+  readonly describeGroup = this.#method(describeGroup);
+
+  /** As `describeGroup`. Errors: GROUP_ID_NOT_FOUND; brokers before 4.0 show a group that is not there as Dead. */
+  readonly describeGroups = this.#method(describeGroups);
 
   /** With its offsets. Errors: NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND. */
-  readonly deleteGroup: Rest<typeof deleteGroup> = (...rest) => deleteGroup(this.#open, ...rest);
+  readonly deleteGroup = this.#method(deleteGroup);
 
-  /** Errors: GROUP_SUBSCRIBED_TO_TOPIC while members read the topic. */
-  readonly deleteGroupOffsets: Rest<typeof deleteGroupOffsets> = (...rest) =>
-    deleteGroupOffsets(this.#open, ...rest);
+  /** As `deleteGroup`. */
+  readonly deleteGroups = this.#method(deleteGroups);
+
+  /** Members of a group, or all of them; those that are alive may come back (KIP-345). Errors: UNKNOWN_MEMBER_ID. */
+  readonly removeMembers = this.#method(removeMembers);
+
+  /** What a group has committed, of these partitions or of all. */
+  readonly groupOffsets = this.#method(groupOffsets);
+
+  /** Commits for a group that has no members. Errors: UNKNOWN_MEMBER_ID while it has. */
+  readonly alterGroupOffsets = this.#method(alterGroupOffsets);
+
+  /** Errors: GROUP_SUBSCRIBED_TO_TOPIC while members read the topic, GROUP_ID_NOT_FOUND. */
+  readonly deleteGroupOffsets = this.#method(deleteGroupOffsets);
+
+  /** The log directories of brokers, and the replicas in them with their sizes (KIP-113, KIP-827). */
+  readonly describeLogDirs = this.#method(describeLogDirs);
+
+  /** Moves replicas between the directories of a broker. Errors: LOG_DIR_NOT_FOUND, REPLICA_NOT_AVAILABLE. */
+  readonly alterReplicaLogDirs = this.#method(alterReplicaLogDirs);
+
+  /** Moves partitions to other brokers (KIP-455). Errors: INVALID_REPLICA_ASSIGNMENT, NO_REASSIGNMENT_IN_PROGRESS. */
+  readonly alterReassignments = this.#method(alterReassignments);
+
+  /** What is on its way to other brokers. */
+  readonly listReassignments = this.#method(listReassignments);
+
+  /**
+   * Preferred or unclean elections (KIP-183, KIP-460). Errors: PREFERRED_LEADER_NOT_AVAILABLE,
+   * ELIGIBLE_LEADERS_NOT_AVAILABLE.
+   */
+  readonly electLeaders = this.#method(electLeaders);
+
+  /** The transactional ids of all coordinators, by name (KIP-664). */
+  readonly listTransactions = this.#method(listTransactions);
+
+  /** State, timing and partitions of transactional ids. Errors: TRANSACTIONAL_ID_NOT_FOUND. */
+  readonly describeTransactions = this.#method(describeTransactions);
+
+  /** The producers that partitions know, and where their open transactions begin. */
+  readonly describeProducers = this.#method(describeProducers);
+
+  /** Ends a transaction that hangs in a partition. Errors: INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED. */
+  readonly abortTransaction = this.#method(abortTransaction);
+
+  /** Shuts out the producers that have these transactional ids now; what they have open is aborted. */
+  readonly fenceProducers = this.#method(fenceProducers);
+
+  /** Who has SCRAM credentials, and of which mechanisms; never the credentials (KIP-554). */
+  readonly describeScramUsers = this.#method(describeScramUsers);
+
+  /** Sets and removes passwords. Errors: UNACCEPTABLE_CREDENTIAL, RESOURCE_NOT_FOUND. */
+  readonly alterScramUsers = this.#method(alterScramUsers);
+
+  /** The rules of access that match. Errors: SECURITY_DISABLED where the brokers have no authorizer. */
+  readonly describeAcls = this.#method(describeAcls);
+
+  /** Errors: as `describeAcls`, INVALID_REQUEST. */
+  readonly createAcls = this.#method(createAcls);
+
+  /** Removes the rules that match; yields them, by filter. Errors: as `describeAcls`. */
+  readonly deleteAcls = this.#method(deleteAcls);
+
+  /** The quotas that match (KIP-546). */
+  readonly describeQuotas = this.#method(describeQuotas);
+
+  /** Sets and removes quotas. Errors: INVALID_REQUEST for a name that is none. */
+  readonly alterQuotas = this.#method(alterQuotas);
 
   /** The names of all topics but the brokers' own. */
   async listTopics(options: AskOptions & { readonly internal?: boolean } = {}): Promise<string[]> {
@@ -85,29 +176,6 @@ export class Admin implements AsyncDisposable {
     return topics
       .filter(({ isInternal }) => options.internal === true || !isInternal)
       .map(({ topic }) => topic);
-  }
-
-  /** What a group has committed: of these partitions, or of all. */
-  groupOffsets(
-    group: string,
-    options: AskOptions & { readonly partitions?: readonly TopicPartition[] } = {},
-  ): Promise<CommittedOffset[]> {
-    const coordinator = this.#open.coordinator(group);
-    return fetchOffsets(coordinator, options.partitions, {
-      group,
-      requireStable: false,
-      signal: options.signal,
-    });
-  }
-
-  /** Commits for a group that has no members. Errors: UNKNOWN_MEMBER_ID while it has. */
-  alterGroupOffsets(
-    group: string,
-    offsets: readonly OffsetToCommit[],
-    options: AskOptions = {},
-  ): Promise<void> {
-    const coordinator = this.#open.coordinator(group);
-    return commitOffsets(coordinator, offsets, { group, committer: NO_MEMBER, signal: options.signal });
   }
 
   close(): Promise<void> {
@@ -120,8 +188,11 @@ export class Admin implements AsyncDisposable {
     return this.close();
   }
 
-  get #open(): Routes {
-    if (this.#isClosed) throw ownError('CLOSED', 'the administrator has been closed');
-    return this.#routes;
+  /** A function of the routes as a method: without them. */
+  #method<P extends unknown[], R>(ask: (routes: Routes, ...rest: P) => R): (...rest: P) => R {
+    return (...rest) => {
+      if (this.#isClosed) throw ownError('CLOSED', 'the administrator has been closed');
+      return ask(this.#routes, ...rest);
+    };
   }
 }

@@ -7,9 +7,11 @@ import { backoffMs, pause } from '../backoff.ts';
 import type { BrokerLink, Call } from '../connection/broker-link.ts';
 import type { Lane } from '../connection/brokers.ts';
 import type { ClientCore } from '../core.ts';
+import { MetadataRequest, MetadataResponse } from '../../protocol/messages/03-metadata.ts';
+import { ZERO_UUID } from '../../base/uuid.ts';
 import { brokerError, connectionError, type KafkaError } from '../errors.ts';
-import { Coordinator } from '../group/coordinator.ts';
-import type { TopicInfo } from '../metadata/cluster-view.ts';
+import { Coordinator, type CoordinatorKind } from '../group/coordinator.ts';
+import { apart, type Outcome } from './items.ts';
 
 /** An error in an answer, and what it is about. */
 export interface Fault {
@@ -38,7 +40,12 @@ const IS_ANSWER: ReadonlySet<number> = new Set([
   Errors.UNKNOWN_TOPIC_OR_PARTITION,
   Errors.UNKNOWN_TOPIC_ID,
   Errors.ELECTION_NOT_NEEDED,
+  Errors.PREFERRED_LEADER_NOT_AVAILABLE,
+  Errors.ELIGIBLE_LEADERS_NOT_AVAILABLE,
 ]);
+
+/** More are forgotten and found again. */
+const COORDINATORS_MAX = 1_000;
 
 export class Routes {
   readonly core: ClientCore;
@@ -50,89 +57,118 @@ export class Routes {
     this.#lane = core.newLane('group');
   }
 
-  any<W, R>(call: Call<W, R>, faultOf: FaultOf<R>, options?: AskOptions): Promise<R> {
-    return this.#repeat(() => this.core.metadata.askAny((link) => link.ask(call)), faultOf, options);
+  // Once, to whom it concerns. Errors: KafkaError.
+
+  askAny<W, R>(call: Call<W, R>): Promise<R> {
+    return this.core.metadata.askAny((link) => link.ask(call));
   }
 
   /** Brokers pass on what is for the controller; the one that is called so is one step less. */
+  async askController<W, R>(call: Call<W, R>): Promise<R> {
+    const { metadata, brokers } = this.core;
+    if (metadata.controllerId < 0) await metadata.refresh();
+    if (!brokers.isKnown(metadata.controllerId)) return this.askAny(call);
+    return brokers.link(metadata.controllerId, 'control').ask(call);
+  }
+
+  async askBroker<W, R>(nodeId: number, call: Call<W, R>): Promise<R> {
+    const { metadata, brokers } = this.core;
+    if (!brokers.isKnown(nodeId)) await metadata.refresh();
+    return brokers.link(nodeId, 'control').ask(call);
+  }
+
+  // The same, repeated while the failure is one that passes.
+
+  any<W, R>(call: Call<W, R>, faultOf: FaultOf<R>, options?: AskOptions): Promise<R> {
+    return this.#repeat(() => this.askAny(call), faultOf, options);
+  }
+
   controller<W, R>(call: Call<W, R>, faultOf: FaultOf<R>, options?: AskOptions): Promise<R> {
-    const { metadata, brokers } = this.core;
-    const ask = async (): Promise<R> => {
-      if (metadata.controllerId < 0) await metadata.refresh();
-      if (!brokers.isKnown(metadata.controllerId)) return metadata.askAny((link) => link.ask(call));
-      return brokers.link(metadata.controllerId, 'control').ask(call);
-    };
-    return this.#repeat(ask, faultOf, options);
+    return this.#repeat(() => this.askController(call), faultOf, options);
   }
 
-  async broker<W, R>(
-    nodeId: number,
-    call: Call<W, R>,
-    faultOf: FaultOf<R>,
-    options?: AskOptions,
-  ): Promise<R> {
-    const { metadata, brokers } = this.core;
-    const ask = async (): Promise<R> => {
-      if (!brokers.isKnown(nodeId)) await metadata.refresh();
-      return brokers.link(nodeId, 'control').ask(call);
-    };
-    return this.#repeat(ask, faultOf, options);
+  /** The brokers that are alive, by number, as the cluster sees it now. */
+  async nodeIds(): Promise<number[]> {
+    await this.core.metadata.refresh();
+    return this.core.brokers.nodeIds.sort((a, b) => a - b);
   }
 
-  coordinator(group: string): Coordinator {
-    let coordinator = this.#coordinators.get(group);
-    if (coordinator === undefined) {
-      coordinator = new Coordinator({ core: this.core, kind: 'group', key: group, lane: this.#lane });
-      this.#coordinators.set(group, coordinator);
-    }
+  coordinator(key: string, kind: CoordinatorKind = 'group'): Coordinator {
+    const name = `${kind} ${key}`;
+    let coordinator = this.#coordinators.get(name);
+    if (coordinator !== undefined) return coordinator;
+    if (this.#coordinators.size >= COORDINATORS_MAX) this.#coordinators.clear();
+    coordinator = new Coordinator({ core: this.core, kind, key, lane: this.#lane });
+    this.#coordinators.set(name, coordinator);
     return coordinator;
   }
 
-  /** As the others, of a group's coordinator. */
-  group<W, R>(group: string, call: Call<W, R>, faultOf: FaultOf<R>, options?: AskOptions): Promise<R> {
-    const coordinator = this.coordinator(group);
-    return this.#repeat(
-      () => coordinator.ask(call, (answer) => faultOf(answer)?.code ?? Errors.NONE),
-      faultOf,
-      options,
-    );
-  }
-
-  /** Topics as they are now. Errors: UNKNOWN_TOPIC_OR_PARTITION after `topicTimeoutMs`. */
-  async topics(names: readonly string[], options: AskOptions = {}): Promise<TopicInfo[]> {
-    const { metadata } = this.core;
-    for (const name of names) metadata.want(name, { mayCreate: false });
-    try {
-      await metadata.refresh();
-      return await Promise.all(names.map((name) => metadata.topic(name, options.signal)));
-    } finally {
-      for (const name of names) metadata.unwant(name);
-    }
-  }
-
   /**
-   * Asks the leader of each partition that is named, and yields the answers with what they are about. A leader that
-   * has moved is looked for again.
+   * Asks the leader of each partition that is named, once; in the order of the questions. The leaders are asked for each
+   * time, so that nothing old is believed.
    */
   async leaders<Q extends { readonly topic: string; readonly partition: number }, T>(
     questions: readonly Q[],
-    ask: (link: BrokerLink, questions: readonly Q[]) => Promise<T[]>,
-    options: AskOptions = {},
-  ): Promise<T[]> {
-    const topics = await this.topics([...new Set(questions.map(({ topic }) => topic))], options);
+    ask: (link: BrokerLink, questions: readonly Q[]) => Promise<readonly Outcome<T>[]>,
+  ): Promise<Outcome<T>[]> {
+    const outcomes = new Map<Q, Outcome<T>>();
     const byLeader = new Map<number, Q[]>();
+    const leaderOf = await this.#leaders([...new Set(questions.map(({ topic }) => topic))]);
     for (const one of questions) {
-      const info = topics.find(({ name }) => name === one.topic)?.partitions[one.partition];
-      if (info === undefined) {
-        throw brokerError(Errors.UNKNOWN_TOPIC_OR_PARTITION, `${one.topic}-${one.partition}`);
+      const found = leaderOf(one);
+      if (found.code !== Errors.NONE) {
+        outcomes.set(one, { error: brokerError(found.code, `${one.topic}-${one.partition}`) });
+        continue;
       }
-      const ofLeader = byLeader.get(info.leader) ?? [];
-      byLeader.set(info.leader, ofLeader);
+      const ofLeader = byLeader.get(found.leader) ?? [];
+      byLeader.set(found.leader, ofLeader);
       ofLeader.push(one);
     }
     const { brokers } = this.core;
-    const all = [...byLeader].map(async ([leader, list]) => ask(brokers.link(leader, 'control'), list));
-    return (await Promise.all(all)).flat();
+    const answers = await apart([...byLeader], async ([leader, list]) => ({
+      value: await ask(brokers.link(leader, 'control'), list),
+    }));
+    [...byLeader.values()].forEach((list, n) => {
+      const answer = answers[n]!;
+      list.forEach((one, at) => outcomes.set(one, 'value' in answer ? answer.value[at]! : answer));
+    });
+    return questions.map((one) => outcomes.get(one)!);
+  }
+
+  /** Who leads what; learns of the brokers in the same answer. */
+  async #leaders(
+    names: readonly string[],
+  ): Promise<
+    (of: { topic: string; partition: number }) => { readonly code: number; readonly leader: number }
+  > {
+    const { topics, brokers } = await this.core.metadata.askAny((link) =>
+      link.ask({
+        request: MetadataRequest,
+        response: MetadataResponse,
+        body: () => ({
+          topics: names.map((name) => ({ topicId: ZERO_UUID, name })),
+          allowAutoTopicCreation: false,
+          includeClusterAuthorizedOperations: false,
+          includeTopicAuthorizedOperations: false,
+        }),
+      }),
+    );
+    for (const { nodeId, host, port, rack } of brokers) this.core.brokers.learn({ nodeId, host, port, rack });
+    const byName = new Map(topics.map((topic) => [topic.name, topic]));
+    return ({ topic, partition }) => {
+      const found = byName.get(topic);
+      if (found === undefined) return { code: Errors.UNKNOWN_TOPIC_OR_PARTITION, leader: -1 };
+      if (found.errorCode !== Errors.NONE) return { code: found.errorCode, leader: -1 };
+      const own = found.partitions.find(({ partitionIndex }) => partitionIndex === partition);
+      if (own === undefined) return { code: Errors.UNKNOWN_TOPIC_OR_PARTITION, leader: -1 };
+      const code = own.leaderId < 0 ? Errors.LEADER_NOT_AVAILABLE : Errors.NONE;
+      return { code, leader: own.leaderId };
+    };
+  }
+
+  /** Whether the same question may have another answer soon. */
+  passes(error: KafkaError): boolean {
+    return error.retriable && !IS_ANSWER.has(error.code ?? 0);
   }
 
   /** Repeats the whole question while its failure is one that passes, for `requestTimeoutMs`. */
@@ -147,7 +183,7 @@ export class Routes {
         if (options.signal?.aborted === true) throw error;
         failure = connectionError(error, 'asking a broker');
       }
-      if (!failure.retriable || IS_ANSWER.has(failure.code ?? 0)) throw failure;
+      if (!this.passes(failure)) throw failure;
       const waitMs = backoffMs(failures, settings, ports.random);
       if (ports.clock.monotonicMs() + waitMs > endMs) throw failure;
       await pause(ports.timers, waitMs, options.signal);

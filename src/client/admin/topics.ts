@@ -1,22 +1,18 @@
-/** An administrator's questions about topics, their records, and the cluster. */
-import { printUuid, ZERO_UUID } from '../../base/uuid.ts';
+/** An administrator's questions about topics: made, described, enlarged, removed. */
+import { parseUuid, printUuid, ZERO_UUID } from '../../base/uuid.ts';
 import { Errors } from '../../protocol/errors.ts';
 import { MetadataRequest, MetadataResponse } from '../../protocol/messages/03-metadata.ts';
 import { CreateTopicsRequest, CreateTopicsResponse } from '../../protocol/messages/19-create-topics.ts';
 import { DeleteTopicsRequest, DeleteTopicsResponse } from '../../protocol/messages/20-delete-topics.ts';
-import { DeleteRecordsRequest, DeleteRecordsResponse } from '../../protocol/messages/21-delete-records.ts';
 import {
   CreatePartitionsRequest,
   CreatePartitionsResponse,
 } from '../../protocol/messages/37-create-partitions.ts';
-import {
-  DescribeClusterRequest,
-  DescribeClusterResponse,
-} from '../../protocol/messages/60-describe-cluster.ts';
-import { listOffsets, timestampOf } from '../consumer/offset-questions.ts';
-import type { Start, TopicPartition } from '../consumer/options.ts';
-import { brokerError } from '../errors.ts';
-import { firstFault, type AskOptions, type Routes } from './routes.ts';
+import type { Write } from '../../protocol/schema.ts';
+import type { Call } from '../connection/broker-link.ts';
+import { ownError } from '../errors.ts';
+import { eachItem, matched, outcomeOf } from './items.ts';
+import type { AskOptions, Routes } from './routes.ts';
 
 export interface NewTopic {
   readonly topic: string;
@@ -48,230 +44,214 @@ export interface TopicDescription {
   readonly partitions: readonly PartitionDescription[];
 }
 
-export interface ClusterDescription {
-  readonly clusterId: string;
-  /** -1 while there is none. */
-  readonly controllerId: number;
-  readonly brokers: readonly {
-    readonly nodeId: number;
-    readonly host: string;
-    readonly port: number;
-    readonly rack: string | null;
-  }[];
-}
-
-export interface OffsetAtTime extends TopicPartition {
-  /** -1 when no record is as young as the time. */
-  readonly offset: number;
-  readonly timestamp: number;
-  readonly leaderEpoch: number;
+export interface CreatedTopic {
+  readonly topic: string;
+  /** 22 characters; null with `validateOnly`, and from brokers that are too old to say. */
+  readonly topicId: string | null;
+  /** -1 from brokers that are too old to say. */
+  readonly partitions: number;
+  readonly replicationFactor: number;
 }
 
 /** The broker is to choose. */
 const BY_DEFAULT = -1;
-/** From here on topics can be left to the broker's defaults (KIP-464). */
-const TOPICS_BY_NAME_VERSION_MAX = 5;
+/** From here on topics can be named by id (KIP-516). */
+const DELETE_BY_ID_VERSION = 6;
+const DESCRIBE_BY_ID_VERSION = 12;
 
-export async function createTopics(
+/** A topic by name, or by its id of 22 characters. */
+export type TopicRef = string | { readonly topicId: string };
+
+/** Yields what was made, as brokers tell it from version 5 on (KIP-525). */
+export function createTopics(
   routes: Routes,
   topics: readonly NewTopic[],
   options: AskOptions & { readonly validateOnly?: boolean } = {},
-): Promise<void> {
+): Promise<CreatedTopic[]> {
   const { requestTimeoutMs: timeoutMs } = routes.core.settings;
-  await routes.controller(
-    {
-      request: CreateTopicsRequest,
-      response: CreateTopicsResponse,
-      body: () => ({
-        topics: topics.map(({ topic, partitions, replicationFactor, assignments = [], configs = {} }) => ({
-          name: topic,
-          numPartitions: partitions ?? BY_DEFAULT,
-          replicationFactor: replicationFactor ?? BY_DEFAULT,
-          assignments: assignments.map((brokerIds, partitionIndex) => ({ partitionIndex, brokerIds })),
-          configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
-        })),
-        timeoutMs,
-        validateOnly: options.validateOnly ?? false,
-      }),
+  return eachItem(routes, topics, {
+    ...options,
+    nameOf: ({ topic }) => topic,
+    ask: async (asked) => {
+      const answer = await routes.askController({
+        request: CreateTopicsRequest,
+        response: CreateTopicsResponse,
+        body: () => ({
+          topics: asked.map(({ topic, partitions, replicationFactor, assignments = [], configs = {} }) => ({
+            name: topic,
+            numPartitions: partitions ?? BY_DEFAULT,
+            replicationFactor: replicationFactor ?? BY_DEFAULT,
+            assignments: assignments.map((brokerIds, partitionIndex) => ({ partitionIndex, brokerIds })),
+            configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
+          })),
+          timeoutMs,
+          validateOnly: options.validateOnly ?? false,
+        }),
+      });
+      return matched(asked, new Map(answer.topics.map((one) => [one.name, one])), {
+        keyOf: ({ topic }) => topic,
+        outcome: (one, { topic }) =>
+          outcomeOf(one, `creating topic ${topic}`, () => ({
+            topic,
+            topicId: one.topicId === ZERO_UUID ? null : printUuid(one.topicId),
+            partitions: one.numPartitions,
+            replicationFactor: one.replicationFactor,
+          })),
+      });
     },
-    (answer) => firstFault(answer.topics, ({ name }) => `creating topic ${name}`),
-    options,
-  );
+  });
 }
 
 export async function deleteTopics(
   routes: Routes,
-  names: readonly string[],
-  options?: AskOptions,
+  topics: readonly TopicRef[],
+  options: AskOptions = {},
 ): Promise<void> {
   const { requestTimeoutMs: timeoutMs } = routes.core.settings;
-  await routes.controller(
-    {
-      request: DeleteTopicsRequest,
-      response: DeleteTopicsResponse,
-      body: (version) =>
-        version <= TOPICS_BY_NAME_VERSION_MAX
-          ? { topics: [], topicNames: names, timeoutMs }
-          : { topics: names.map((name) => ({ name, topicId: ZERO_UUID })), topicNames: [], timeoutMs },
+  await eachItem(routes, topics, {
+    ...options,
+    nameOf: refName,
+    ask: async (asked) => {
+      const answer = await routes.askController({
+        request: DeleteTopicsRequest,
+        response: DeleteTopicsResponse,
+        body: (version) =>
+          version < DELETE_BY_ID_VERSION
+            ? { topics: [], topicNames: namesOnly(asked), timeoutMs }
+            : { topics: asked.map(wireRef), topicNames: [], timeoutMs },
+      });
+      const answers = new Map(answer.responses.map((one) => [one.name ?? '', one]));
+      for (const one of answer.responses) answers.set(printUuid(one.topicId), one);
+      return matched(asked, answers, {
+        keyOf: refName,
+        outcome: (one, ref) => outcomeOf(one, `deleting topic ${refName(ref)}`, () => undefined),
+      });
     },
-    (answer) => firstFault(answer.responses, ({ name }) => `deleting topic ${name}`),
-    options,
-  );
+  });
 }
 
-/** `count` is how many there are to be, not how many more. */
+export interface MorePartitions {
+  readonly topic: string;
+  /** How many there are to be, not how many more. */
+  readonly count: number;
+  /** The replicas of each new partition; the first is the preferred leader. */
+  readonly assignments?: readonly (readonly number[])[];
+}
+
 export async function createPartitions(
   routes: Routes,
-  to: {
-    readonly topic: string;
-    readonly count: number;
-    readonly assignments?: readonly (readonly number[])[];
-  },
+  to: MorePartitions | readonly MorePartitions[],
   options: AskOptions & { readonly validateOnly?: boolean } = {},
 ): Promise<void> {
   const { requestTimeoutMs: timeoutMs } = routes.core.settings;
-  const { topic, count, assignments } = to;
-  await routes.controller(
-    {
-      request: CreatePartitionsRequest,
-      response: CreatePartitionsResponse,
-      body: () => ({
-        topics: [
-          { name: topic, count, assignments: assignments?.map((brokerIds) => ({ brokerIds })) ?? null },
-        ],
-        timeoutMs,
-        validateOnly: options.validateOnly ?? false,
-      }),
+  await eachItem(routes, 'topic' in to ? [to] : to, {
+    ...options,
+    nameOf: ({ topic }) => topic,
+    ask: async (asked) => {
+      const answer = await routes.askController({
+        request: CreatePartitionsRequest,
+        response: CreatePartitionsResponse,
+        body: () => ({
+          topics: asked.map(({ topic, count, assignments }) => ({
+            name: topic,
+            count,
+            assignments: assignments?.map((brokerIds) => ({ brokerIds })) ?? null,
+          })),
+          timeoutMs,
+          validateOnly: options.validateOnly ?? false,
+        }),
+      });
+      return matched(asked, new Map(answer.results.map((one) => [one.name, one])), {
+        keyOf: ({ topic }) => topic,
+        outcome: (one, { topic }) => outcomeOf(one, `adding partitions to topic ${topic}`, () => undefined),
+      });
     },
-    (answer) => firstFault(answer.results, ({ name }) => `adding partitions to topic ${name}`),
-    options,
-  );
+  });
 }
 
-/** All topics for null. Errors: UNKNOWN_TOPIC_OR_PARTITION for one that is not there. */
+/** All topics for null, by name; else in the order in which they are named. */
 export async function describeTopics(
   routes: Routes,
-  names: readonly string[] | null,
-  options?: AskOptions,
+  topics: readonly TopicRef[] | null,
+  options: AskOptions = {},
 ): Promise<TopicDescription[]> {
-  const answer = await routes.any(
-    {
-      request: MetadataRequest,
-      response: MetadataResponse,
-      body: () => ({
-        topics: names?.map((name) => ({ topicId: ZERO_UUID, name })) ?? null,
+  if (topics === null) {
+    const all = await routes.any(metadataCall(null), () => undefined, options);
+    return all.topics
+      .filter(({ errorCode }) => errorCode === Errors.NONE)
+      .map(described)
+      .sort((a, b) => (a.topic < b.topic ? -1 : 1));
+  }
+  return eachItem(routes, topics, {
+    ...options,
+    nameOf: refName,
+    ask: async (asked) => {
+      const answer = await routes.askAny(metadataCall(asked));
+      const answers = new Map(answer.topics.map((one) => [one.name ?? '', one]));
+      for (const one of answer.topics) answers.set(printUuid(one.topicId), one);
+      return matched(asked, answers, {
+        keyOf: refName,
+        outcome: (one, ref) => outcomeOf(one, `topic ${refName(ref)}`, () => described(one)),
+      });
+    },
+  });
+}
+
+function metadataCall(
+  topics: readonly TopicRef[] | null,
+): Call<Write<typeof MetadataRequest>, MetadataResponse> {
+  return {
+    request: MetadataRequest,
+    response: MetadataResponse,
+    body: (version) => {
+      if (topics !== null && version < DESCRIBE_BY_ID_VERSION) namesOnly(topics);
+      return {
+        topics: topics?.map(wireRef) ?? null,
         allowAutoTopicCreation: false,
         includeClusterAuthorizedOperations: false,
         includeTopicAuthorizedOperations: false,
-      }),
+      };
     },
-    ({ topics }) => firstFault(topics, ({ name }) => `topic ${name}`),
-    options,
-  );
-  return answer.topics
-    .map(({ name, topicId, isInternal, partitions }) => ({
-      topic: name!,
-      topicId: printUuid(topicId),
-      isInternal,
-      partitions: partitions
-        .map((one) => ({
-          partition: one.partitionIndex,
-          leader: one.leaderId,
-          leaderEpoch: one.leaderEpoch,
-          replicas: one.replicaNodes,
-          inSyncReplicas: one.isrNodes,
-          offlineReplicas: one.offlineReplicas,
-        }))
-        .sort((a, b) => a.partition - b.partition),
-    }))
-    .sort((a, b) => (a.topic < b.topic ? -1 : 1));
-}
-
-export async function describeCluster(routes: Routes, options?: AskOptions): Promise<ClusterDescription> {
-  const { clusterId, controllerId, brokers } = await routes.any(
-    {
-      request: DescribeClusterRequest,
-      response: DescribeClusterResponse,
-      body: () => ({ includeClusterAuthorizedOperations: false, includeFencedBrokers: false }),
-    },
-    ({ errorCode: code, errorMessage: message }) =>
-      code === Errors.NONE ? undefined : { code, about: 'describing the cluster', message },
-    options,
-  );
-  return {
-    clusterId,
-    controllerId,
-    brokers: brokers.map(({ brokerId: nodeId, host, port, rack }) => ({ nodeId, host, port, rack })),
   };
 }
 
-/** Where the ends are, or the first records at or after a time. */
-export function listOffsetsOf(
-  routes: Routes,
-  questions: readonly (TopicPartition & { readonly at: Exclude<Start, number> })[],
-  options: AskOptions & { readonly isolation?: 'committed' | 'uncommitted' } = {},
-): Promise<OffsetAtTime[]> {
-  const isCommittedOnly = options.isolation === 'committed';
-  const timeoutMs = routes.core.settings.requestTimeoutMs;
-  return routes.repeat(
-    () =>
-      routes.leaders(
-        questions,
-        async (link, list) => {
-          const asked = list.map(({ topic, partition, at }) => ({
-            topic,
-            index: partition,
-            leaderEpoch: -1,
-            timestamp: timestampOf(at),
-          }));
-          const answers = await listOffsets(link, asked, { isCommittedOnly, timeoutMs });
-          return answers.map(({ errorCode, offset, timestamp, leaderEpoch }, n) => {
-            const { topic, partition } = list[n]!;
-            if (errorCode !== Errors.NONE) throw brokerError(errorCode, `offsets of ${topic}-${partition}`);
-            return { topic, partition, offset, timestamp, leaderEpoch };
-          });
-        },
-        options,
-      ),
-    options,
-  );
+function described({
+  name,
+  topicId,
+  isInternal,
+  partitions,
+}: MetadataResponse['topics'][number]): TopicDescription {
+  return {
+    topic: name!,
+    topicId: printUuid(topicId),
+    isInternal,
+    partitions: partitions
+      .map((one) => ({
+        partition: one.partitionIndex,
+        leader: one.leaderId,
+        leaderEpoch: one.leaderEpoch,
+        replicas: one.replicaNodes,
+        inSyncReplicas: one.isrNodes,
+        offlineReplicas: one.offlineReplicas,
+      }))
+      .sort((a, b) => a.partition - b.partition),
+  };
 }
 
-/** Removes what lies before an offset, -1 for all there is; yields where each log begins now. */
-export function deleteRecords(
-  routes: Routes,
-  before: readonly (TopicPartition & { readonly offset: number })[],
-  options: AskOptions = {},
-): Promise<(TopicPartition & { readonly lowWatermark: number })[]> {
-  const { requestTimeoutMs: timeoutMs } = routes.core.settings;
-  return routes.repeat(
-    () =>
-      routes.leaders(
-        before,
-        async (link, list) => {
-          const { topics } = await link.ask({
-            request: DeleteRecordsRequest,
-            response: DeleteRecordsResponse,
-            body: () => ({
-              topics: [...Map.groupBy(list, ({ topic }) => topic)].map(([name, partitions]) => ({
-                name,
-                partitions: partitions.map(({ partition, offset }) => ({
-                  partitionIndex: partition,
-                  offset,
-                })),
-              })),
-              timeoutMs,
-            }),
-          });
-          return topics.flatMap(({ name: topic, partitions }) =>
-            partitions.map(({ partitionIndex: partition, lowWatermark, errorCode }) => {
-              if (errorCode !== Errors.NONE) throw brokerError(errorCode, `records of ${topic}-${partition}`);
-              return { topic, partition, lowWatermark };
-            }),
-          );
-        },
-        options,
-      ),
-    options,
-  );
+function refName(ref: TopicRef): string {
+  return typeof ref === 'string' ? ref : ref.topicId;
+}
+
+function wireRef(ref: TopicRef): { name: string | null; topicId: string } {
+  if (typeof ref === 'string') return { name: ref, topicId: ZERO_UUID };
+  const topicId = parseUuid(ref.topicId);
+  if (topicId === undefined) throw ownError('INVALID_ARGUMENT', `${ref.topicId} is no topic id`);
+  return { name: null, topicId };
+}
+
+function namesOnly(topics: readonly TopicRef[]): string[] {
+  return topics.map((ref) => {
+    if (typeof ref === 'string') return ref;
+    throw ownError('UNSUPPORTED_API', `the broker is too old to find topic ${ref.topicId} by its id`);
+  });
 }
