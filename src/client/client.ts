@@ -37,7 +37,15 @@ export type { BearerToken, Sasl, SaslExchange, SaslMechanism } from './connectio
 export type { ProducerOptions } from './producer/options.ts';
 export type { Data, Headers, ProducerRecord, RecordMetadata, SentRange } from './producer/record.ts';
 export type { Producer } from './producer/producer.ts';
-export type { Consumer, ConsumerOptions, PollOptions } from './consumer/consumer.ts';
+export type {
+  Consumer,
+  ConsumerHealth,
+  ConsumerOptions,
+  PartitionHealth,
+  PollOptions,
+} from './consumer/consumer.ts';
+export type { RunContext, RunOptions } from './consumer/runner.ts';
+export type { Stall, StallReason, WatchdogOptions } from './consumer/watchdog.ts';
 export type { ConsumerBatch, ConsumerRecord, RecordHeader } from './consumer/record.ts';
 export type { Assignment, FetchOptions, Start, TopicPartition } from './consumer/options.ts';
 export type { CommittedOffset, OffsetToCommit } from './group/offsets.ts';
@@ -92,6 +100,10 @@ export type {
   TransactionDescription,
   TransactionListing,
 } from './admin/transactions.ts';
+export { bytes, json, text, type Serde, type SerdeContext } from './serialization/serdes.ts';
+export type { StandardIssue, StandardResult, StandardSchema } from './serialization/standard-schema.ts';
+export { TypedTopic, type RecordToSend, type TypedRecord } from './serialization/typed-topic.ts';
+export type { Attributes, ProcessMessage, SendMessage } from './telemetry/channels.ts';
 export type { CompressionType } from '../protocol/record-batch.ts';
 
 export interface ClientOptions extends ConnectionOptions {

@@ -25,6 +25,8 @@ export type OwnErrorName =
   | 'LOG_TRUNCATION'
   /** What a broker answered cannot be understood. */
   | 'INVALID_ANSWER'
+  /** A key or value could not be turned into bytes, or bytes into a key or value. */
+  | 'SERIALIZATION'
   /** The consumer is no longer the owner of what it wants to commit. */
   | 'PARTITION_LOST';
 

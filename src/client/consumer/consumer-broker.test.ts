@@ -1,45 +1,9 @@
 // The consumer against the real broker, on simulated ports.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { testWorld, type TestClient, type TestWorld } from '../../broker/test-client.ts';
 import { COMPRESSION_TYPES } from '../../protocol/record-batch.ts';
-import { Client, type Consumer, type ConsumerOptions, type ConsumerRecord } from '../client.ts';
-import { clientPorts } from '../test-cluster.ts';
-
-interface Scene {
-  readonly world: TestWorld;
-  readonly admin: TestClient;
-  readonly client: Client;
-  settle<T>(promise: Promise<T>): Promise<T>;
-  /** Sends these values to a partition. */
-  send(topic: string, partition: number, values: readonly string[]): Promise<void>;
-  end(): Promise<void>;
-}
-
-async function scene(configs: Record<string, string> = {}): Promise<Scene> {
-  const { world, client: admin } = await testWorld({
-    'advertised.listeners': 'PLAINTEXT://broker:19092',
-    'group.initial.rebalance.delay.ms': '0',
-    ...configs,
-  });
-  const { time, wires } = world.ports;
-  const client = new Client({ bootstrap: 'broker:19092', ports: clientPorts({ time, wires }, 'client') });
-  const producer = client.producer({ batchBytes: 2_000 });
-  const settle = <T>(promise: Promise<T>): Promise<T> => time.settle(promise);
-  return {
-    world,
-    admin,
-    client,
-    settle,
-    async send(topic, partition, values) {
-      await settle(producer.sendAll(values.map((value) => ({ topic, partition, value }))));
-    },
-    async end() {
-      await settle(client.close());
-      await world.stop();
-    },
-  };
-}
+import { type Consumer, type ConsumerOptions, type ConsumerRecord } from '../client.ts';
+import { scene } from '../test-scene.ts';
 
 async function take(consumer: Consumer, count: number): Promise<ConsumerRecord[]> {
   const records: ConsumerRecord[] = [];

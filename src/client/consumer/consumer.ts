@@ -7,27 +7,32 @@ import type { Timer } from '../../base/ports.ts';
 import { unlessAborted } from '../backoff.ts';
 import type { ClientCore } from '../core.ts';
 import { ownError } from '../errors.ts';
-import { Coordinator } from '../group/coordinator.ts';
-import { Membership } from '../group/membership.ts';
-import { OffsetStore } from '../group/offset-store.ts';
+import type { OffsetStore } from '../group/offset-store.ts';
 import { NO_MEMBER, type CommittedOffset, type OffsetOwner, type OffsetToCommit } from '../group/offsets.ts';
-import { groupSettings, type GroupOptions } from '../group/options.ts';
-import { FetchedPartition } from './fetched-partition.ts';
+import type { GroupOptions } from '../group/options.ts';
+import { noteReceived } from '../telemetry/channels.ts';
+import { AssignedPartitions } from './assigned-partitions.ts';
+import type { FetchedPartition } from './fetched-partition.ts';
 import { Fetcher } from './fetcher.ts';
+import { GroupPart } from './group-part.ts';
 import {
   fetchSettings,
   type Assignment,
   type FetchOptions,
-  type FetchSettings,
   type Start,
   type TopicPartition,
 } from './options.ts';
 import type { ConsumerBatch, ConsumerRecord } from './record.ts';
 import { RecordIterator } from './record-iterator.ts';
+import { Runner, type RunOptions } from './runner.ts';
+import { Watchdog, type Stall, type WatchdogOptions } from './watchdog.ts';
 
-export interface ConsumerOptions extends FetchOptions, GroupOptions {
-  /** The topics to read, shared with the other members of the group. */
-  readonly topics?: readonly string[];
+export interface ConsumerOptions extends FetchOptions, GroupOptions, WatchdogOptions {
+  /**
+   * The topics to read, shared with the other members of the group. A pattern stands for all topics whose name it finds
+   * itself in, internal ones excepted; new ones are noticed within `metadataMaxAgeMs`.
+   */
+  readonly topics?: readonly (string | RegExp)[];
   /** In place of `topics`: the partitions to read, whoever else reads them. */
   readonly assign?: readonly Assignment[];
   /** The group whose offsets `commit` stores, and from which reading goes on where it was left. */
@@ -40,23 +45,51 @@ export interface PollOptions {
   readonly timeoutMs?: number;
 }
 
+/** What `Consumer.health` tells. */
+export interface ConsumerHealth {
+  /** Nothing is stalled. */
+  readonly isHealthy: boolean;
+  readonly stalls: readonly Stall[];
+  /** The group counts on this consumer as one of its members; true without a group. */
+  readonly isMember: boolean;
+  /** Fetched, and not handed out. */
+  readonly bufferedBytes: number;
+  readonly partitions: readonly PartitionHealth[];
+}
+
+export interface PartitionHealth extends TopicPartition {
+  /** As `Consumer.position` and `Consumer.lag`. */
+  readonly position: number | undefined;
+  readonly lag: number | undefined;
+  readonly isPaused: boolean;
+}
+
+interface NextOptions extends PollOptions {
+  /** Nothing is handed out while it says no. */
+  readonly mayTake?: () => boolean;
+  /** What came before does not count as dealt with by that: somebody keeps account of it. */
+  readonly isCounted?: boolean;
+}
+
+/** Where handlers that do not come back are left at the close. */
+const CLOSE_MS_MAX = 30_000;
+
 export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> {
   readonly #core: ClientCore;
-  readonly #settings: FetchSettings;
   readonly #options: ConsumerOptions;
   readonly #fetcher: Fetcher;
+  readonly #partitions: AssignedPartitions;
+  readonly #watchdog: Watchdog;
   /** With a group. */
-  readonly #offsets: OffsetStore | undefined;
-  /** With a group and topics. */
-  readonly #membership: Membership | undefined;
+  readonly #group: GroupPart | undefined;
   #lastPolledMs: number;
-  readonly #partitions = new Map<string, FetchedPartition>();
-  /** The topics that are part of each refresh of the metadata because of this consumer. */
+  /** The topics that are part of each refresh of the metadata because they were assigned here. */
   readonly #topics = new Set<string>();
   /** What the user gave and has not taken effect. */
   #toAssign: readonly Assignment[] | undefined;
   /** Where the last batch came from; dealt with when the next is asked for. */
   #last: FetchedPartition | undefined;
+  #runner: Runner | undefined;
   #wakeUp: (() => void) | undefined;
   #isPolling = false;
   readonly #closing = new AbortController();
@@ -70,25 +103,39 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
       throw new TypeError('topics are shared in a group: name one');
     this.#core = core;
     this.#options = options;
-    this.#settings = fetchSettings(options);
+    const settings = fetchSettings(options);
     this.#toAssign = assign;
-    this.#lastPolledMs = core.ports.clock.monotonicMs();
-    this.#fetcher = new Fetcher({ core, settings: this.#settings, onReady: () => this.#wakeUp?.() });
-    if (group === undefined) return;
-    const coordinator = new Coordinator({ core, kind: 'group', key: group, lane: core.newLane('group') });
-    if (topics !== undefined) {
-      this.#membership = this.#member({ coordinator, group, topics });
-      for (const topic of topics) this.#want(topic);
-    }
-    this.#offsets = new OffsetStore({
+    this.#lastPolledMs = this.#nowMs;
+    this.#fetcher = new Fetcher({ core, settings, onReady: () => this.#wakeUp?.() });
+    this.#partitions = new AssignedPartitions({
       core,
-      coordinator,
-      group,
-      membership: this.#membership,
-      autoCommitIntervalMs:
-        (options.autoCommit ?? topics !== undefined) ? (options.autoCommitIntervalMs ?? 5_000) : undefined,
-      processed: () => this.#reached((partition) => partition.processed),
+      fetcher: this.#fetcher,
+      from: settings.from,
+      offsets: () => this.#group?.offsets,
+      onBegun: (partitions) => (topics === undefined ? undefined : options.onAssigned?.(partitions)),
     });
+    if (group !== undefined) {
+      this.#group = new GroupPart({
+        core,
+        group,
+        topics,
+        options,
+        partitions: this.#partitions,
+        lastPolledMs: () => this.#busySinceMs() ?? this.#nowMs,
+        onAttention: () => this.#wakeUp?.(),
+        drain: async (partitions) => this.#runner?.drain(partitions),
+      });
+    }
+    this.#watchdog = new Watchdog(
+      {
+        core,
+        partitions: () => this.#partitions.all(),
+        busySinceMs: (partition) =>
+          partition === undefined ? this.#busySinceMs() : this.#runner?.partitionBusySinceMs(partition),
+        membership: this.#group?.membership,
+      },
+      options,
+    );
   }
 
   /**
@@ -104,9 +151,9 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
     const poll = (): Promise<ConsumerBatch | undefined> => this.#next(options);
     const source = {
       poll,
-      partitionOf: (batch: ConsumerBatch) => this.#partitions.get(keyOf(batch)),
+      partitionOf: (batch: ConsumerBatch) => this.#partitions.get(batch),
       rewind: (partition: FetchedPartition) => this.#fetcher.rewind(partition),
-      isInterrupted: () => this.#membership?.needsAttention === true,
+      isInterrupted: () => this.#group?.membership?.needsAttention === true,
     };
     return { [Symbol.asyncIterator]: () => new RecordIterator(source) };
   }
@@ -118,6 +165,56 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
       if (batch === undefined) return;
       yield batch;
     }
+  }
+
+  /**
+   * Gives records or batches to a handler until the consumer is closed: each partition's in their order, `concurrency`
+   * partitions at a time. Only what a handler has finished is committed, by itself or by `commit`. What a handler
+   * throws ends the run, once the others have finished what they have, and the run rejects with it; a later run begins
+   * with what that handler had. Offsets go on in order in each partition, so nothing is passed over.
+   *
+   * Errors: what the handler throws; KafkaError of a partition that cannot go on; the signal's reason.
+   */
+  async run(options: RunOptions): Promise<void> {
+    this.#throwIfClosed();
+    if (this.#runner !== undefined) throw ownError('INVALID_ARGUMENT', 'one run at a time');
+    this.#finishLast();
+    this.#runner = new Runner(
+      {
+        clock: this.#core.ports.clock,
+        group: this.#options.group,
+        clientId: this.#core.settings.clientId,
+        poll: (one) => this.#next({ ...one, isCounted: true }),
+        partitionOf: (batch) => this.#partitions.get(batch),
+        rewind: (partition) => this.#fetcher.rewind(partition),
+        release: (partition) => this.#fetcher.release(partition),
+        wake: () => this.#wakeUp?.(),
+      },
+      options,
+    );
+    try {
+      await this.#runner.run();
+    } finally {
+      this.#runner = undefined;
+      this.#lastPolledMs = this.#nowMs;
+    }
+  }
+
+  /** What holds this consumer up, if anything does, and how far it is. */
+  health(): ConsumerHealth {
+    const stalls = this.#watchdog.stalls();
+    return {
+      isHealthy: stalls.length === 0,
+      stalls,
+      isMember: this.#group?.membership?.needsAttention !== true,
+      bufferedBytes: this.bufferedBytes,
+      partitions: this.assignment().map((at) => ({
+        ...at,
+        position: this.position(at),
+        lag: this.lag(at),
+        isPaused: this.#partitions.require(at).isPaused,
+      })),
+    };
   }
 
   /**
@@ -137,20 +234,18 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
 
   /** What is read at present, sorted. */
   assignment(): TopicPartition[] {
-    return [...this.#partitions.values()]
-      .map(({ topic, index }) => ({ topic, partition: index }))
-      .sort((a, b) => (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition));
+    return this.#partitions.list();
   }
 
   /** The offset of the next record to be handed out; undefined until it is known. */
   position(at: TopicPartition): number | undefined {
-    const { position } = this.#partition(at);
+    const { position } = this.#partitions.require(at);
     return position < 0 ? undefined : position;
   }
 
   /** Records between the position and the partition's end, as of the last answer; undefined until there was one. */
   lag(at: TopicPartition): number | undefined {
-    const { position, highWatermark } = this.#partition(at);
+    const { position, highWatermark } = this.#partitions.require(at);
     return position < 0 || highWatermark < 0 ? undefined : Math.max(0, highWatermark - position);
   }
 
@@ -161,43 +256,46 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
 
   /** Goes on at another place: an offset, an end, or a time. */
   seek(at: TopicPartition, to: Start): void {
-    this.#fetcher.seek(this.#partition(at), to);
+    this.#fetcher.seek(this.#partitions.require(at), to);
   }
 
   /** Nothing of these is handed out or fetched until `resume`; what was fetched stays. */
   pause(partitions: readonly TopicPartition[] = this.assignment()): void {
-    for (const at of partitions) this.#fetcher.pause(this.#partition(at));
+    for (const at of partitions) this.#fetcher.pause(this.#partitions.require(at));
   }
 
   resume(partitions: readonly TopicPartition[] = this.assignment()): void {
-    for (const at of partitions) this.#fetcher.resume(this.#partition(at));
+    for (const at of partitions) this.#fetcher.resume(this.#partitions.require(at));
   }
 
   paused(): TopicPartition[] {
-    return this.assignment().filter((at) => this.#partition(at).isPaused);
+    return this.assignment().filter((at) => this.#partitions.require(at).isPaused);
   }
 
   /**
    * Stores, for the group, that everything which was handed out is dealt with, including the record or batch that the user has
-   * at this moment; or the offsets that are given. Errors: KafkaError.
+   * at this moment; or the offsets that are given. During a `run`: what its handlers have finished. Errors: KafkaError.
    */
   async commit(
     offsets?: readonly OffsetToCommit[],
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<void> {
     this.#throwIfClosed();
-    await this.#store().commit(offsets ?? this.#reached((partition) => partition.position), options.signal);
+    await this.#store().commit(
+      offsets ?? this.#partitions.reached((partition) => partition.position),
+      options.signal,
+    );
   }
 
   /** What `commit` would store: behind everything that was handed out. For offsets that go with a transaction. */
   handedOut(): OffsetToCommit[] {
-    return this.#reached((partition) => partition.position);
+    return this.#partitions.reached((partition) => partition.position);
   }
 
   /** In whose name offsets go with a transaction: the group, and this member of it as it is now. */
   get offsetOwner(): OffsetOwner {
     this.#store();
-    return { group: this.#options.group!, committer: this.#membership?.committer ?? NO_MEMBER };
+    return { group: this.#options.group!, committer: this.#group?.membership?.committer ?? NO_MEMBER };
   }
 
   /** What the group has committed, of those that are read or are named. Partitions without are left out. */
@@ -205,9 +303,13 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
     return this.#store().committed(partitions);
   }
 
-  /** Ends all loops, commits what was dealt with if that goes by itself, leaves the group, and closes the connections. */
-  close(): Promise<void> {
-    this.#closed ??= this.#close();
+  /**
+   * Ends all loops, lets handlers of `run` finish what they have, commits what was dealt with if that goes by itself, leaves the
+   * group, and closes the connections. Handlers are waited for `timeoutMs` at most (default: 30 s); what they have comes
+   * again. A handler that waits for this itself waits in vain.
+   */
+  close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    this.#closed ??= this.#close(options.timeoutMs ?? CLOSE_MS_MAX);
     return this.#closed;
   }
 
@@ -215,44 +317,70 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
     return this.close();
   }
 
-  async #close(): Promise<void> {
+  async #close(timeoutMs: number): Promise<void> {
+    this.#watchdog.close();
+    if (this.#runner !== undefined) {
+      const { promise: late, resolve } = Promise.withResolvers<void>();
+      const timer = this.#core.ports.timers.after(timeoutMs, resolve);
+      await Promise.race([this.#runner.stop(), late]);
+      timer.cancel();
+    }
     this.#closing.abort(ownError('CLOSED', 'the consumer has been closed'));
     this.#wakeUp?.();
     try {
-      await this.#offsets?.close();
-      await this.#membership?.close();
+      await this.#group?.close();
     } finally {
       this.#fetcher.close();
-      this.#offsets?.disconnect();
+      this.#group?.disconnect();
       for (const topic of this.#topics) this.#core.metadata.unwant(topic);
     }
+  }
+
+  get #nowMs(): number {
+    return this.#core.ports.clock.monotonicMs();
+  }
+
+  /** Since when the user has what was handed out; undefined while records are waited for. */
+  #busySinceMs(): number | undefined {
+    if (this.#runner !== undefined) return this.#runner.busySinceMs;
+    return this.#isPolling ? undefined : this.#lastPolledMs;
   }
 
   get #isClosed(): boolean {
     return this.#closing.signal.aborted;
   }
 
-  async #next(options: PollOptions): Promise<ConsumerBatch | undefined> {
-    if (this.#isPolling) throw ownError('INVALID_ARGUMENT', 'one poll or loop at a time');
+  async #next(options: NextOptions): Promise<ConsumerBatch | undefined> {
+    const { isCounted = false } = options;
+    if (this.#isPolling || (this.#runner !== undefined && !isCounted)) {
+      throw ownError('INVALID_ARGUMENT', 'one poll, loop or run at a time');
+    }
     this.#isPolling = true;
     try {
       this.#finishLast();
-      this.#lastPolledMs = this.#core.ports.clock.monotonicMs();
+      this.#lastPolledMs = this.#nowMs;
       if (this.#toAssign !== undefined) await unlessAborted(this.#takeAssignments(), options.signal);
-      const isReady = this.#membership?.needsAttention !== true;
-      const batch = (isReady ? this.#fetcher.take() : undefined) ?? (await this.#wait(options));
-      if (batch !== undefined) this.#last = this.#partitions.get(keyOf(batch));
+      const batch = this.#take(options) ?? (await this.#wait(options));
+      if (batch === undefined) return undefined;
+      if (!isCounted) this.#last = this.#partitions.get(batch);
+      noteReceived(batch, { group: this.#options.group, clientId: this.#core.settings.clientId });
       return batch;
     } catch (error) {
       if (this.#isClosed) return undefined;
       throw error;
     } finally {
       this.#isPolling = false;
-      this.#lastPolledMs = this.#core.ports.clock.monotonicMs();
+      this.#lastPolledMs = this.#nowMs;
     }
   }
 
-  async #wait({ signal, timeoutMs }: PollOptions): Promise<ConsumerBatch | undefined> {
+  #take({ mayTake }: NextOptions): ConsumerBatch | undefined {
+    if (this.#group?.membership?.needsAttention === true || mayTake?.() === false) return undefined;
+    return this.#fetcher.take();
+  }
+
+  async #wait(options: NextOptions): Promise<ConsumerBatch | undefined> {
+    const { signal, timeoutMs } = options;
     let isLate = false;
     let timer: Timer | undefined;
     if (timeoutMs !== undefined) {
@@ -265,14 +393,14 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
       while (!isLate && !this.#isClosed) {
         const { promise, resolve } = Promise.withResolvers<void>();
         this.#wakeUp = resolve;
-        if (this.#membership?.needsAttention === true) {
+        if (this.#group?.membership?.needsAttention === true) {
           // A join may take long: who waits no longer leaves it to itself, and finds it further at the next poll.
-          const attended = this.#membership.attend(signal);
+          const attended = this.#group.membership.attend(signal);
           attended.catch(() => {});
           await Promise.race([attended, promise]);
           continue;
         }
-        const batch = this.#fetcher.take();
+        const batch = this.#take(options);
         if (batch !== undefined) return batch;
         await unlessAborted(promise, signal);
       }
@@ -292,122 +420,21 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
 
   async #takeAssignments(): Promise<void> {
     const assignments = this.#toAssign ?? [];
-    const wanted = new Map<string, { readonly at: TopicPartition; readonly from: Start | undefined }>();
-    for (const { topic, partition, from } of assignments) {
-      this.#want(topic);
-      const info = await this.#core.metadata.topic(topic, this.#closing.signal);
-      const count = info.partitions.length;
-      if (partition !== undefined && (partition < 0 || partition >= count)) {
-        throw ownError('INVALID_ARGUMENT', `topic ${topic} has ${count} partitions, none is ${partition}`);
-      }
-      for (const index of partition === undefined ? info.partitions.keys() : [partition]) {
-        const at = { topic, partition: index };
-        wanted.set(keyOf(at), { at, from });
-      }
+    for (const { topic } of assignments) {
+      if (this.#topics.has(topic)) continue;
+      this.#topics.add(topic);
+      this.#core.metadata.want(topic, { mayCreate: false });
     }
-    this.#give([...this.#partitions.keys()].filter((key) => !wanted.has(key)));
-    await this.#begin([...wanted.values()]);
+    await this.#partitions.replace(assignments, this.#closing.signal);
     if (this.#toAssign === assignments) this.#toAssign = undefined;
   }
 
-  /** Reads these as well, unless it does already: from where they say, else from where the group was, else from `from`. */
-  async #begin(
-    wanted: readonly { readonly at: TopicPartition; readonly from: Start | undefined }[],
-  ): Promise<void> {
-    const added = wanted.filter(({ at }) => !this.#partitions.has(keyOf(at)));
-    const unsaid = added.filter(({ from }) => from === undefined).map(({ at }) => at);
-    const committed = new Map<string, CommittedOffset>();
-    if (this.#offsets !== undefined && unsaid.length > 0) {
-      for (const one of await this.#offsets.committed(unsaid)) committed.set(keyOf(one), one);
-    }
-    const begun = added.map(({ at, from }) => {
-      const partition = new FetchedPartition(at.topic, at.partition);
-      const stored = committed.get(keyOf(at));
-      if (stored === undefined) partition.seek(from ?? this.#settings.from);
-      else partition.seek(stored.offset, stored.leaderEpoch);
-      this.#partitions.set(keyOf(at), partition);
-      return partition;
-    });
-    if (this.#membership !== undefined) await this.#options.onAssigned?.(added.map(({ at }) => at));
-    for (const partition of begun) if (!partition.isRemoved) this.#fetcher.add(partition);
-  }
-
-  /** No longer read. */
-  #give(keys: readonly string[]): void {
-    for (const key of keys) {
-      const partition = this.#partitions.get(key);
-      this.#partitions.delete(key);
-      if (partition !== undefined) this.#fetcher.remove(partition);
-    }
-  }
-
-  #member({
-    coordinator,
-    group,
-    topics,
-  }: {
-    coordinator: Coordinator;
-    group: string;
-    topics: readonly string[];
-  }): Membership {
-    const { onRevoked, onLost } = this.#options;
-    return new Membership({
-      core: this.#core,
-      coordinator,
-      group,
-      settings: groupSettings(this.#options),
-      host: {
-        topics: () => topics,
-        owned: () => this.assignment(),
-        lastPolledMs: () => (this.#isPolling ? this.#core.ports.clock.monotonicMs() : this.#lastPolledMs),
-        onAttention: () => this.#wakeUp?.(),
-        onAssigned: (partitions) => this.#begin(partitions.map((at) => ({ at, from: undefined }))),
-        onRevoked: async (partitions) => {
-          await this.#offsets!.autoCommitNow();
-          await onRevoked?.(partitions);
-          this.#give(partitions.map(keyOf));
-        },
-        onLost: async (partitions) => {
-          this.#give(partitions.map(keyOf));
-          await onLost?.(partitions);
-        },
-      },
-    });
-  }
-
-  /** From now on the topic is part of each refresh of the metadata. */
-  #want(topic: string): void {
-    if (this.#topics.has(topic)) return;
-    this.#topics.add(topic);
-    this.#core.metadata.want(topic, { mayCreate: false });
-  }
-
-  #reached(of: (partition: FetchedPartition) => number): OffsetToCommit[] {
-    const offsets: OffsetToCommit[] = [];
-    for (const partition of this.#partitions.values()) {
-      const { topic, index, positionEpoch: leaderEpoch } = partition;
-      const offset = of(partition);
-      if (offset >= 0) offsets.push({ topic, partition: index, offset, leaderEpoch });
-    }
-    return offsets;
-  }
-
-  #partition(at: TopicPartition): FetchedPartition {
-    const partition = this.#partitions.get(keyOf(at));
-    if (partition !== undefined) return partition;
-    throw ownError('INVALID_ARGUMENT', `${at.topic}-${at.partition} is not assigned to this consumer`);
-  }
-
   #store(): OffsetStore {
-    if (this.#offsets !== undefined) return this.#offsets;
+    if (this.#group !== undefined) return this.#group.offsets;
     throw ownError('INVALID_ARGUMENT', 'offsets are committed for a group: name one');
   }
 
   #throwIfClosed(): void {
     if (this.#isClosed) throw this.#closing.signal.reason;
   }
-}
-
-function keyOf({ topic, partition }: TopicPartition): string {
-  return `${partition} ${topic}`;
 }

@@ -15,10 +15,18 @@ export type PartitionAnswer = FetchResponse['responses'][number]['partitions'][n
 /** Without topic ids (KIP-516). */
 const NAMES_VERSION_MAX = 12;
 
+/** Why partitions that were asked for have no answer of their own. */
+export interface LaneFailure {
+  /** The request has failed as a whole: they may be asked for again after a pause. */
+  readonly isRefused: boolean;
+  /** There is nothing new about them. */
+  readonly isQuiet: boolean;
+}
+
 export interface LaneHost {
   onAnswer(wanted: Wanted, answer: PartitionAnswer): void;
-  /** The request has failed as a whole: its partitions may be asked for again, after a pause when `isRefused`. */
-  onFailure(wanted: readonly Wanted[], options: { readonly isRefused: boolean }): void;
+  /** Of these the answer says nothing: they may be asked for again. */
+  onFailure(wanted: readonly Wanted[], failure: LaneFailure): void;
   /** After all of an answer, or a failure: the lane is free. */
   onFree(): void;
 }
@@ -55,12 +63,14 @@ export class FetchLane {
     this.isBusy = true;
     this.reservedBytes = bytesMax;
     let isRefused = false;
+    let isQuiet = false;
     let rest: readonly Wanted[] = wanted;
     try {
       const answer = await this.#ask(wanted, bytesMax);
       if (this.#session.take(answer)) {
         for (const endpoint of answer.nodeEndpoints) this.#core.brokers.learn(endpoint);
         rest = this.#deliver(wanted, answer);
+        isQuiet = true;
       }
     } catch (error) {
       this.#session.reset();
@@ -71,7 +81,7 @@ export class FetchLane {
     }
     this.isBusy = false;
     this.reservedBytes = 0;
-    if (rest.length > 0) this.#host.onFailure(rest, { isRefused });
+    if (rest.length > 0) this.#host.onFailure(rest, { isRefused, isQuiet });
     this.#host.onFree();
   }
 

@@ -31,6 +31,10 @@ export class FetchedPartition {
   /** The leader epoch under which the position was last known to be good. */
   validEpoch = -1;
   isPaused = false;
+  /** A handler works on a batch of it: the next one waits. */
+  isHeld = false;
+  /** When the leader last answered for it, with records or without (monotonic ms). */
+  answeredMs = -Infinity;
   /** No longer this consumer's: what still comes of it is dropped. */
   isRemoved = false;
   /** Thrown when the user comes to it. */

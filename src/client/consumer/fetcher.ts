@@ -15,7 +15,7 @@ import { brokerError, ownError } from '../errors.ts';
 import { NO_BROKER, type PartitionInfo, type TopicInfo } from '../metadata/cluster-view.ts';
 import { Fetched } from './fetched.ts';
 import type { FetchedPartition } from './fetched-partition.ts';
-import { FetchLane, type LaneHost, type PartitionAnswer } from './fetch-lane.ts';
+import { FetchLane, type LaneFailure, type LaneHost, type PartitionAnswer } from './fetch-lane.ts';
 import type { Wanted } from './fetch-session.ts';
 import type { FetchSettings } from './options.ts';
 import { PositionFinder } from './position-finder.ts';
@@ -96,7 +96,17 @@ export class Fetcher implements LaneHost {
 
   resume(partition: FetchedPartition): void {
     partition.isPaused = false;
-    if (partition.buffered.length > 0) this.#enqueue(partition);
+    this.#offer(partition);
+  }
+
+  /** A handler has the partition no more. */
+  release(partition: FetchedPartition): void {
+    partition.isHeld = false;
+    this.#offer(partition);
+  }
+
+  #offer(partition: FetchedPartition): void {
+    if (partition.buffered.length > 0 || partition.error !== undefined) this.#enqueue(partition);
     this.wake();
   }
 
@@ -110,7 +120,7 @@ export class Fetcher implements LaneHost {
   /** The next batch with records; undefined: nothing is there. Throws KafkaError for a partition that cannot go on. */
   take(): ConsumerBatch | undefined {
     for (let partition = this.#queue.shift(); partition !== undefined; partition = this.#queue.shift()) {
-      if (partition.isRemoved || partition.isPaused) continue;
+      if (partition.isRemoved || partition.isPaused || partition.isHeld) continue;
       if (partition.error !== undefined) throw this.#failed(partition);
       const batch = this.#open(partition);
       if (partition.buffered.length > 0) this.#queue.push(partition);
@@ -251,9 +261,10 @@ export class Fetcher implements LaneHost {
     this.wake();
   }
 
-  onFailure(wanted: readonly Wanted[], { isRefused }: { readonly isRefused: boolean }): void {
+  onFailure(wanted: readonly Wanted[], { isRefused, isQuiet }: LaneFailure): void {
     for (const { partition } of wanted) {
       partition.isAsking = false;
+      if (isQuiet) partition.answeredMs = this.#core.ports.clock.monotonicMs();
       if (isRefused) this.#retryLater(partition);
     }
   }
@@ -266,6 +277,7 @@ export class Fetcher implements LaneHost {
       return;
     }
     partition.failures = 0;
+    partition.answeredMs = this.#core.ports.clock.monotonicMs();
     const { isCommittedOnly } = this.#settings;
     partition.highWatermark = isCommittedOnly ? answer.lastStableOffset : answer.highWatermark;
     if (answer.preferredReadReplica >= 0) {

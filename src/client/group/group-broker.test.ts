@@ -312,3 +312,39 @@ test('partitions that are added, and topics that are made later, are shared', as
   assert.equal(consumer.assignment().length, 2);
   await scene.end();
 });
+
+test('a pattern finds topics that are there and those that come, and no internal ones', async () => {
+  const scene = await Scene.start();
+  const { world } = scene;
+  const client = new Client({
+    bootstrap: 'broker:19092',
+    ports: clientPorts(world.ports, 'patterns'),
+    metadataMaxAgeMs: 5_000,
+  });
+  const consumer = client.consumer({
+    group: 'patterns',
+    topics: [/^t|^_/g, 'named'],
+    from: 'earliest',
+    maxWaitMs: 50,
+    heartbeatIntervalMs: 200,
+  });
+  const seen: string[] = [];
+  const run = consumer.run({ onRecord: ({ topic, text }) => void seen.push(`${topic} ${text}`) });
+  const topics = (): string[] => [...new Set(consumer.assignment().map(({ topic }) => topic))];
+  await scene.until('the topic is read', () => topics().join() === 't');
+  const producer = client.producer();
+  for (const topic of ['t2', 'named', 'other']) {
+    await scene.settle(producer.send({ topic, value: 'x' }));
+  }
+  await scene.until('new topics are read', () => seen.length === 2);
+  assert.deepEqual(
+    [seen.sort(), topics()],
+    [
+      ['named x', 't2 x'],
+      ['named', 't', 't2'],
+    ],
+  );
+  await scene.settle(client.close());
+  await scene.settle(run);
+  await scene.end();
+});

@@ -11,11 +11,9 @@ import { LeaveGroupRequest, LeaveGroupResponse } from '../../protocol/messages/1
 import { SyncGroupRequest, SyncGroupResponse } from '../../protocol/messages/14-sync-group.ts';
 import { backoffMs, pause, unlessAborted } from '../backoff.ts';
 import type { TopicPartition } from '../consumer/options.ts';
-import type { ClientCore } from '../core.ts';
 import { brokerError, connectionError, ownError, type KafkaError } from '../errors.ts';
-import type { Coordinator } from './coordinator.ts';
+import type { GroupMembership, MembershipOptions } from './group-membership.ts';
 import type { Committer } from './offsets.ts';
-import type { GroupSettings } from './options.ts';
 import {
   decodeAssignment,
   decodeSubscription,
@@ -23,36 +21,13 @@ import {
   encodeSubscription,
 } from './subscription.ts';
 
-export interface MembershipHost {
-  /** The topics that this member wants. */
-  topics(): readonly string[];
-  owned(): TopicPartition[];
-  /** The user waits for records at this moment, or asked for them last at this time (monotonic ms). */
-  lastPolledMs(): number;
-  onAssigned(partitions: readonly TopicPartition[]): Promise<void>;
-  /** Before they are given away. */
-  onRevoked(partitions: readonly TopicPartition[]): Promise<void>;
-  /** They are somebody else's already. */
-  onLost(partitions: readonly TopicPartition[]): Promise<void>;
-  /** `needsAttention` has become true. */
-  onAttention(): void;
-}
-
-export interface MembershipOptions {
-  readonly core: ClientCore;
-  readonly coordinator: Coordinator;
-  readonly group: string;
-  readonly settings: GroupSettings;
-  readonly host: MembershipHost;
-}
-
 const PROTOCOL_TYPE = 'consumer';
 /** On top of the time that the group gives its members. */
 const JOIN_SLACK_MS = 5_000;
 const LEAVE_MS_MAX = 5_000;
 const NO_GENERATION = -1;
 
-export class Membership {
+export class Membership implements GroupMembership {
   readonly #options: MembershipOptions;
   #memberId = '';
   #generation = NO_GENERATION;
@@ -60,6 +35,7 @@ export class Membership {
   /** The group has gone on without this member: what it had is lost. */
   #isLost = false;
   #fatal: KafkaError | undefined;
+  #heardMs: number;
   #heartbeat: Timer | undefined;
   #isBeating = false;
   #attending: Promise<void> | undefined;
@@ -70,10 +46,10 @@ export class Membership {
 
   constructor(options: MembershipOptions) {
     this.#options = options;
+    this.#heardMs = options.core.ports.clock.monotonicMs();
     this.#unlisten = options.core.metadata.onChange(() => this.#onMetadata());
   }
 
-  /** The group wants something of this member before it reads on. */
   get needsAttention(): boolean {
     return this.#isDue || this.#attending !== undefined;
   }
@@ -82,12 +58,15 @@ export class Membership {
     return this.#mustJoin || this.#isLost || this.#fatal !== undefined;
   }
 
+  get heardMs(): number {
+    return this.#heardMs;
+  }
+
   get committer(): Committer {
     const { instanceId } = this.#options.settings;
     return { memberId: this.#memberId, generation: this.#generation, instanceId };
   }
 
-  /** Does what the group wants, until this member is a part of it again. Errors: KafkaError that ends the membership. */
   attend(signal?: AbortSignal): Promise<void> {
     this.#attending ??= this.#attend().finally(() => {
       this.#attending = undefined;
@@ -95,7 +74,6 @@ export class Membership {
     return unlessAborted(this.#attending, signal);
   }
 
-  /** A request was refused because the group has another idea of this member. */
   noteError(code: number | undefined): void {
     switch (code) {
       case Errors.UNKNOWN_MEMBER_ID:
@@ -115,13 +93,11 @@ export class Membership {
     }
   }
 
-  /** What this member wants has changed. */
   rejoin(): void {
     this.#mustJoin = true;
     this.#options.host.onAttention();
   }
 
-  /** Leaves the group, unless it is static: then the group keeps its place until the session ends. */
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort(ownError('CLOSED', 'the consumer has been closed'));
@@ -157,6 +133,7 @@ export class Membership {
       if (this.#fatal !== undefined) throw this.#fatal;
       if (!settings.isCooperative && host.owned().length > 0) await host.onRevoked(host.owned());
       try {
+        await host.topicsKnown();
         await this.#joinOnce();
         failures = 0;
       } catch (error) {
@@ -230,7 +207,10 @@ export class Membership {
         ({ errorCode }) => errorCode,
       );
       this.#closing.signal.throwIfAborted();
-      if (answer.errorCode === Errors.NONE) return answer;
+      if (answer.errorCode === Errors.NONE) {
+        this.#heard();
+        return answer;
+      }
       if (answer.errorCode !== Errors.MEMBER_ID_REQUIRED) throw this.#error('joining', answer.errorCode);
       this.#memberId = answer.memberId;
     }
@@ -329,6 +309,10 @@ export class Membership {
     this.#heartbeat = core.ports.timers.after(settings.heartbeatIntervalMs, () => void this.#beat());
   }
 
+  #heard(): void {
+    this.#heardMs = this.#options.core.ports.clock.monotonicMs();
+  }
+
   async #beat(): Promise<void> {
     const { coordinator, settings, group, core, host } = this.#options;
     if (this.#isBeating || this.#generation === NO_GENERATION) return;
@@ -358,6 +342,7 @@ export class Membership {
         },
         (answer) => answer.errorCode,
       );
+      if (errorCode === Errors.NONE) this.#heard();
       if (generationId === this.#generation) this.noteError(errorCode);
     } catch (error) {
       core.ports.logger?.debug({ group, error }, 'a heartbeat has failed');

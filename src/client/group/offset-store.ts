@@ -7,7 +7,7 @@ import type { TopicPartition } from '../consumer/options.ts';
 import type { ClientCore } from '../core.ts';
 import { connectionError } from '../errors.ts';
 import type { Coordinator } from './coordinator.ts';
-import type { Membership } from './membership.ts';
+import type { GroupMembership } from './group-membership.ts';
 import {
   commitOffsets,
   fetchOffsets,
@@ -21,7 +21,7 @@ export interface OffsetStoreOptions {
   readonly coordinator: Coordinator;
   readonly group: string;
   /** Undefined: who commits is nobody in particular. */
-  readonly membership: Membership | undefined;
+  readonly membership: GroupMembership | undefined;
   /** Undefined: nothing is committed by itself. */
   readonly autoCommitIntervalMs: number | undefined;
   /** What has been dealt with. */

@@ -230,14 +230,14 @@ export class Metadata {
 
   /** What has to be asked: topics that a broker may create apart from those that it may not. */
   #questions(): { topics: string[] | null; mayCreate: boolean }[] {
-    if (this.#wantedAll > 0) return [{ topics: null, mayCreate: false }];
     const [plain, creatable]: [string[], string[]] = [[], []];
     for (const [name, { mayCreate }] of this.#wanted) {
       (mayCreate && this.view.get(name) === undefined ? creatable : plain).push(name);
     }
-    const questions: { topics: string[]; mayCreate: boolean }[] = [];
+    const questions: { topics: string[] | null; mayCreate: boolean }[] = [];
     if (creatable.length > 0) questions.push({ topics: creatable, mayCreate: true });
-    if (plain.length > 0 || questions.length === 0) questions.push({ topics: plain, mayCreate: false });
+    if (this.#wantedAll > 0) questions.push({ topics: null, mayCreate: false });
+    else if (plain.length > 0 || questions.length === 0) questions.push({ topics: plain, mayCreate: false });
     return questions;
   }
 
