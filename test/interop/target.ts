@@ -75,10 +75,11 @@ process.on('exit', () => {
 /** `settings` are broker settings by Kafka's names. Errors: PeerMissing when Kafka is the target and cannot be had. */
 export async function startTarget({
   settings = {},
-}: { settings?: Record<string, string> } = {}): Promise<Target> {
+  broker = TARGET,
+}: { settings?: Record<string, string>; broker?: 'headrace' | 'kafka' } = {}): Promise<Target> {
   const merged = { ...QUICK_GROUPS, ...settings };
-  const launcher = TARGET === 'kafka' ? kafka(merged) : headrace(merged);
-  const folder = mkdtempSync(join(tmpdir(), `interop-${TARGET}-`));
+  const launcher = broker === 'kafka' ? kafka(merged) : headrace(merged);
+  const folder = mkdtempSync(join(tmpdir(), `interop-${broker}-`));
   await launcher.prepare(folder);
   const logPath = join(folder, 'broker.out');
   let child: ChildProcess | undefined;
