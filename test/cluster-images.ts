@@ -32,11 +32,16 @@ import {
   TopicRecord,
 } from '../src/metadata/records.ts';
 
+/** Of which a broker itself takes one for a partition. */
+const DIRECTORIES = ['directory one ###', 'directory two ###'].map((id) => id.slice(0, 16));
+
 export interface ClusterSketch {
   /** Brokers that are alive; those in `racks` have one. */
   readonly alive?: readonly number[];
   readonly fenced?: readonly number[];
   readonly racks?: Readonly<Record<number, string>>;
+  /** Of brokers that have others than two. */
+  readonly directories?: Readonly<Record<number, readonly string[]>>;
   /** Replicas of each partition, by topic; every replica on a broker that is alive is in sync. */
   readonly topics?: Readonly<Record<string, readonly (readonly number[])[]>>;
   /** Partitions that have changed since, by `topic-partition`. */
@@ -58,13 +63,18 @@ export function clusterImage(sketch: ClusterSketch): ClusterImage {
     [CONTROLLER_KEY, encodeRecord(ControllerRecord, { nodeId: 1 })],
   ];
   const { alive = [1], fenced = [], racks = {}, topics = {}, changed = {}, configs = [] } = sketch;
+  const { directories = {} } = sketch;
   for (const id of [...alive, ...fenced]) {
     const endpoints = [
       { listener: 'PLAINTEXT', host: `host${id}`, port: 9_000 + id, securityProtocol: 'PLAINTEXT' },
     ];
     values.push([
       nodeKey(id),
-      encodeRecord(NodeRecord, { rack: racks[id] ?? null, endpoints, directories: [] }),
+      encodeRecord(NodeRecord, {
+        rack: racks[id] ?? null,
+        endpoints,
+        directories: directories[id] ?? DIRECTORIES,
+      }),
     ]);
   }
   for (const id of alive)

@@ -18,6 +18,7 @@ import { SimulatedProcess } from '../src/runtime/simulated-clock.ts';
 import { simulatedPorts, type SimulatedPorts } from '../src/runtime/simulated-ports.ts';
 
 export const SESSION_TTL_MS = 6_000;
+const DIRECTORY = 'directory of one';
 const NOTHING_LOST: LastLife = { epoch: -1, hasLost: () => false };
 
 export interface MetadataNode {
@@ -67,7 +68,7 @@ export class MetadataCluster {
     const controller = new Controller({ store, image, nodeId, random, clock, logger, brokerConfigs });
     await this.time.settle(controller.createCluster());
     const incarnationId = randomUuid(random);
-    const registration = { nodeId, incarnationId, rack: null, endpoints: [], directories: [] };
+    const registration = { nodeId, incarnationId, rack: null, endpoints: [], directories: [DIRECTORY] };
     const epochs: number[] = [];
     const membership = new Membership({
       hasLost: () => false,

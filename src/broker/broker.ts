@@ -322,7 +322,6 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     incarnationId: randomUuid(random),
     rack: settings.node.rack,
     endpoints: advertised(addresses, settings),
-    directories: logDirectories.directories().map(({ id }) => id),
   };
   partitions.onLoss = () => place.onLoss();
   await place.join(registration);

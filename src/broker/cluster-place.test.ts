@@ -120,6 +120,50 @@ test('a leader whose log directory fails leaves what was there to the others, an
   await cluster.stop();
 });
 
+test('a broker without a log directory leads nothing, not even as the last that led, until it starts with one', async () => {
+  let isBroken = false;
+  const cluster = await testCluster(3, {
+    configs: CONFIGS,
+    diskOf: (nodeId) => ({
+      fault: ({ kind }) =>
+        isBroken && nodeId === 3 && (kind === 'sync' || kind === 'write') ? 'EIO' : undefined,
+    }),
+  });
+  const { controller, image } = cluster.member(1).broker.services;
+  const only3 = [{ partitionIndex: 0, brokerIds: [3] }];
+  const topic = (name: string, assignments: typeof only3, replicationFactor = -1) => ({
+    name,
+    numPartitions: assignments.length > 0 ? -1 : 6,
+    replicationFactor,
+    assignments,
+    configs: [{ name: 'unclean.leader.election.enable', value: 'true' }],
+  });
+  await cluster.settle(controller.createTopics([topic('t', only3)]));
+  await cluster.pass(1_000);
+  const client = await cluster.connect(3);
+  assert.equal((await client.produce('t', batchOf(['a']))).errorCode, Errors.NONE);
+  isBroken = true;
+  await client.produce('t', batchOf(['b']));
+  await cluster.pass(2_000);
+  assert.deepEqual([image.partition('t', 0)!.leader, isAlive(image, 3)], [-1, true]);
+  const answers = await cluster.settle(controller.createTopics([topic('u', [], 3), topic('v', only3)]));
+  assert.deepEqual(
+    answers.map(({ errorCode }) => errorCode),
+    [Errors.NONE, Errors.INVALID_REPLICA_ASSIGNMENT],
+  );
+  for (const { leader, isr } of image.topics.get('u')!.partitions) {
+    assert.ok(leader === 1 || leader === 2, `led by ${leader}`);
+    assert.ok(!isr.includes(3));
+  }
+  isBroken = false;
+  await cluster.restart(3, 'keep');
+  await cluster.pass(2_000);
+  const { leader, isr } = image.partition('t', 0)!;
+  assert.deepEqual({ leader, isr }, { leader: 3, isr: [3] });
+  for (const one of image.topics.get('u')!.partitions) assert.equal(one.isr.length, 3);
+  await cluster.stop();
+});
+
 test('the controller is gone for longer than its session: another decides, and leaders change', async () => {
   const cluster = await withTopic(9);
   cluster.member(1).ports.kill();

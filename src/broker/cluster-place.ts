@@ -30,9 +30,11 @@ const RESIGN_MS_MAX = 3_000;
  */
 const LINGER_MS = 1_000;
 
+export type OwnRegistration = Omit<Registration, 'directories'>;
+
 export interface ClusterPlace {
-  /** Registers; from then on requests may come. */
-  join(registration: Registration): Promise<void>;
+  /** Registers, with the log directories that are online; from then on requests may come. */
+  join(registration: OwnRegistration): Promise<void>;
   /** Resolves when others lead what this broker led, as far as they can. */
   handOver(): Promise<void>;
   /** Ends the registration. */
@@ -63,7 +65,7 @@ export function placeAlone(options: ClusterPlaceOptions): ClusterPlace {
   return {
     async join(registration) {
       session = await store.session(SESSION_TTL_ALONE_MS);
-      epoch = await controller.registerBroker(registration, session, true);
+      epoch = await controller.registerBroker(withDirectories(registration, options), session, true);
       await controller.claim(session);
       await controller.removeOrphans();
       if (!logDirectories.wasCleanShutdown) await controller.renewTerms(nodeId);
@@ -79,11 +81,12 @@ export function placeAlone(options: ClusterPlaceOptions): ClusterPlace {
 
 export function placeAmongOthers(options: ClusterPlaceOptions): ClusterPlace {
   const { nodeId, store, image, controller, logDirectories, settings, ports } = options;
-  let registration: Registration | undefined;
+  let registration: OwnRegistration | undefined;
   const membership = new Membership({
     store,
     controller,
-    registration: () => registration!,
+    // Each time anew: directories fail.
+    registration: () => withDirectories(registration!, options),
     sessionTtlMs: settings().replication.brokerSessionTimeoutMs,
     onRegistered: (epoch) => logDirectories.beginLife({ brokerEpoch: epoch, bootId: ports.bootId }),
     isRegistered: (epoch) => image.brokers.get(nodeId)?.epoch === epoch,
@@ -138,6 +141,14 @@ export function placeAmongOthers(options: ClusterPlaceOptions): ClusterPlace {
     onLoss: () => membership.startOver(),
     epoch: () => membership.epoch,
   };
+}
+
+function withDirectories(
+  registration: OwnRegistration,
+  { logDirectories }: Pick<ClusterPlaceOptions, 'logDirectories'>,
+): Registration {
+  const online = logDirectories.directories().filter(({ isOnline }) => isOnline);
+  return { ...registration, directories: online.map(({ id }) => id) };
 }
 
 /** What this broker's log directories say about its last life, and what the cluster knows of it. */

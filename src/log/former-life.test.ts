@@ -37,6 +37,11 @@ test('R08: a directory that is missing, new or from another time makes everythin
   assert.equal(keptOf([], { epoch: 0, directories: [] }, 'boot 1'), 'unknown');
 });
 
+test('R08: a directory that was away in the last life may have brought anything back', () => {
+  const lives = [life('a'), life('b'), life('c', { brokerEpoch: 5 })];
+  assert.equal(keptOf(lives, registered, 'boot 1'), 'unknown');
+});
+
 test('a directory that was not in use before holds nothing that could be missing', () => {
   assert.equal(
     keptOf([life('a'), life('b'), life('c', { brokerEpoch: -1 })], registered, 'boot 1'),

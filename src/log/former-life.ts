@@ -32,6 +32,11 @@ export function keptOf(
   registered: { readonly epoch: number; readonly directories: readonly string[] },
   bootId: string | undefined,
 ): Kept {
+  // A directory that was away then may have brought back logs that are older than those made in its absence.
+  const hasReturned = lives.some(
+    ({ directoryId, brokerEpoch }) => brokerEpoch >= 0 && !registered.directories.includes(directoryId),
+  );
+  if (hasReturned) return 'unknown';
   let kept: Kept = 'everything';
   for (const id of registered.directories) {
     const life = lives.find(({ directoryId }) => directoryId === id);

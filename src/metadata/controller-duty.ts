@@ -8,7 +8,7 @@ import type { Logger, Random, Session, Timer, Timers } from '../base/ports.ts';
 import { Errors, KafkaError } from '../protocol/errors.ts';
 import type { Controller } from './controller.ts';
 import type { ClusterImage, ImageChange } from './image.ts';
-import { isAlive } from './controller/partition-change.ts';
+import { mayLead } from './controller/partition-change.ts';
 
 /** At most this long after the controller has gone another broker claims its place. */
 const CLAIM_DELAY_MS_MAX = 50;
@@ -111,7 +111,7 @@ export class ControllerDuty {
   #settleLater(): void {
     const { image, ports } = this.#options;
     if (this.#settling !== undefined) return;
-    if ([...image.brokers.keys()].every((id) => isAlive(image, id))) return;
+    if ([...image.brokers.keys()].every((id) => mayLead(image, id))) return;
     this.#settling = ports.timers.after(SETTLE_DELAY_MS, () => void this.#settle());
   }
 

@@ -36,7 +36,13 @@ async function cluster(count: number, seed: number) {
     await controller.createCluster();
     const session = await store.session(SESSION_TTL_MS);
     const incarnationId = `incarnation ${String(nodeId).padStart(4, '0')}`;
-    const registration = { nodeId, incarnationId, rack: null, endpoints: [], directories: [] };
+    const registration = {
+      nodeId,
+      incarnationId,
+      rack: null,
+      endpoints: [],
+      directories: ['directory of one'],
+    };
     await controller.registerBroker(registration, session, false);
     nodes.push({ nodeId, image, controller, session });
   }
@@ -156,7 +162,7 @@ test('a broker that comes back at once takes over the claim of its last life', a
     incarnationId: 'incarnation next',
     rack: null,
     endpoints: [],
-    directories: [],
+    directories: ['directory of one'],
   };
   await assert.rejects(controller.registerBroker(registration, session, false), {
     code: Errors.DUPLICATE_BROKER_REGISTRATION,

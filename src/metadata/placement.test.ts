@@ -52,6 +52,12 @@ test('followers are not always on the same neighbour', () => {
   assert.equal(pairs.size, 12);
 });
 
+test('a broker without a log directory is taken only when the others do not suffice, and never leads', () => {
+  const sketch = { alive: [1, 2, 3], directories: { 3: [] } };
+  for (const replicas of place(sketch, 12, 2)) assert.ok(!replicas.includes(3));
+  for (const replicas of place(sketch, 12, 3)) assert.equal(replicas[2], 3);
+});
+
 test('fenced brokers are taken only when the others do not suffice, and never lead', () => {
   for (const replicas of place({ alive: [1, 2], fenced: [3] }, 12, 2)) assert.ok(!replicas.includes(3));
   for (const replicas of place({ alive: [1, 2], fenced: [3] }, 12, 3)) assert.equal(replicas[2], 3);

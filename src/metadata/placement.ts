@@ -1,6 +1,6 @@
 /**
  * Which brokers get the replicas of new partitions: in turn, so that leaders and followers spread evenly, and over racks
- * as far as there are any. Brokers that are fenced, or about to stop, come last and never lead.
+ * as far as there are any. Brokers that are fenced, about to stop or without a log directory come last and never lead.
  */
 import type { Random } from '../base/ports.ts';
 import type { BrokerImage } from './image.ts';
@@ -40,8 +40,8 @@ export function placeReplicas(
 }
 
 /** Only such a broker begins in sync: a partition that has none of them would never be led. */
-function isThere({ fenced, isStopping }: BrokerImage): boolean {
-  return !fenced && !isStopping;
+function isThere({ fenced, isStopping, directories }: BrokerImage): boolean {
+  return !fenced && !isStopping && directories.length > 0;
 }
 
 /** The first `count` brokers in order, taking each rack once before any rack twice. */

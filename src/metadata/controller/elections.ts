@@ -7,7 +7,7 @@ import type { ClusterImage, PartitionImage } from '../image.ts';
 import { Change, refusal, SUCCESS, type Decision, type Outcome } from '../outcome.ts';
 import type { LeadershipRules } from './leadership-rules.ts';
 import { isUnclean, reelected, settled } from './leadership.ts';
-import { isAlive, putPartition, type PartitionUpdate } from './partition-change.ts';
+import { isAlive, mayLead, putPartition, type PartitionUpdate } from './partition-change.ts';
 
 export const ELECTION_TYPE = { PREFERRED: 0, UNCLEAN: 1 } as const;
 export type ElectionType = (typeof ELECTION_TYPE)[keyof typeof ELECTION_TYPE];
@@ -51,7 +51,7 @@ export function electLeaders(
 
 function electPreferred(image: ClusterImage, partition: PartitionImage): PartitionUpdate | undefined {
   const leader = partition.replicas[0];
-  return partition.isr.includes(leader) && isAlive(image, leader) ? { leader } : undefined;
+  return partition.isr.includes(leader) && mayLead(image, leader) ? { leader } : undefined;
 }
 
 /** What was elected by a decision, of that which can have cost records. */

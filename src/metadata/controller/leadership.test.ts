@@ -10,6 +10,7 @@ import { leadershipRules } from './leadership-rules.ts';
 import { eligibleByMinimum, endEligibility } from './minimum-change.ts';
 
 interface Case {
+  readonly withoutDirectory?: number;
   readonly alive: readonly number[];
   readonly minimum?: number;
   readonly isUncleanAllowed?: boolean;
@@ -17,10 +18,11 @@ interface Case {
 }
 
 /** A topic t of one partition with replicas 1, 2 and 3. */
-function imageOf({ alive, minimum = 1, isUncleanAllowed = false, before }: Case) {
+function imageOf({ alive, withoutDirectory = -1, minimum = 1, isUncleanAllowed = false, before }: Case) {
   const sketch: ClusterSketch = {
     alive,
     fenced: [1, 2, 3].filter((id) => !alive.includes(id)),
+    directories: { [withoutDirectory]: [] },
     topics: { t: [[1, 2, 3]] },
     changed: { 't-0': before },
     configs: [
@@ -125,6 +127,20 @@ test('with nobody eligible the last leader leads again, and others only where th
   const led = (leader: number) => ({ leader, isr: [leader], elr: [], lastKnownElr: [] });
   assert.deepEqual(settledCase({ alive: [1, 2, 3], before }), led(2));
   assert.deepEqual(settledCase({ alive: [1, 3], isUncleanAllowed: true, before }), led(1));
+});
+
+test('a broker without a log directory does not lead, be it the last leader, or an unclean one', () => {
+  const before = { leader: -1, isr: [], elr: [], lastKnownElr: [1] };
+  const one = { alive: [1, 2], withoutDirectory: 1, before };
+  assert.deepEqual(settledCase(one), before);
+  assert.equal(settledCase({ ...one, isUncleanAllowed: true }).leader, 2);
+  const led = { leader: 1, isr: [1, 2], elr: [] };
+  assert.deepEqual(settledCase({ ...one, minimum: 2, before: led }), {
+    leader: 2,
+    isr: [2],
+    elr: [1],
+    lastKnownElr: [],
+  });
 });
 
 test('R11: an unclean election waits neither for the in-sync replicas nor for the eligible ones, and tells', () => {

@@ -9,7 +9,7 @@
 import type { ClusterImage, PartitionImage } from '../image.ts';
 import { eligibleAfter } from './in-sync.ts';
 import type { LeadershipRules } from './leadership-rules.ts';
-import { isAlive, type PartitionUpdate } from './partition-change.ts';
+import { mayLead, type PartitionUpdate } from './partition-change.ts';
 import { directoriesAfter, finishedReassignment } from './reassignments.ts';
 
 export interface Circumstances {
@@ -81,9 +81,9 @@ export function reelected(
   }
 }
 
-/** Registered, alive, and not known to have lost records. */
+/** Alive, with a log directory, and not known to have lost records. */
 function isThere(image: ClusterImage, nodeId: number, { lostBroker }: Circumstances): boolean {
-  return nodeId !== lostBroker && isAlive(image, nodeId);
+  return nodeId !== lostBroker && mayLead(image, nodeId);
 }
 
 /** Once nobody has everything for sure: the one that led last. */

@@ -32,8 +32,13 @@ export function putPartition(
   change.put(key, image.keyRevisions(key).modRevision, value);
 }
 
-/** Whether a replica there may lead and be in sync: registered, with a session, and not about to stop. */
+/** Whether a broker is registered, with a session, and not about to stop. */
 export function isAlive(image: ClusterImage, nodeId: number): boolean {
   const broker = image.brokers.get(nodeId);
   return broker !== undefined && !broker.fenced && !broker.isStopping;
+}
+
+/** Besides that, whether it has a log directory to lead from: a broker whose last one has failed lives on without any. */
+export function mayLead(image: ClusterImage, nodeId: number): boolean {
+  return isAlive(image, nodeId) && image.brokers.get(nodeId)!.directories.length > 0;
 }

@@ -7,7 +7,7 @@ import { Change, refusal, SUCCESS, type Decision, type Outcome } from '../outcom
 import { placeReplicas } from '../placement.ts';
 import { encodeRecord, TopicRecord } from '../records.ts';
 import { assignmentProblem } from './assignment.ts';
-import { isAlive } from './partition-change.ts';
+import { mayLead } from './partition-change.ts';
 import { newPartition, PARTITIONS_PER_REQUEST_MAX, REPLICAS_PER_BROKER_MAX } from './topics.ts';
 
 export interface MorePartitions {
@@ -91,7 +91,7 @@ function placedByHand(
   for (const [n, { brokerIds }] of assignments.entries()) {
     const problem = assignmentProblem(image, brokerIds, replicationFactor);
     if (problem !== undefined) return problem;
-    if (!brokerIds.some((id) => isAlive(image, id))) {
+    if (!brokerIds.some((id) => mayLead(image, id))) {
       return refusal(
         Errors.INVALID_REPLICA_ASSIGNMENT,
         'All brokers specified in the manual partition assignment for ' +

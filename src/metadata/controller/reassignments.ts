@@ -10,7 +10,7 @@ import type { ClusterImage, PartitionImage } from '../image.ts';
 import { Change, refusal, SUCCESS, type Decision, type Outcome } from '../outcome.ts';
 import { assignmentProblem } from './assignment.ts';
 import type { LeadershipRules } from './leadership-rules.ts';
-import { isAlive, putPartition, type PartitionUpdate } from './partition-change.ts';
+import { mayLead, putPartition, type PartitionUpdate } from './partition-change.ts';
 
 export interface Reassignment {
   readonly topic: string;
@@ -127,7 +127,7 @@ export function finishedReassignment(
   const enough = Math.min(partition.isr.length, minInsyncReplicas, target.length);
   if (isr.length < Math.max(1, enough)) return undefined;
   const keeps = isr.includes(partition.leader);
-  const leader = keeps ? partition.leader : target.find((id) => isr.includes(id) && isAlive(image, id));
+  const leader = keeps ? partition.leader : target.find((id) => isr.includes(id) && mayLead(image, id));
   if (leader === undefined) return undefined;
   const elr = partition.elr.filter((id) => target.includes(id));
   return { replicas: target, isr, leader, elr, addingReplicas: [], removingReplicas: [] };
@@ -149,7 +149,7 @@ function cancelled(
     );
   }
   const keeps = isr.includes(partition.leader);
-  const leader = keeps ? partition.leader : (isr.find((id) => isAlive(image, id)) ?? -1);
+  const leader = keeps ? partition.leader : (isr.find((id) => mayLead(image, id)) ?? -1);
   const directories = directoriesAfter(image, partition, replicas);
   const elr = partition.elr.filter((id) => replicas.includes(id));
   return { replicas, isr, leader, elr, addingReplicas: [], removingReplicas: [], directories };

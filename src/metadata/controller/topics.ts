@@ -11,7 +11,7 @@ import { placeReplicas } from '../placement.ts';
 import { ConfigsRecord, encodeRecord, TopicRecord } from '../records.ts';
 import { canCollide, collisionName, isInternalTopic, topicNameProblem } from '../topic-names.ts';
 import { assignmentProblem } from './assignment.ts';
-import { isAlive } from './partition-change.ts';
+import { mayLead } from './partition-change.ts';
 
 /** Partitions of one CreateTopics request together, as in Kafka. */
 export const PARTITIONS_PER_REQUEST_MAX = 10_000;
@@ -168,7 +168,7 @@ function placedByHand(image: ClusterImage, topic: NewTopic): (readonly number[])
     const problem = assignmentProblem(image, brokerIds, replicationFactor);
     if (problem !== undefined) return problem;
     replicationFactor = brokerIds.length;
-    if (!brokerIds.some((id) => isAlive(image, id))) {
+    if (!brokerIds.some((id) => mayLead(image, id))) {
       return invalid(
         'All brokers specified in the manual partition assignment for ' +
           `partition ${partitionIndex} are fenced or in controlled shutdown.`,
@@ -213,7 +213,7 @@ export function newPartition(
   image: ClusterImage,
   replicas: readonly number[],
 ): Planned['partitions'][number] {
-  const isr = replicas.filter((id) => isAlive(image, id));
+  const isr = replicas.filter((id) => mayLead(image, id));
   const directories = replicas.map((id) => {
     const online = image.brokers.get(id)?.directories ?? [];
     // With several directories the broker chooses, and says so.

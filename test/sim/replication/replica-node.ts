@@ -227,7 +227,7 @@ export class ReplicaNode {
           incarnationId: randomUuid(ports.random),
           rack: null,
           endpoints: [],
-          directories: [],
+          directories: ['directory of one'],
         };
         const { id } = session;
         const { errorCode } = await transact(store, image, () => registerBroker(image, registration, id));
