@@ -7,6 +7,7 @@
  */
 import type { Clock, Logger, Timer, Timers } from '../base/ports.ts';
 import type { InSyncChange, InSyncOutcome } from '../metadata/controller/in-sync.ts';
+import { isAlive } from '../metadata/controller/partition-change.ts';
 import type { ClusterImage } from '../metadata/image.ts';
 import type { FollowerProgress } from './follower-progress.ts';
 import type { Leadership } from './leadership.ts';
@@ -91,8 +92,10 @@ export class InSyncChanges {
   }
 
   #mayJoin(partition: Partition, leadership: Leadership, follower: FollowerProgress): boolean {
-    const broker = this.#options.image.brokers.get(follower.nodeId);
-    if (broker === undefined || broker.fenced || broker.epoch !== follower.brokerEpoch) return false;
+    const { image } = this.#options;
+    // Asking for one that would be refused would only bind the watermark meanwhile.
+    if (!isAlive(image, follower.nodeId)) return false;
+    if (image.brokers.get(follower.nodeId)?.epoch !== follower.brokerEpoch) return false;
     return leadership.isCaughtUp(follower, partition.highWatermark);
   }
 

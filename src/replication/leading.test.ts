@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { after, clusterImage, idOf } from '../../test/cluster-images.ts';
+import { ZERO_UUID } from '../base/uuid.ts';
 import { testLog, type TestLog } from '../log/test-log.ts';
 import type { LogSettings } from '../log/settings.ts';
 import { changeInSync, type InSyncChange, type InSyncOutcome } from '../metadata/controller/in-sync.ts';
 import type { ClusterImage } from '../metadata/image.ts';
 import { brokerKey } from '../metadata/keys.ts';
+import { BrokerRecord, encodeRecord } from '../metadata/records.ts';
 import { Errors } from '../protocol/errors.ts';
 import { buildBatch } from '../protocol/records.ts';
 import { InSyncChanges } from './in-sync-changes.ts';
@@ -255,6 +257,18 @@ test('a follower that is fenced, or lives under an epoch that the image does not
   w.image.apply(revision, [gone]);
   w.fetch(3, 0, epoch);
   assert.deepEqual(w.asked, []);
+});
+
+test('a follower that is about to stop does not join: it would be refused', async () => {
+  const w = await world({ isr: [1] });
+  const value = encodeRecord(BrokerRecord, { incarnationId: ZERO_UUID, isStopping: true });
+  const { createRevision } = w.image.keyRevisions(brokerKey(2));
+  const revision = w.image.revision + 1;
+  w.image.apply(revision, [{ key: brokerKey(2), value, createRevision, modRevision: revision }]);
+  w.fetch(2, 0);
+  assert.deepEqual(w.asked, []);
+  w.fetch(3, 0);
+  assert.deepEqual(w.asked, [[1, 3]]);
 });
 
 test('while a change is under way the watermark waits for both sets, and nothing else is asked', async () => {
