@@ -36,6 +36,8 @@ export type { ClientPorts, ConnectionOptions, TlsOptions } from './options.ts';
 export type { BearerToken, Sasl, SaslExchange, SaslMechanism } from './connection/sasl.ts';
 export type { ProducerOptions } from './producer/options.ts';
 export type { Data, Headers, ProducerRecord, RecordMetadata, SentRange } from './producer/record.ts';
+export type { ProducerInterceptor } from './producer/interceptors.ts';
+export type { ProducerMetrics } from './producer/metrics.ts';
 export type { Producer } from './producer/producer.ts';
 export type {
   Consumer,

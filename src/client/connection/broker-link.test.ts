@@ -258,3 +258,37 @@ test('OAUTHBEARER asks for a token each time, and ends the session before the br
   await cluster.settle(Promise.all([link.ask(CALL), link.ask(CALL)]));
   assert.deepEqual(seen, ['n,,\x01auth=Bearer t1\x01a=b\x01\x01', 'n,,\x01auth=Bearer t2\x01a=b\x01\x01']);
 });
+
+test('a broker that throttles is left alone on that connection, and then asked in order (KIP-219)', async () => {
+  const { cluster, core, link } = start();
+  const ours = cluster.handlers.get(FIND)!;
+  const times: [key: string, atMs: number][] = [];
+  cluster.handlers.set(FIND, async (asked) => {
+    times.push([asked.body.coordinatorKeys[0] as string, cluster.time.nowMs()]);
+    return { ...(await (ours(asked) as Promise<object>)), throttleTimeMs: times.length === 1 ? 5_000 : 0 };
+  });
+  const ask = (key: string) =>
+    link.ask({ ...CALL, body: () => ({ key, coordinatorKeys: [key] }) } as typeof CALL);
+  await cluster.settle(ask('first'));
+  const answeredMs = cluster.time.nowMs();
+  const rest = [ask('second'), ask('third')];
+  await cluster.settle(core.brokers.link(0, 'produce-9').ask(CALL));
+  const aside = times[1]!;
+  assert.ok(aside[0] === 'g' && aside[1] - answeredMs < 1_000, 'other connections go on');
+  await cluster.settle(Promise.all(rest));
+  assert.deepEqual(
+    times.map(([key]) => key),
+    ['first', 'g', 'second', 'third'],
+  );
+  assert.ok(times[2]![1] - answeredMs >= 5_000);
+  const late = ask('never');
+  await cluster.settle(late);
+  cluster.handlers.set(FIND, async (asked) => ({
+    ...(await (ours(asked) as Promise<object>)),
+    throttleTimeMs: 60_000,
+  }));
+  await cluster.settle(ask('muted'));
+  const waiting = ask('closed');
+  link.close();
+  await assert.rejects(cluster.settle(waiting), { errorName: 'CLOSED' });
+});

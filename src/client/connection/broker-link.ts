@@ -1,7 +1,8 @@
 /**
  * A way to one broker: a connection that is made when it is needed, and made again after it broke. Requests leave in
  * their order and are answered in it, so what must not wait behind a long poll has a link of its own (a lane).
- * Attempts to connect are spaced by pauses that grow and scatter. Sessions that end (KIP-368) are not prolonged in
+ * Attempts to connect are spaced by pauses that grow and scatter. A broker that throttles (KIP-219) is sent nothing over the
+ * connection on which it has said so, for as long as it has said. Sessions that end (KIP-368) are not prolonged in
  * place: the connection takes no more requests, and the next one begins after the last answer, which keeps the order.
  */
 import type { Connection } from '../../base/ports.ts';
@@ -12,6 +13,7 @@ import { ClientConnection, type ClientConnectionError } from '../../rpc/client-c
 import { backoffMs, pause, within } from '../backoff.ts';
 import { brokerError, connectionError, KafkaError, ownError } from '../errors.ts';
 import type { ClientPorts, Endpoint, Settings } from '../options.ts';
+import { traceRequest } from '../telemetry/channels.ts';
 import { authenticate } from './authenticate.ts';
 import { mechanismOf } from './sasl.ts';
 import { askVersions, type BrokerVersions } from './versions.ts';
@@ -55,6 +57,9 @@ export class BrokerLink {
   #drained: PromiseWithResolvers<void> | undefined;
   /** Of the broker as this connection found it. */
   #versions: BrokerVersions | undefined;
+  /** While the broker wants to hear nothing. */
+  #muted: Promise<void> | undefined;
+  #mutedUntilMs = -Infinity;
   #sessionEndMs = Infinity;
   #failures = 0;
   #retryAtMs = 0;
@@ -88,14 +93,24 @@ export class BrokerLink {
    * Resolves with the answer. Errors: KafkaError; after NETWORK_EXCEPTION and REQUEST_TIMED_OUT the request may have had its
    * effect.
    */
-  async ask<W, R>(call: Call<W, R>): Promise<R> {
+  ask<W, R>(call: Call<W, R>): Promise<R> {
+    return traceRequest(() => this.#ask(call), {
+      api: call.request.name.replace(/Request$/, ''),
+      clientId: this.#world.settings.clientId,
+      ...this.node.endpoint,
+    });
+  }
+
+  async #ask<W, R>(call: Call<W, R>): Promise<R> {
     const connection = this.#usable() ?? (await this.#connected());
     const version = this.#versions!.pick(call.request.key, call.versionMax);
     const timeoutMs = call.timeoutMs ?? this.#world.settings.requestTimeoutMs;
     const { request, response } = call;
     const body = call.body(version);
     try {
-      return await connection.request({ request, response, version, body, timeoutMs });
+      const answer = await connection.request({ request, response, version, body, timeoutMs });
+      this.#noteThrottle(answer);
+      return answer;
     } catch (error) {
       throw connectionError(error, this.#where(call.request.name));
     }
@@ -141,7 +156,7 @@ export class BrokerLink {
   /** The connection, unless there is none or its session ends. */
   #usable(): ClientConnection | undefined {
     const connection = this.#connection;
-    if (connection === undefined || connection.isClosed) return undefined;
+    if (connection === undefined || connection.isClosed || this.#muted !== undefined) return undefined;
     if (this.#sessionEndMs > this.#world.ports.clock.monotonicMs()) return connection;
     this.#connection = undefined;
     this.#drained = Promise.withResolvers();
@@ -153,10 +168,33 @@ export class BrokerLink {
     if (this.isClosed) return Promise.reject(this.#closing.signal.reason as Error);
     const usable = this.#usable();
     if (usable !== undefined) return Promise.resolve(usable);
+    if (this.#muted !== undefined) return this.#muted.then(() => this.#connected());
     this.#connecting ??= this.#connect().finally(() => {
       this.#connecting = undefined;
     });
     return this.#connecting;
+  }
+
+  #noteThrottle(answer: unknown): void {
+    const { throttleTimeMs = 0 } = answer as { readonly throttleTimeMs?: number };
+    if (throttleTimeMs <= 0) return;
+    this.#mutedUntilMs = Math.max(this.#mutedUntilMs, this.#world.ports.clock.monotonicMs() + throttleTimeMs);
+    this.#muted ??= this.#mute();
+  }
+
+  async #mute(): Promise<void> {
+    const { clock, timers } = this.#world.ports;
+    try {
+      for (;;) {
+        const waitMs = this.#mutedUntilMs - clock.monotonicMs();
+        if (waitMs <= 0) return;
+        await pause(timers, waitMs, this.#closing.signal);
+      }
+    } catch {
+      // Closed meanwhile: whoever waits finds it so.
+    } finally {
+      this.#muted = undefined;
+    }
   }
 
   async #connect(): Promise<ClientConnection> {

@@ -21,7 +21,12 @@ import type { Data, Headers } from './record.ts';
 /** Who waits for a batch, or for some of its records. */
 export interface Delivery {
   onAcknowledged(batch: Batch, baseOffset: number, logAppendTimeMs: number): void;
-  onFailed(error: Error): void;
+  onFailed(error: Error, batch: Batch): void;
+  /**
+   * The batch goes on as two, the second beginning with record `at`: who waits for which. Both may be the same, which is then
+   * called for each; undefined has nothing in that half.
+   */
+  split(at: number): [first: Delivery | undefined, second: Delivery | undefined];
 }
 
 export interface RecordToAppend {
@@ -61,10 +66,13 @@ export interface BatchOptions {
   readonly createdMs: number;
   /** Its place among the batches of its partition. */
   readonly order: number;
+  /** How much of the order is its own, for parts of it. Default: 1. */
+  readonly span?: number;
 }
 
 export class Batch {
   readonly order: number;
+  readonly span: number;
   readonly createdMs: number;
   readonly deliveries: Delivery[] = [];
   count = 0;
@@ -78,16 +86,17 @@ export class Batch {
   /** -1 until it has one. */
   baseSequence = -1;
   lastError: Error | undefined;
-  readonly #pool: SlabPool;
+  readonly pool: SlabPool;
   #buffer: Buffer;
   #pos = BATCH_HEADER_BYTES;
   /** What leaves: the buffer itself, or its compressed form. */
   #payload: Buffer | undefined;
 
   constructor(options: BatchOptions) {
-    this.#pool = options.pool;
+    this.pool = options.pool;
     this.createdMs = options.createdMs;
     this.order = options.order;
+    this.span = options.span ?? 1;
     this.#buffer = options.pool.take(Math.max(BATCH_HEADER_BYTES, options.capacityBytes));
   }
 
@@ -181,6 +190,12 @@ export class Batch {
     return payload;
   }
 
+  /** As it was sent last. */
+  get sealed(): Buffer {
+    assert(this.#payload !== undefined, 'the batch has been sent');
+    return this.#payload;
+  }
+
   /**
    * The batch is done with. Its memory is used again only when it was sent once and answered: of an attempt that was given up
    * bytes may still be on their way to the socket.
@@ -193,16 +208,16 @@ export class Batch {
   }
 
   #giveBack(): void {
-    if (this.#buffer.length > 0) this.#pool.give(this.#buffer);
+    if (this.#buffer.length > 0) this.pool.give(this.#buffer);
     this.#buffer = EMPTY;
   }
 
   #grow(needed: number, bytesMax: number): void {
     const before = this.#buffer;
     const size = Math.max(needed, Math.min(4 * before.length, bytesMax));
-    this.#buffer = this.#pool.take(size);
+    this.#buffer = this.pool.take(size);
     before.copy(this.#buffer, 0, 0, this.#pos);
-    this.#pool.give(before);
+    this.pool.give(before);
   }
 }
 

@@ -7,7 +7,7 @@ import type { RecordMetadata, SentRange } from './record.ts';
 export class SingleDelivery implements Delivery {
   readonly promise: Promise<RecordMetadata>;
   readonly #queue: PartitionQueue;
-  readonly #index: number;
+  #index: number;
   readonly #timestamp: number;
   readonly #resolve: (metadata: RecordMetadata) => void;
   readonly #reject: (error: Error) => void;
@@ -35,6 +35,12 @@ export class SingleDelivery implements Delivery {
   onFailed(error: Error): void {
     this.#reject(error);
   }
+
+  split(at: number): [Delivery | undefined, Delivery | undefined] {
+    if (this.#index < at) return [this, undefined];
+    this.#index -= at;
+    return [undefined, this];
+  }
 }
 
 /** Of `sendAll`: resolves when the last of its batches is acknowledged, rejects with the first failure. */
@@ -57,17 +63,18 @@ export class GroupDelivery {
   /** The record that was just added to the batch is one of this call's. */
   add(queue: PartitionQueue, batch: Batch): void {
     if (this.#last?.batch === batch) {
-      this.#last.count += 1;
+      this.#last.add();
       return;
     }
     // Records that come to a batch by turns with another's are found by asking for our part of it.
     const known = batch.deliveries.find((one) => one instanceof GroupPart && one.group === this);
     if (known instanceof GroupPart) {
-      known.count += 1;
+      known.add();
       this.#last = known;
       return;
     }
-    this.#last = new GroupPart(this, queue, batch);
+    const first = batch.count - 1;
+    this.#last = new GroupPart(this, queue, { batch, first, last: first, count: 1 });
     batch.deliveries.push(this.#last);
     this.#waitingFor += 1;
   }
@@ -77,6 +84,11 @@ export class GroupDelivery {
     this.#isComplete = true;
     this.#settle();
     return this.promise;
+  }
+
+  /** A part goes on as two. */
+  onSplit(): void {
+    this.#waitingFor += 1;
   }
 
   onPart(range: SentRange): void {
@@ -94,31 +106,64 @@ export class GroupDelivery {
   }
 }
 
+interface PartRange {
+  readonly batch: Batch;
+  /** Indexes in the batch. Records of others may lie between them. */
+  first: number;
+  last: number;
+  count: number;
+}
+
 /** The records of one call in one batch: they follow each other. */
 class GroupPart implements Delivery {
   readonly group: GroupDelivery;
-  readonly batch: Batch;
   readonly #queue: PartitionQueue;
-  readonly #first: number;
-  count = 1;
+  readonly #range: PartRange;
 
-  constructor(group: GroupDelivery, queue: PartitionQueue, batch: Batch) {
+  constructor(group: GroupDelivery, queue: PartitionQueue, range: PartRange) {
     this.group = group;
-    this.batch = batch;
     this.#queue = queue;
-    this.#first = batch.count - 1;
+    this.#range = range;
+  }
+
+  get batch(): Batch {
+    return this.#range.batch;
+  }
+
+  /** The record that was just added to the batch. */
+  add(): void {
+    this.#range.count += 1;
+    this.#range.last = this.batch.count - 1;
   }
 
   onAcknowledged(_batch: Batch, baseOffset: number): void {
+    const { first, count } = this.#range;
     this.group.onPart({
       topic: this.#queue.topic.name,
       partition: this.#queue.index,
-      baseOffset: baseOffset < 0 ? -1 : baseOffset + this.#first,
-      count: this.count,
+      baseOffset: baseOffset < 0 ? -1 : baseOffset + first,
+      count,
     });
   }
 
   onFailed(error: Error): void {
     this.group.onFailed(error);
+  }
+
+  split(at: number): [Delivery | undefined, Delivery | undefined] {
+    const range = this.#range;
+    const { batch, first, last, count } = range;
+    if (last < at) return [this, undefined];
+    if (first >= at) {
+      range.first -= at;
+      range.last -= at;
+      return [undefined, this];
+    }
+    const before = Math.min(count - 1, at - first);
+    range.last = at - 1;
+    range.count = before;
+    this.group.onSplit();
+    const rest = { batch, first: 0, last: last - at, count: count - before };
+    return [this, new GroupPart(this.group, this.#queue, rest)];
   }
 }

@@ -1,5 +1,6 @@
 /** How a producer works, and the defaults. */
 import type { CompressionType } from '../../protocol/record-batch.ts';
+import type { ProducerInterceptor } from './interceptors.ts';
 
 export interface ProducerOptions {
   /**
@@ -16,7 +17,10 @@ export interface ProducerOptions {
    * How long a record may wait for company while other requests are under way. When none is, nothing waits. Default: 5 ms.
    */
   readonly lingerMs?: number;
-  /** A batch is sent when it has this size, compressed or not. Default: 64 KiB. */
+  /**
+   * A batch is sent when it has this size, compressed or not. Default: 64 KiB. A batch that the topic finds too large goes on as
+   * two, and later ones to that partition are smaller.
+   */
   readonly batchBytes?: number;
   /** The largest request, and the largest record. Default: 1 MiB. */
   readonly requestBytesMax?: number;
@@ -26,6 +30,8 @@ export interface ProducerOptions {
   readonly requestsInFlightMax?: number;
   /** From `send` to the acknowledgement, all tries included. Default: 2 min. */
   readonly deliveryTimeoutMs?: number;
+  /** Called in this order for each record, and for each batch that is done with. */
+  readonly interceptors?: readonly ProducerInterceptor[];
   /** A topic that is not there may be created by the broker, if its settings let it. Default: true. */
   readonly createTopics?: boolean;
 }
@@ -42,6 +48,7 @@ export interface ProducerSettings {
   readonly bufferBytes: number;
   readonly requestsInFlightMax: number;
   readonly deliveryTimeoutMs: number;
+  readonly interceptors: readonly ProducerInterceptor[];
   readonly mayCreateTopics: boolean;
 }
 
@@ -70,6 +77,7 @@ export function producerSettings(options: ProducerOptions): ProducerSettings {
     bufferBytes: options.bufferBytes ?? 32 * 1024 * 1024,
     requestsInFlightMax,
     deliveryTimeoutMs: options.deliveryTimeoutMs ?? 120_000,
+    interceptors: options.interceptors ?? [],
     mayCreateTopics: options.createTopics ?? true,
   };
 }

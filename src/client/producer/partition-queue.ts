@@ -26,6 +26,8 @@ export class PartitionQueue {
   retryAtMs = 0;
   /** Consecutive failures. */
   failures = 0;
+  /** The broker has refused batches of twice this size. */
+  batchBytesMax = Infinity;
   /** Size of the last batch that was sent, as a guess for the next one. */
   lastBatchBytes = 0;
   /** The sequence has a hole: nothing leaves before the producer has a new epoch and the last answer is here. */

@@ -10,6 +10,9 @@ import type { ClientCore } from '../core.ts';
 import { brokerError, connectionError, ownError, type KafkaError } from '../errors.ts';
 import { Errors } from '../../protocol/errors.ts';
 import { NO_IDENTITY, recordBytesMax, type Batch, type Delivery, type RecordToAppend } from './batch.ts';
+import { isSendTraced, traceSend } from '../telemetry/channels.ts';
+import { InterceptedDelivery, intercepted } from './interceptors.ts';
+import type { ProducerMetrics } from './metrics.ts';
 import { GroupDelivery, SingleDelivery } from './deliveries.ts';
 import { ProducerIdentity } from './identity.ts';
 import { producerSettings, type ProducerOptions, type ProducerSettings } from './options.ts';
@@ -58,6 +61,7 @@ export class Producer implements AsyncDisposable {
     onFailed: (error) => {
       this.#writeFailure ??= error;
     },
+    split: () => [this.#writeDelivery, this.#writeDelivery],
   };
   #fatal: KafkaError | undefined;
   readonly #closing = new AbortController();
@@ -95,6 +99,7 @@ export class Producer implements AsyncDisposable {
           else transaction.onFailed(cause);
         },
         onDone: (batch) => this.#onDone(batch),
+        onSplit: (batch, parts) => this.#onSplit(batch, parts),
         onFatal: (error) => this.#onFatal(error),
       },
     });
@@ -107,6 +112,18 @@ export class Producer implements AsyncDisposable {
    * reason, and then the record may still be written.
    */
   send(record: ProducerRecord, options?: { readonly signal?: AbortSignal }): Promise<RecordMetadata> {
+    if (!isSendTraced()) return this.#send(record, options);
+    const { clientId } = this.#core.settings;
+    return traceSend([record], clientId, ([one]) => this.#send(one!, options));
+  }
+
+  #send(given: ProducerRecord, options?: { readonly signal?: AbortSignal }): Promise<RecordMetadata> {
+    let record: ProducerRecord;
+    try {
+      record = this.#intercepted(given);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
     const topic = this.#ready(record);
     let promise: Promise<RecordMetadata>;
     if (topic === undefined) promise = this.#sendLater(record);
@@ -133,13 +150,28 @@ export class Producer implements AsyncDisposable {
     records: Iterable<ProducerRecord>,
     options?: { readonly signal?: AbortSignal },
   ): Promise<SentRange[]> {
+    if (!isSendTraced()) return this.#sendAll(records, options);
+    return traceSend([...records], this.#core.settings.clientId, (all) => this.#sendAll(all, options));
+  }
+
+  #sendAll(
+    records: Iterable<ProducerRecord>,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<SentRange[]> {
     const group = new GroupDelivery();
     let unplaced = 1;
     const onPlaced = (): void => {
       unplaced -= 1;
       if (unplaced === 0) void group.complete();
     };
-    for (const record of records) {
+    for (const given of records) {
+      let record: ProducerRecord;
+      try {
+        record = this.#intercepted(given);
+      } catch (error) {
+        group.onFailed(error as Error);
+        break;
+      }
       const topic = this.#ready(record);
       if (topic !== undefined) {
         try {
@@ -169,7 +201,8 @@ export class Producer implements AsyncDisposable {
    * Hands over a record without a promise, for streams of many. False: memory is used up; it is taken all the same,
    * but wait for `ready` before the next. Failures come out of the next `flush` or `close`.
    */
-  write(record: ProducerRecord): boolean {
+  write(given: ProducerRecord): boolean {
+    const record = this.#intercepted(given);
     const topic = this.#ready(record);
     if (topic !== undefined) {
       this.#mark(this.#place(topic, record));
@@ -177,7 +210,9 @@ export class Producer implements AsyncDisposable {
       this.#wait({
         record,
         onPlaced: (_queue, batch) => this.#mark(batch),
-        onFailed: this.#writeDelivery.onFailed,
+        onFailed: (error) => {
+          this.#writeFailure ??= error;
+        },
       });
     }
     return !this.#isFull && this.#waiting.size === 0;
@@ -205,6 +240,12 @@ export class Producer implements AsyncDisposable {
     const failure = this.#writeFailure;
     this.#writeFailure = undefined;
     if (failure !== undefined) throw failure;
+  }
+
+  /** What has been done since the producer was made, and what waits. */
+  metrics(): ProducerMetrics {
+    const { counters, requestsInFlight } = this.#sender;
+    return { ...counters, requestsInFlight, bufferedBytes: this.#usedBytes };
   }
 
   /** For transactions: batches may leave that could not before. */
@@ -257,6 +298,11 @@ export class Producer implements AsyncDisposable {
     if (this.#waiting.size > 0 && this.#waiting.has(record.topic)) return undefined;
     if (this.#usedBytes >= this.#settings.bufferBytes || this.#fatal !== undefined) return undefined;
     return this.#topics.get(record.topic);
+  }
+
+  #intercepted(record: ProducerRecord): ProducerRecord {
+    const { interceptors } = this.#settings;
+    return interceptors.length === 0 ? record : intercepted(interceptors, record);
   }
 
   #sendLater(record: ProducerRecord): Promise<RecordMetadata> {
@@ -347,7 +393,7 @@ export class Producer implements AsyncDisposable {
    * KafkaError.
    */
   #place(topic: KnownTopic, record: ProducerRecord): Batch {
-    const { batchBytes, requestBytesMax } = this.#settings;
+    const { requestBytesMax, interceptors } = this.#settings;
     const { key } = record;
     const entry = this.#entry;
     if (key === undefined || key === null) {
@@ -363,6 +409,7 @@ export class Producer implements AsyncDisposable {
     entry.timestamp = record.timestamp ?? this.#core.ports.clock.nowMs();
     const queue = this.#queueOf(topic, record);
     this.#queue = queue;
+    const batchBytes = Math.min(this.#settings.batchBytes, queue.batchBytesMax);
     let batch = queue.open;
     const before = batch === undefined ? 0 : batch.sizeBytes;
     if (batch !== undefined && batch.append(entry, batchBytes)) {
@@ -386,6 +433,7 @@ export class Producer implements AsyncDisposable {
       createdMs: this.#core.ports.clock.monotonicMs(),
     });
     batch.append(entry, batchBytes);
+    if (interceptors.length > 0) batch.deliveries.push(new InterceptedDelivery(interceptors, queue));
     this.#live.add(batch);
     this.#account(topic, batch.sizeBytes);
     this.#sender.add(queue);
@@ -436,7 +484,15 @@ export class Producer implements AsyncDisposable {
       left -= 1;
       if (left === 0) resolve();
     };
-    for (const batch of batches) batch.deliveries.push({ onAcknowledged: onDone, onFailed: onDone });
+    const delivery: Delivery = {
+      onAcknowledged: onDone,
+      onFailed: onDone,
+      split() {
+        left += 1;
+        return [delivery, delivery];
+      },
+    };
+    for (const batch of batches) batch.deliveries.push(delivery);
     return promise;
   }
 
@@ -445,6 +501,15 @@ export class Producer implements AsyncDisposable {
     this.#usedBytes -= batch.sizeBytes;
     if (this.#waiting.size > 0) this.#placeWaiting();
     else this.#noteRoom();
+  }
+
+  #onSplit(batch: Batch, parts: readonly Batch[]): void {
+    this.#live.delete(batch);
+    this.#usedBytes -= batch.sizeBytes;
+    for (const part of parts) {
+      this.#live.add(part);
+      this.#usedBytes += part.sizeBytes;
+    }
   }
 
   #onFatal(error: KafkaError): void {

@@ -15,7 +15,9 @@ import { NO_BROKER } from '../metadata/cluster-view.ts';
 import type { Batch, BatchIdentity } from './batch.ts';
 import type { ProducerSettings } from './options.ts';
 import type { PartitionQueue } from './partition-queue.ts';
+import { newCounters, type ProducerCounters } from './metrics.ts';
 import { ProduceRequestBuilder, type SentBatch } from './produce-request.ts';
+import { splitBatch } from './split-batch.ts';
 
 /** What a sender needs of its producer. */
 export interface SenderHost {
@@ -27,6 +29,8 @@ export interface SenderHost {
   onSequenceLost(queue: PartitionQueue, cause: KafkaError): void;
   /** A batch is done with: its memory is free. */
   onDone(batch: Batch): void;
+  /** A batch goes on as these. */
+  onSplit(batch: Batch, parts: readonly Batch[]): void;
   /** A failure that ends the producer. */
   onFatal(error: KafkaError): void;
   /** In transactions. */
@@ -60,6 +64,7 @@ export interface SenderOptions {
 }
 
 export class Sender {
+  readonly counters: ProducerCounters = newCounters();
   readonly #core: ClientCore;
   readonly #settings: ProducerSettings;
   readonly #host: SenderHost;
@@ -83,6 +88,13 @@ export class Sender {
     this.#builder = new ProduceRequestBuilder(options.settings, options.host.transaction);
     this.#lane = options.core.newLane('produce');
     this.#unlisten = this.#core.metadata.onChange(() => this.wake());
+  }
+
+  /** Requests without an answer. */
+  get requestsInFlight(): number {
+    let count = 0;
+    for (const { inFlight } of this.#nodes.values()) count += inFlight;
+    return count;
   }
 
   /** Something has changed; what follows from it is decided before anything else happens. */
@@ -213,6 +225,9 @@ export class Sender {
   }
 
   async #exchange(node: Node, batches: readonly SentBatch[]): Promise<void> {
+    const { clock } = this.#core.ports;
+    const sinceMs = clock.monotonicMs();
+    this.counters.requests += 1;
     try {
       const link = this.#core.brokers.link(node.nodeId, this.#lane);
       const call = this.#builder.call(batches, this.#core.settings.requestTimeoutMs);
@@ -220,7 +235,9 @@ export class Sender {
         await link.tell(call);
         for (const sent of batches) this.#acknowledge(sent, -1, -1);
       } else {
-        this.#take(batches, await link.ask(call));
+        const answer = await link.ask(call);
+        this.counters.requestMs += clock.monotonicMs() - sinceMs;
+        this.#take(batches, answer);
       }
     } catch (error) {
       const failure = connectionError(error, 'producing');
@@ -261,6 +278,9 @@ export class Sender {
 
   #acknowledge({ queue, batch }: SentBatch, baseOffset: number, logAppendTimeMs: number): void {
     queue.acknowledge(batch);
+    this.counters.sentBatches += 1;
+    this.counters.sentRecords += batch.count;
+    this.counters.sentBytes += batch.sizeBytes;
     for (const delivery of batch.deliveries) delivery.onAcknowledged(batch, baseOffset, logAppendTimeMs);
     batch.release();
     this.#host.onDone(batch);
@@ -277,6 +297,7 @@ export class Sender {
       else this.#sequenceLost(sent, error);
       return;
     }
+    if (error.code === Errors.MESSAGE_TOO_LARGE && batch.count > 1) return this.#split(queue, batch);
     const nowMs = this.#core.ports.clock.monotonicMs();
     const isLate = batch.createdMs + this.#settings.deliveryTimeoutMs <= nowMs;
     if (error.fatal) this.#host.onFatal(error);
@@ -290,9 +311,21 @@ export class Sender {
     this.#retry(queue, batch, { now: isHinted });
   }
 
+  /** Too large for the topic: what comes next is made smaller from the start. */
+  #split(queue: PartitionQueue, batch: Batch): void {
+    this.counters.splitBatches += 1;
+    queue.batchBytesMax = Math.min(queue.batchBytesMax, batch.sizeBytes >> 1);
+    const parts = splitBatch(batch);
+    for (const part of parts) queue.putBack(part);
+    this.#pending.add(queue);
+    batch.release();
+    this.#host.onSplit(batch, parts);
+  }
+
   #retry(queue: PartitionQueue, batch: Batch, { now }: { readonly now: boolean }): void {
     const { clock, random } = this.#core.ports;
     queue.failures += 1;
+    this.counters.retriedBatches += 1;
     if (!now) {
       queue.retryAtMs = clock.monotonicMs() + backoffMs(queue.failures, this.#core.settings, random);
     }
@@ -318,7 +351,8 @@ export class Sender {
 
   #fail(batch: Batch, error: Error): void {
     if (error instanceof KafkaError && this.#closedBy === undefined) this.#host.transaction?.onFailed(error);
-    for (const delivery of batch.deliveries) delivery.onFailed(error);
+    this.counters.failedRecords += batch.count;
+    for (const delivery of batch.deliveries) delivery.onFailed(error, batch);
     batch.release();
     this.#host.onDone(batch);
   }
