@@ -18,7 +18,7 @@ import { realClock } from '../runtime/clock.ts';
 import { realNetwork } from '../runtime/network.ts';
 import { realRandom } from '../runtime/random.ts';
 import { realTimers } from '../runtime/timers.ts';
-import { silentLogger } from '../runtime/logger.ts';
+import { silentLogger } from '../runtime/silent-logger.ts';
 import { Admin } from './admin/admin.ts';
 import { Consumer, type ConsumerOptions } from './consumer/consumer.ts';
 import { ClientCore } from './core.ts';

@@ -6,6 +6,8 @@
 import { pino, stdSerializers } from 'pino';
 import type { Logger } from '../base/ports.ts';
 
+export { silentLogger } from './silent-logger.ts';
+
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 /** Takes whole lines, each with its line end. */
@@ -86,19 +88,6 @@ function createPino(options: LoggerOptions): Logger {
     },
     { write },
   );
-}
-
-/** For tests and for programs that embed the broker and did not ask for logs. */
-export function silentLogger(): Logger {
-  const nothing = (): void => {};
-  const logger: Logger = {
-    debug: nothing,
-    info: nothing,
-    warn: nothing,
-    error: nothing,
-    child: () => logger,
-  };
-  return logger;
 }
 
 /**
