@@ -78,6 +78,10 @@ export interface BrokerDisks {
   /** Of all volumes together; undefined where the broker does not tell (KIP-827). */
   readonly totalBytes: number | undefined;
   readonly usableBytes: number | undefined;
+  /** Paths of log directories that are offline. */
+  readonly failed: readonly string[];
+  /** Whether there is a directory that is not. */
+  readonly isUsable: boolean;
 }
 
 export interface Target {
@@ -202,6 +206,8 @@ export class ClusterAdmin {
     const sizes = new Map<string, number>();
     let [totalBytes, usableBytes] = [0, 0];
     let isKnown = true;
+    const failed = results.filter(({ errorCode }) => errorCode !== Errors.NONE).map(({ logDir }) => logDir);
+    const isUsable = failed.length < results.length;
     for (const directory of results) {
       if (directory.errorCode !== Errors.NONE) continue;
       totalBytes += Math.max(0, directory.totalBytes);
@@ -213,9 +219,8 @@ export class ClusterAdmin {
         }
       }
     }
-    return isKnown
-      ? { sizes, totalBytes, usableBytes }
-      : { sizes, totalBytes: undefined, usableBytes: undefined };
+    const space = isKnown ? { totalBytes, usableBytes } : { totalBytes: undefined, usableBytes: undefined };
+    return { sizes, ...space, failed, isUsable };
   }
 
   /** Begins or cancels moves; those that are refused come back. */

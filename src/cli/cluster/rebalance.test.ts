@@ -224,6 +224,42 @@ test('a broker that dies on the way holds up its own partitions alone, and the r
   await cluster.stop();
 });
 
+/** What `headrace cluster status` says. */
+async function shown(cluster: TestCluster, json: boolean): Promise<string> {
+  const { terminal, lines } = screen();
+  const admin = adminOf(cluster);
+  await cluster.settle(status({ json }, { admin, terminal, timers: cluster.ports.timers }));
+  admin.close();
+  return lines.join('');
+}
+
+test('the status names log directories that have failed, and nothing is moved to a broker without any', async () => {
+  let isBroken = false;
+  const isFaulty = (nodeId: number, kind: string): boolean =>
+    isBroken && nodeId === 3 && (kind === 'sync' || kind === 'write');
+  const cluster = await testCluster(3, {
+    configs: CONFIGS,
+    diskOf: (nodeId) => ({ fault: ({ kind }) => (isFaulty(nodeId, kind) ? 'EIO' : undefined) }),
+  });
+  const assignments = Array.from({ length: 6 }, (_, partitionIndex) => ({
+    partitionIndex,
+    brokerIds: partitionIndex === 0 ? [3, 1] : [1, 2],
+  }));
+  const topic = { name: 't', numPartitions: -1, replicationFactor: -1, assignments, configs: [] };
+  await cluster.settle(cluster.member(1).broker.services.controller.createTopics([topic]));
+  await cluster.pass(1_000);
+  assert.ok(!(await shown(cluster, false)).includes('failed'));
+  isBroken = true;
+  await (await cluster.connect(3)).produce('t', batchOf(['a']));
+  await cluster.pass(5_000);
+  assert.match(await shown(cluster, false), /1 log directories that have failed: \S+ of broker 3/);
+  const { text } = await run(cluster, { flags: { dryRun: true } });
+  const moves = [...text.matchAll(/^ {2}t-\d +([\d,]+) +([\d,]+)/gm)].map(([, from, to]) => ({ from, to }));
+  assert.ok(moves.length > 0);
+  for (const { from, to } of moves) assert.ok(from!.includes('3') || !to!.includes('3'), `${from} ${to}`);
+  await cluster.stop();
+});
+
 test('scripts get a JSON object a line, and the state of the cluster in one', async () => {
   const cluster = await grown();
   const { code, text } = await run(cluster, { flags: { json: true } });
@@ -238,19 +274,16 @@ test('scripts get a JSON object a line, and the state of the cluster in one', as
   const progress = events.filter(({ event }) => event === 'progress');
   assert.ok(progress.length > 0 && progress.at(-1)!.bytesDone === progress.at(-1)!.bytes);
 
-  const shown = async (json: boolean): Promise<string> => {
-    const { terminal, lines } = screen();
-    const admin = adminOf(cluster);
-    await cluster.settle(status({ json }, { admin, terminal, timers: cluster.ports.timers }));
-    admin.close();
-    return lines.join('');
+  const found = JSON.parse(await shown(cluster, true)) as {
+    brokers: object[];
+    partitions: number;
+    offline: string[];
   };
-  const found = JSON.parse(await shown(true)) as { brokers: object[]; partitions: number; offline: string[] };
   assert.deepEqual([found.brokers.length, found.partitions, found.offline], [5, PARTITIONS + 2, []]);
-  assert.match(await shown(false), /none not fully in sync/);
+  assert.match(await shown(cluster, false), /none not fully in sync/);
   await cluster.settle(cluster.member(5).broker.stop());
   await cluster.pass(10_000);
-  assert.match(await shown(false), /5 +host5:9092 +- +away/);
+  assert.match(await shown(cluster, false), /5 +host5:9092 +- +away/);
   await cluster.stop();
 });
 

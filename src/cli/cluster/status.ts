@@ -36,6 +36,7 @@ function summary({ cluster, partitions, moving, disks }: Survey) {
       replicas: partitions.filter(({ replicas }) => replicas.includes(id)).length,
       sizeBytes: [...(disks.get(id)?.sizes.values() ?? [])].reduce((sum, size) => sum + size, 0),
       usableBytes: disks.get(id)?.usableBytes ?? null,
+      failedDirectories: disks.get(id)?.failed ?? [],
     })),
     partitions: partitions.length,
     offline: partitions.filter(({ leader }) => leader < 0).map(nameOf),
@@ -67,6 +68,10 @@ function describe(found: Summary): string {
       found.moving.map(({ partition }) => partition),
     ),
   ];
+  const failed = found.brokers.flatMap(({ id, failedDirectories }) =>
+    failedDirectories.map((path) => `${path} of broker ${id}`),
+  );
+  if (failed.length > 0) lines.push(named('log directories that have failed', failed));
   if (found.notPreferred > 0) lines.push(`${found.notPreferred} led by another than the preferred replica\n`);
   return lines.join('');
 }

@@ -42,7 +42,7 @@ export async function survey(admin: ClusterAdmin, { sampleMs, timers }: SurveyOp
   const brokers = cluster.brokers.map(({ id, rack, isFenced }) => ({
     id,
     rack,
-    isAlive: !isFenced && disks.has(id),
+    isAlive: !isFenced && disks.get(id)?.isUsable === true,
     usableBytes: disks.get(id)?.usableBytes ?? Infinity,
   }));
   return { cluster, partitions, moving, disks, state: { brokers, partitions: places } };
