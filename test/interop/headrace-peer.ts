@@ -62,10 +62,17 @@ export async function startHeadraceClient(bootstrap: string): Promise<Peer> {
   };
 }
 
-function style({ strategy, instance }: JoinOptions): Partial<ConsumerOptions> {
+function style({
+  strategy,
+  instance,
+  protocol = 'classic',
+  assignor,
+}: JoinOptions): Partial<ConsumerOptions> {
   return {
     ...MEMBER,
     from: 'earliest',
+    protocol,
+    ...(assignor === undefined ? {} : { serverAssignor: assignor }),
     ...(strategy === undefined ? {} : { assignors: [strategy as 'range'] }),
     ...(instance === undefined ? {} : { instanceId: instance }),
   };

@@ -2,6 +2,7 @@
 import type { ClientCore } from '../core.ts';
 import { Coordinator } from '../group/coordinator.ts';
 import type { GroupMembership } from '../group/group-membership.ts';
+import { ConsumerProtocolMembership } from '../group/consumer-protocol.ts';
 import { Membership } from '../group/membership.ts';
 import { OffsetStore } from '../group/offset-store.ts';
 import { groupSettings, type GroupOptions } from '../group/options.ts';
@@ -71,11 +72,13 @@ export class GroupPart {
     { coordinator, topics }: { readonly coordinator: Coordinator; readonly topics: SubscribedTopics },
   ): GroupMembership {
     const { onRevoked, onLost } = options;
-    return new Membership({
+    const settings = groupSettings(options);
+    const Chosen = settings.protocol === 'consumer' ? ConsumerProtocolMembership : Membership;
+    return new Chosen({
       core,
       coordinator,
       group,
-      settings: groupSettings(options),
+      settings,
       host: {
         topics: () => topics.names,
         topicsKnown: () => topics.known(),

@@ -3,6 +3,8 @@
  * and only when they have changed.
  */
 import type { Timer } from '../../base/ports.ts';
+import { Errors } from '../../protocol/errors.ts';
+import { backoffMs, pause } from '../backoff.ts';
 import type { TopicPartition } from '../consumer/options.ts';
 import type { ClientCore } from '../core.ts';
 import { connectionError } from '../errors.ts';
@@ -30,6 +32,7 @@ export interface OffsetStoreOptions {
 
 /** At the close. */
 const LAST_COMMIT_MS_MAX = 5_000;
+const STALE_TRIES_MAX = 10;
 
 export class OffsetStore {
   readonly #options: OffsetStoreOptions;
@@ -91,18 +94,23 @@ export class OffsetStore {
       timeoutMs,
     }: { readonly signal: AbortSignal | undefined; readonly timeoutMs: number | undefined },
   ): Promise<void> {
-    const { coordinator, group, membership } = this.#options;
-    const committer = membership?.committer ?? NO_MEMBER;
-    try {
-      await commitOffsets(coordinator, offsets, {
-        group,
-        committer,
-        signal,
-        ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      });
-    } catch (error) {
-      membership?.noteError(connectionError(error, 'committing').code);
-      throw error;
+    const { coordinator, group, membership, core } = this.#options;
+    for (let tries = 1; ; tries++) {
+      try {
+        await commitOffsets(coordinator, offsets, {
+          group,
+          committer: membership?.committer ?? NO_MEMBER,
+          signal,
+          ...(timeoutMs === undefined ? {} : { timeoutMs }),
+        });
+        break;
+      } catch (error) {
+        const { code } = connectionError(error, 'committing');
+        membership?.noteError(code);
+        // The next heartbeat brings the epoch that counts now (KIP-848).
+        if (code !== Errors.STALE_MEMBER_EPOCH || tries === STALE_TRIES_MAX) throw error;
+        await pause(core.ports.timers, backoffMs(tries, core.settings, core.ports.random), signal);
+      }
     }
     for (const one of offsets) this.#stored.set(keyOf(one), one.offset);
   }

@@ -4,6 +4,14 @@ import { ASSIGNORS, COOPERATIVE_STICKY, type Assignor } from './assignors.ts';
 
 export interface GroupOptions {
   /**
+   * How the group is balanced. `classic` (the default): by one of its members, with `assignors`; all brokers know it.
+   * `consumer` (KIP-848): by the broker, without a pause for those who keep what they have; Kafka from 4.0 on. There the
+   * broker decides on sessions and heartbeats. A group changes from one to the other member by member.
+   */
+  readonly protocol?: 'classic' | 'consumer';
+  /** In the consumer protocol: how the broker shares partitions, `uniform` or `range`. Default: the broker's choice. */
+  readonly serverAssignor?: string;
+  /**
    * How the group shares partitions, by preference; the group takes one that all members know. Only if all that are named are
    * cooperative do members keep their partitions during a rebalance. Default: cooperative-sticky, which Java's
    * consumers know by default, too.
@@ -38,6 +46,8 @@ export interface GroupOptions {
 export type AssignorName = 'range' | 'roundrobin' | 'cooperative-sticky';
 
 export interface GroupSettings {
+  readonly protocol: 'classic' | 'consumer';
+  readonly serverAssignor: string | null;
   readonly assignors: readonly Assignor[];
   readonly isCooperative: boolean;
   readonly instanceId: string | null;
@@ -55,7 +65,14 @@ export function groupSettings(options: GroupOptions): GroupSettings {
     return found;
   });
   if (assignors.length === 0) throw new TypeError('a group needs an assignor');
+  const { protocol = 'classic', serverAssignor } = options;
+  if (protocol === 'consumer' && options.assignors !== undefined)
+    throw new TypeError('in the consumer protocol the broker shares partitions: see serverAssignor');
+  if (protocol === 'classic' && serverAssignor !== undefined)
+    throw new TypeError('serverAssignor belongs to the consumer protocol');
   return {
+    protocol,
+    serverAssignor: serverAssignor ?? null,
     assignors,
     isCooperative: assignors.every((one) => one.isCooperative),
     instanceId: options.instanceId ?? null,
