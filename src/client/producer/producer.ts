@@ -16,9 +16,9 @@ import type { ProducerMetrics } from './metrics.ts';
 import { GroupDelivery, SingleDelivery } from './deliveries.ts';
 import { ProducerIdentity } from './identity.ts';
 import { producerSettings, type ProducerOptions, type ProducerSettings } from './options.ts';
-import { PartitionQueue, type ProducedTopic } from './partition-queue.ts';
+import { PartitionQueue } from './partition-queue.ts';
 import { partitionOfKey } from './murmur2.ts';
-import { StickyPartitioner } from './partitioner.ts';
+import { ProducerTopics, type KnownTopic, type WaitingRecord } from './producer-topics.ts';
 import type { ProducerRecord, RecordMetadata, SentRange } from './record.ts';
 import { Sender, type TransactionHooks } from './sender.ts';
 
@@ -30,26 +30,13 @@ const CAPACITY_BYTES_MIN = 8 * 1024;
 const SCRATCH_BYTES = 4 * 1024;
 const NO_BYTES = Buffer.alloc(0);
 
-/** A record that cannot be placed yet. */
-interface Waiting {
-  readonly record: ProducerRecord;
-  readonly onPlaced: (queue: PartitionQueue, batch: Batch, timestamp: number) => void;
-  readonly onFailed: (error: Error) => void;
-}
-
-interface KnownTopic extends ProducedTopic {
-  readonly sticky: StickyPartitioner;
-}
-
 export class Producer implements AsyncDisposable {
   readonly #core: ClientCore;
   readonly #settings: ProducerSettings;
   readonly #identity: ProducerIdentity;
   readonly #sender: Sender;
   readonly #pool = new SlabPool({ keptBytesMax: KEPT_BYTES_MAX });
-  readonly #topics = new Map<string, KnownTopic>();
-  /** By topic. */
-  readonly #waiting = new Map<string, Waiting[]>();
+  readonly #topics: ProducerTopics;
   /** Batches that are not done with. */
   readonly #live = new Set<Batch>();
   #usedBytes = 0;
@@ -66,7 +53,6 @@ export class Producer implements AsyncDisposable {
   #fatal: KafkaError | undefined;
   readonly #closing = new AbortController();
   #closed: Promise<void> | undefined;
-  readonly #unlisten: () => void;
   readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   /** Used again for each record; nothing keeps it. */
   readonly #entry: RecordToAppend = {
@@ -103,7 +89,19 @@ export class Producer implements AsyncDisposable {
         onFatal: (error) => this.#onFatal(error),
       },
     });
-    this.#unlisten = core.metadata.onChange(() => this.#onMetadata());
+    this.#topics = new ProducerTopics({
+      core,
+      settings: this.#settings,
+      closing: this.#closing.signal,
+      host: {
+        isFull: () => this.#isFull,
+        place: (topic, waiting) => {
+          const batch = this.#place(topic, waiting.record);
+          waiting.onPlaced(this.#queue, batch, this.#entry.timestamp);
+        },
+        onRoom: () => this.#noteRoom(),
+      },
+    });
   }
 
   /**
@@ -215,12 +213,12 @@ export class Producer implements AsyncDisposable {
         },
       });
     }
-    return !this.#isFull && this.#waiting.size === 0;
+    return !this.#isFull && !this.#topics.areWaiting;
   }
 
   /** Resolves when there is room for more. */
   ready(): Promise<void> {
-    if (!this.#isFull && this.#waiting.size === 0) return Promise.resolve();
+    if (!this.#isFull && !this.#topics.areWaiting) return Promise.resolve();
     this.#drained ??= Promise.withResolvers();
     return this.#drained.promise;
   }
@@ -232,7 +230,7 @@ export class Producer implements AsyncDisposable {
   async flush(options?: { readonly signal?: AbortSignal }): Promise<void> {
     this.#sender.isFlushing = true;
     try {
-      while (this.#waiting.size > 0) await unlessAborted(this.ready(), options?.signal);
+      while (this.#topics.areWaiting) await unlessAborted(this.ready(), options?.signal);
       await unlessAborted(this.#whenDone([...this.#live]), options?.signal);
     } finally {
       this.#sender.isFlushing = false;
@@ -255,7 +253,7 @@ export class Producer implements AsyncDisposable {
 
   /** For transactions: what has not left fails with this error. */
   drop(error: Error): void {
-    this.#failWaiting(error);
+    this.#topics.fail(error);
     this.#sender.failAll(error);
   }
 
@@ -283,8 +281,8 @@ export class Producer implements AsyncDisposable {
       const error = ownError('CLOSED', 'the producer was closed before the record was acknowledged');
       this.#fatal ??= error;
       this.#closing.abort(error);
-      this.#unlisten();
-      this.#failWaiting(error);
+      this.#topics.close();
+      this.#topics.fail(error);
       this.#sender.close(error);
     }
   }
@@ -295,9 +293,8 @@ export class Producer implements AsyncDisposable {
 
   /** The record's topic when it can be placed at once. */
   #ready(record: ProducerRecord): KnownTopic | undefined {
-    if (this.#waiting.size > 0 && this.#waiting.has(record.topic)) return undefined;
     if (this.#usedBytes >= this.#settings.bufferBytes || this.#fatal !== undefined) return undefined;
-    return this.#topics.get(record.topic);
+    return this.#topics.ready(record.topic);
   }
 
   #intercepted(record: ProducerRecord): ProducerRecord {
@@ -319,71 +316,13 @@ export class Producer implements AsyncDisposable {
     return promise;
   }
 
-  #wait(waiting: Waiting): void {
-    if (this.#fatal !== undefined) {
-      waiting.onFailed(this.#fatal);
-      return;
-    }
-    const { topic } = waiting.record;
-    const queue = this.#waiting.get(topic);
-    if (queue !== undefined) {
-      queue.push(waiting);
-      return;
-    }
-    this.#waiting.set(topic, [waiting]);
-    if (!this.#topics.has(topic)) void this.#load(topic);
-  }
-
-  async #load(name: string): Promise<void> {
-    const { metadata, ports } = this.#core;
-    metadata.want(name, { mayCreate: this.#settings.mayCreateTopics });
-    try {
-      const info = await metadata.topic(name, this.#closing.signal);
-      const queues: PartitionQueue[] = [];
-      const topic: ProducedTopic = { name, info, queues };
-      const { batchBytes } = this.#settings;
-      const sticky = new StickyPartitioner(topic, { random: ports.random, batchBytes });
-      this.#topics.set(name, Object.assign(topic, { sticky }));
-      this.#placeWaiting();
-    } catch (error) {
-      metadata.unwant(name);
-      const failed = this.#waiting.get(name);
-      this.#waiting.delete(name);
-      for (const one of failed ?? []) one.onFailed(error as Error);
-      this.#noteRoom();
-    }
-  }
-
-  #placeWaiting(): void {
-    for (const [name, records] of this.#waiting) {
-      const topic = this.#topics.get(name);
-      if (topic === undefined) continue;
-      let placed = 0;
-      for (const one of records) {
-        if (this.#isFull) break;
-        placed += 1;
-        try {
-          const batch = this.#place(topic, one.record);
-          one.onPlaced(this.#queue, batch, this.#entry.timestamp);
-        } catch (error) {
-          one.onFailed(error as Error);
-        }
-      }
-      records.splice(0, placed);
-      if (records.length === 0) this.#waiting.delete(name);
-    }
-    this.#noteRoom();
-  }
-
-  #failWaiting(error: Error): void {
-    const all = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const records of all) for (const one of records) one.onFailed(error);
-    this.#noteRoom();
+  #wait(waiting: WaitingRecord): void {
+    if (this.#fatal === undefined) this.#topics.wait(waiting);
+    else waiting.onFailed(this.#fatal);
   }
 
   #noteRoom(): void {
-    if (this.#drained === undefined || this.#isFull || this.#waiting.size > 0) return;
+    if (this.#drained === undefined || this.#isFull || this.#topics.areWaiting) return;
     this.#drained.resolve();
     this.#drained = undefined;
   }
@@ -499,7 +438,7 @@ export class Producer implements AsyncDisposable {
   #onDone(batch: Batch): void {
     this.#live.delete(batch);
     this.#usedBytes -= batch.sizeBytes;
-    if (this.#waiting.size > 0) this.#placeWaiting();
+    if (this.#topics.areWaiting) this.#topics.place();
     else this.#noteRoom();
   }
 
@@ -515,7 +454,7 @@ export class Producer implements AsyncDisposable {
   #onFatal(error: KafkaError): void {
     if (this.#fatal !== undefined) return;
     this.#fatal = error;
-    this.#failWaiting(error);
+    this.#topics.fail(error);
     this.#sender.failAll(error);
   }
 
@@ -528,19 +467,5 @@ export class Producer implements AsyncDisposable {
       },
     );
     return false;
-  }
-
-  /** A topic that was made again is another; one that is gone is asked for anew. */
-  #onMetadata(): void {
-    for (const [name, topic] of this.#topics) {
-      if (topic.info.isCurrent) continue;
-      const info = this.#core.metadata.view.get(name);
-      if (info !== undefined) {
-        topic.info = info;
-        continue;
-      }
-      this.#topics.delete(name);
-      this.#core.metadata.unwant(name);
-    }
   }
 }
