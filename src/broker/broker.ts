@@ -33,6 +33,7 @@ import { advertisedRanges, rangesForBrokers } from './api-versions.ts';
 import { ClusterDecisions } from './cluster-decisions.ts';
 import { ClusterMarkers } from './cluster-markers.ts';
 import { placeAlone, placeAmongOthers } from './cluster-place.ts';
+import type { RequestSink } from '../rpc/server-connection.ts';
 import type { ConnectionState } from './context.ts';
 import { coordinate } from './coordinators.ts';
 import { CurrentSettings, readSettings } from './current-settings.ts';
@@ -89,6 +90,8 @@ export interface BrokerOptions {
   readonly authorizer?: Authorizer;
   /** What clients see and set of the process's logger. */
   readonly logLevels?: LogLevels;
+  /** What stands between connections and handlers, for tests that make requests fail. */
+  readonly interposes?: (sink: RequestSink<ConnectionState>) => RequestSink<ConnectionState>;
 }
 
 export interface Broker {
@@ -330,7 +333,8 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
   const replication = options.store === undefined ? undefined : replicate(services, { store, settingsOf });
   undo.push(() => replication?.stop());
   coordinate(services);
-  gate.open(new Dispatcher(services, HANDLERS));
+  const dispatcher = new Dispatcher(services, HANDLERS);
+  gate.open(options.interposes?.(dispatcher) ?? dispatcher);
   if (options.auditsLogs === true && options.store !== undefined) logDirectories.startAudit();
   logger.info(
     { nodeId, clusterId, listeners: addresses, incarnation: printUuid(registration.incarnationId) },

@@ -73,3 +73,29 @@ test('a wrong setting is refused by name', async () => {
     (error) => error instanceof ConfigurationError && error.message.includes('num.partitions'),
   );
 });
+
+test('records are written and read, and a group is waited for', async () => {
+  await using headrace = await Headrace.start();
+  await headrace.createTopic('a', { partitions: 2 });
+  await headrace.produce('a', ['one', { key: 'k', value: 'two', partition: 1 }, null]);
+  const all = await headrace.records('a', { count: 3 });
+  assert.deepEqual(all.map(({ text }) => text).sort(), [null, 'one', 'two'].sort());
+  const [second] = await headrace.records('a', { partition: 1 });
+  assert.ok(second!.partition === 1);
+  assert.equal(await headrace.lag('readers', 'a'), 3);
+  const consumer = headrace.client().consumer({ group: 'readers', topics: ['a'], from: 'earliest' });
+  let count = 0;
+  for await (const _ of consumer) if (++count === 3) break;
+  await headrace.untilMembers('readers', 1);
+  await assert.rejects(headrace.untilLag('readers', { topic: 'a', timeoutMs: 1 }), {
+    message: 'group readers is 3 records behind in a, not 0, after 1 ms',
+  });
+  await consumer.commit();
+  await headrace.untilLag('readers', { topic: 'a' });
+  await headrace.untilCommitted('readers', { topic: 'a', partition: 1, offset: 1 });
+  await consumer.close();
+  await headrace.untilMembers('readers', 0);
+  await assert.rejects(headrace.records('a', { count: 4, timeoutMs: 20 }), {
+    message: /^[0-3] records in a after 20 ms, not 4$/,
+  });
+});

@@ -1,16 +1,29 @@
 /**
- * A broker inside a process, for tests: `await using headrace = await Headrace.start()`. It is the real broker on a real
- * socket; only its data is in memory, unless a folder is asked for.
+ * What the package offers as `headrace/testing`: a broker inside a process, for tests, with any runner.
+ *
+ *     await using headrace = await Headrace.start();
+ *
+ * It is the real broker on a real socket; only its data is in memory, unless a folder is asked for. It can be told to fail
+ * (`faults`), its time can be moved (`advance`), and it helps with what a test does besides: topics, records, waiting.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from '../base/ports.ts';
 import { startBroker, type Broker } from '../broker/broker.ts';
-import { silentLogger } from '../runtime/logger.ts';
+import { Client, type ClientOptions, type ConsumerRecord, type NewTopic } from '../client/client.ts';
+import type { SentRange, TopicPartition } from '../client/client.ts';
+import { silentLogger } from '../runtime/silent-logger.ts';
 import { memoryDisk } from '../runtime/memory-disk.ts';
 import { realPorts } from '../runtime/ports.ts';
 import { startThread } from '../runtime/threads.ts';
+import { Faults, HELPER_CLIENT_ID } from './faults.ts';
+import { MovableTime } from './movable-time.ts';
+import { Observer, type TestRecord, type WaitOptions } from './observer.ts';
+
+export type { ApiName, ErrorName, Fault, FaultedRequest, FaultOptions } from './faults.ts';
+export type { Faults } from './faults.ts';
+export type { TestRecord, WaitOptions } from './observer.ts';
 
 export interface HeadraceOptions {
   /** The port on 127.0.0.1; a free one unless given. */
@@ -32,17 +45,30 @@ const CLEANER_THREAD = new URL('../../bin/cleaner-thread.ts', import.meta.url);
 /** A path inside the disk in memory. */
 const MEMORY_DIRECTORY = '/headrace';
 
+interface Parts {
+  readonly faults: Faults;
+  readonly time: MovableTime;
+  readonly temporary: string | undefined;
+}
+
 export class Headrace implements AsyncDisposable {
   readonly host: string;
   readonly port: number;
+  /** Makes requests fail, wait, or break their connection. */
+  readonly faults: Faults;
   readonly #broker: Broker;
+  readonly #time: MovableTime;
   readonly #temporary: string | undefined;
+  readonly #clients: Client[] = [];
+  #observer: Observer | undefined;
 
-  private constructor(broker: Broker, temporary: string | undefined) {
+  private constructor(broker: Broker, parts: Parts) {
     this.host = broker.address.host;
     this.port = broker.address.port;
+    this.faults = parts.faults;
     this.#broker = broker;
-    this.#temporary = temporary;
+    this.#time = parts.time;
+    this.#temporary = parts.temporary;
   }
 
   /** Resolves when clients are served. Rejects with a ConfigurationError that names a wrong setting. */
@@ -51,7 +77,11 @@ export class Headrace implements AsyncDisposable {
     const real = realPorts({ logger });
     const temporary = data === 'temporary' ? mkdtempSync(join(tmpdir(), 'headrace-')) : undefined;
     const directory = typeof data === 'object' ? data.directory : (temporary ?? MEMORY_DIRECTORY);
-    const ports = data === 'memory' ? { ...real, disk: memoryDisk({ clock: real.clock }) } : real;
+    const time = new MovableTime(real);
+    const faults = new Faults();
+    const { clock, timers } = time;
+    const disk = data === 'memory' ? memoryDisk({ clock }) : real.disk;
+    const ports = { ...real, clock, timers, disk };
     const configs = new Map<string, string>(TEST_SETTINGS);
     configs.set('listeners', `PLAINTEXT://127.0.0.1:${options.port ?? 0}`);
     configs.set('log.dirs', directory);
@@ -59,7 +89,13 @@ export class Headrace implements AsyncDisposable {
     try {
       // What is in memory no other thread sees.
       const threads = data === 'memory' ? {} : { startCleanerThread: () => startThread(CLEANER_THREAD) };
-      return new Headrace(await startBroker({ ports, configs, ...threads }), temporary);
+      const broker = await startBroker({
+        ports,
+        configs,
+        ...threads,
+        interposes: (sink) => faults.interpose(sink, real.timers),
+      });
+      return new Headrace(broker, { faults, time, temporary });
     } catch (error) {
       if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true });
       throw error;
@@ -71,13 +107,78 @@ export class Headrace implements AsyncDisposable {
     return `${this.host}:${this.port}`;
   }
 
+  /** A client of this broker, which `stop` closes unless that has been done before. */
+  client(options: Omit<ClientOptions, 'bootstrap'> = {}): Client {
+    const client = new Client({ bootstrap: this.bootstrap, ...options });
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** Errors: TOPIC_ALREADY_EXISTS and its like, as KafkaError. */
+  createTopic(topic: string, options?: Omit<NewTopic, 'topic'>): Promise<void> {
+    return this.#observing.createTopic(topic, options);
+  }
+
+  /** Writes values, or records; resolves when they are acknowledged, with their offsets. */
+  produce(topic: string, records: readonly TestRecord[]): Promise<SentRange[]> {
+    return this.#observing.produce(topic, records);
+  }
+
+  /** The records of a topic, or of one partition, from the oldest on; waits until there are `count` (1). */
+  records(
+    topic: string,
+    options?: WaitOptions & { readonly count?: number; readonly partition?: number },
+  ): Promise<ConsumerRecord[]> {
+    return this.#observing.records(topic, options);
+  }
+
+  /** How many records of a topic a group has not committed yet. */
+  lag(group: string, topic: string): Promise<number> {
+    return this.#observing.lag(group, topic);
+  }
+
+  /** Waits until a group is no more than `lag` (0) records behind in a topic. */
+  untilLag(
+    group: string,
+    options: WaitOptions & { readonly topic: string; readonly lag?: number },
+  ): Promise<void> {
+    return this.#observing.untilLag(group, options);
+  }
+
+  /** Waits until a group has committed this offset, or a later one. */
+  untilCommitted(
+    group: string,
+    options: WaitOptions & TopicPartition & { readonly offset: number },
+  ): Promise<void> {
+    return this.#observing.untilCommitted(group, options);
+  }
+
+  /** Waits until a group has so many members and its rebalance is over. */
+  untilMembers(group: string, count: number, options?: WaitOptions): Promise<void> {
+    return this.#observing.untilMembers(group, count, options);
+  }
+
+  /**
+   * Moves the broker's time forward by `ms`: sessions and transactions time out, records get too old, as if so much time had
+   * passed. Clients keep their own time: a member that is alive rejoins. Resolves when all timers that became due were called.
+   */
+  advance(ms: number): Promise<void> {
+    return this.#time.advance(ms);
+  }
+
   /** Stops cleanly. May be called more than once. */
   async stop(): Promise<void> {
+    this.faults.clear();
+    await Promise.allSettled(this.#clients.splice(0).map((client) => client.close()));
     await this.#broker.stop();
     if (this.#temporary !== undefined) rmSync(this.#temporary, { recursive: true, force: true });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+
+  get #observing(): Observer {
+    return (this.#observer ??= new Observer(this.client({ clientId: HELPER_CLIENT_ID })));
   }
 }

@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { PeerMissing } from '../../scripts/peer-cache.ts';
+import { cached, PeerMissing } from '../../scripts/peer-cache.ts';
 import { obtain } from './peer.ts';
 import { until } from './until.ts';
 
@@ -58,14 +58,22 @@ async function install(): Promise<string> {
   return path;
 }
 
-const { skip } = await obtain(install);
+/** Of the examples for it. */
+const VITEST = 'vitest@5.1.1';
 
-/** The README's programs, by what they import. */
-function readmeProgram(specifier: string): string {
-  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+const { skip } = await obtain(install);
+const vitest = await obtain(() =>
+  cached('vitest', [VITEST], async (into) => {
+    await run('npm', ['install', '--no-audit', '--no-fund', '--prefix', into, VITEST]);
+  }),
+);
+
+/** A text's programs, by what they import. */
+function programOf(specifier: string, file = 'README.md'): string {
+  const readme = readFileSync(join(ROOT, file), 'utf8');
   const programs = [...readme.matchAll(/```ts\n([^]*?)```/g)].map(([, text]) => text!);
   const found = programs.filter((text) => text.includes(`'${specifier}'`));
-  assert.equal(found.length, 1, `the README has not one program with ${specifier}`);
+  assert.equal(found.length, 1, `${file} has not one program with ${specifier}`);
   return found[0]!;
 }
 
@@ -134,14 +142,11 @@ describe('the package', { skip: skip ?? false }, () => {
   });
 
   test("the README's client works", async () => {
-    assert.equal(await output(program('client.ts', readmeProgram('headrace/client'))), 'ada: hello');
+    assert.equal(await output(program('client.ts', programOf('headrace/client'))), 'ada: hello');
   });
 
   test("the README's broker inside a test works", async () => {
-    assert.match(
-      await output(program('testing.ts', readmeProgram('headrace/testing'))),
-      /^127\.0\.0\.1:\d+$/,
-    );
+    assert.match(await output(program('testing.ts', programOf('headrace/testing'))), /^127\.0\.0\.1:\d+$/);
   });
 
   test('CommonJS gets the same classes, and the client loads none of what only the broker needs', async () => {
@@ -172,8 +177,8 @@ describe('the package', { skip: skip ?? false }, () => {
     `;
     const files = [
       program('types.ts', wrong),
-      program('client.ts', readmeProgram('headrace/client')),
-      program('testing.ts', readmeProgram('headrace/testing')),
+      program('client.ts', programOf('headrace/client')),
+      program('testing.ts', programOf('headrace/testing')),
     ];
     const compilerOptions = {
       strict: true,
@@ -187,5 +192,26 @@ describe('the package', { skip: skip ?? false }, () => {
     const tsc = join(ROOT, 'node_modules', '.bin', 'tsc');
     const { stdout } = await run(tsc, ['-p', project]).catch((error: { stdout: string }) => error);
     assert.equal(stdout, '');
+  });
+
+  test("the guide's example for node:test works", async () => {
+    const path = program('guide.test.ts', programOf('node:test', 'docs/testing.md'));
+    // A test runner below this one reports to it otherwise.
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const options = { cwd: project, timeout: RUN_MS_MAX, env };
+    const { stdout } = await run(process.execPath, ['--test', '--test-reporter=tap', path], options);
+    assert.match(stdout, /^# pass 3$/m);
+  });
+
+  test("the guide's example for vitest works", { skip: vitest.skip ?? false }, async () => {
+    symlinkSync(join(vitest.installed!, 'node_modules', 'vitest'), join(installed, 'vitest'));
+    program('vitest.config.js', "export default { test: { include: ['vitest.test.ts'] } };");
+    program('vitest.test.ts', programOf('vitest', 'docs/testing.md'));
+    const { stdout } = await run(process.execPath, [join(installed, 'vitest', 'vitest.mjs'), 'run'], {
+      cwd: project,
+      timeout: RUN_MS_MAX,
+      env: { ...process.env, NO_COLOR: '1' },
+    });
+    assert.match(stdout, /Tests +1 passed/);
   });
 });

@@ -183,6 +183,18 @@ test('offsets are found by time, and records removed', async () => {
   await end();
 });
 
+test('the first question of all may be one to a leader', async () => {
+  const { admin, fresh, settle, end } = await scene();
+  await settle(admin.createTopics([{ topic: 'a' }]));
+  const [found] = await settle(
+    fresh()
+      .admin()
+      .listOffsets([{ topic: 'a', partition: 0, at: 'latest' }]),
+  );
+  assert.equal(found!.offset, 0);
+  await end();
+});
+
 test('a controller that has moved is found again', async () => {
   const cluster = new TestCluster({ brokerCount: 2 });
   let asked = 0;

@@ -141,6 +141,8 @@ export class Routes {
   ): Promise<
     (of: { topic: string; partition: number }) => { readonly code: number; readonly leader: number }
   > {
+    // Brokers that are known by number are spoken to as those of a cluster (KIP-1242), whose id must be known then.
+    if (this.core.clusterId === null) await this.core.metadata.refresh();
     const { topics, brokers } = await this.core.metadata.askAny((link) =>
       link.ask({
         request: MetadataRequest,

@@ -7,6 +7,8 @@ import { clientPorts } from '../test-cluster.ts';
 export interface Scene {
   readonly client: Client;
   readonly admin: Admin;
+  /** Another client, which has not asked anything yet. */
+  fresh(): Client;
   settle<T>(promise: Promise<T>): Promise<T>;
   end(): Promise<void>;
 }
@@ -18,11 +20,14 @@ export async function scene(settings: Readonly<Record<string, string>> = {}): Pr
     ...settings,
   });
   const { time, wires } = world.ports;
-  const client = new Client({ bootstrap: 'broker:19092', ports: clientPorts({ time, wires }, 'admin') });
+  const newClient = (host: string): Client =>
+    new Client({ bootstrap: 'broker:19092', ports: clientPorts({ time, wires }, host) });
+  const client = newClient('admin');
   const settle = <T>(promise: Promise<T>): Promise<T> => time.settle(promise);
   return {
     client,
     admin: client.admin(),
+    fresh: () => newClient('fresh'),
     settle,
     async end() {
       await settle(client.close());
