@@ -1,7 +1,6 @@
 /** `--command-config`: how a command connects and who it is, in a file with the settings of Kafka's clients. */
 import { readFileSync } from 'node:fs';
 import type { ClientPorts, ConnectionOptions } from '../src/client/options.ts';
-import type { Ports } from '../src/base/ports.ts';
 import { loadSettingsText } from '../src/metadata/configs/load.ts';
 import { parseClientLogin } from '../src/security/sasl/login-settings.ts';
 import { readClientTls } from '../src/security/tls-settings.ts';
@@ -15,7 +14,7 @@ export interface CommandConfig {
 }
 
 /** Without a file: in the clear, as nobody. Throws an Error that names the setting. */
-export function readCommandConfig(path: string | undefined, ports: Ports): CommandConfig {
+export function readCommandConfig(path: string | undefined, ports: ClientPorts): CommandConfig {
   if (path === undefined) return { ports, options: {} };
   const { settings, errors } = loadSettingsText(readFileSync(path, 'utf8'));
   const protocol = settings.get('security.protocol') ?? 'PLAINTEXT';

@@ -1,10 +1,10 @@
 /** The command line: reads settings, starts what is asked for and stops it when the system says so. */
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
-import { Command, InvalidArgumentError } from 'commander';
-import { parseBytes } from '../src/cli/cluster/table.ts';
-import type * as ClusterCommands from './cluster.ts';
+import { Command } from 'commander';
+import { COMMANDS } from './commands.ts';
 import type { DevClusterFlags } from './dev-cluster.ts';
+import { brokerCount, gather, nodeNumber, portNumber } from './option-values.ts';
 
 // Without it V8 collects the whole heap each time some 15 MB of network buffers have come and gone, which doubled the
 // processor time per byte produced (3 x 0.3 GB: 1.3 s against 0.6 s a round).
@@ -15,7 +15,7 @@ setFlagsFromString('--no-allocation-site-pretenuring');
 // What a start makes lives on, and so the young generation would grow to several times its size, which an idle broker then
 // keeps (100 MiB resident instead of 91). It may grow again once the broker is ready.
 const YOUNG_GROWTH = '--semi-space-growth-factor';
-setFlagsFromString(`${YOUNG_GROWTH}=1`);
+if (process.argv[2] === 'start') setFlagsFromString(`${YOUNG_GROWTH}=1`);
 
 interface StartFlags {
   readonly port?: number;
@@ -25,20 +25,6 @@ interface StartFlags {
   readonly nodeId?: number;
   readonly set: readonly string[];
 }
-
-interface ClusterRebalanceFlags {
-  readonly bootstrapServer: string;
-  readonly dryRun: boolean;
-  readonly yes: boolean;
-  readonly removeBroker: readonly number[];
-  readonly throttle?: number;
-  readonly parallel: number;
-  readonly sample: number;
-  readonly cancel: boolean;
-  readonly json: boolean;
-}
-
-const BOOTSTRAP_DEFAULT = '127.0.0.1:9092';
 
 // Whoever started us may have stopped reading; that ends neither the broker nor its logs.
 process.stdout.on('error', () => {});
@@ -54,7 +40,12 @@ const LEVELS = {
   FATAL: 'error',
 } as const;
 
-const program = new Command('headrace').description('Event streaming that speaks the Kafka protocol.');
+const USAGE_ERROR = 2;
+
+const program = new Command('headrace')
+  .description('Event streaming that speaks the Kafka protocol.')
+  .showHelpAfterError('--help shows how it is used')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : USAGE_ERROR));
 program
   .command('start')
   .description('Starts a broker and runs until SIGTERM or SIGINT; a second signal ends it at once.')
@@ -76,82 +67,12 @@ program
   .option('--etcd <path>', 'an etcd program; else that of PATH, else one that is built once')
   .option('--set <name=value>', "a setting of all brokers by Kafka's name; may be repeated", gather, [])
   .action(devCluster);
-const cluster = program
-  .command('cluster')
-  .description('Looks after a cluster that runs: of Headrace or of Apache Kafka.');
-cluster
-  .command('status')
-  .alias('describe')
-  .description('Shows the brokers with what they hold, and what is not as it should be.')
-  .option('--bootstrap-server <addresses>', 'host:port of any brokers, by commas', BOOTSTRAP_DEFAULT)
-  .option('--command-config <file>', 'settings of a Kafka client: security.protocol, ssl.*, sasl.*')
-  .option('--json', 'for scripts', false)
-  .action(async (flags: { bootstrapServer: string; json: boolean }) => {
-    await ofCluster(async ({ clusterStatus }) => clusterStatus(flags));
-  });
-cluster
-  .command('rebalance')
-  .description('Spreads partitions and leaders evenly; shows what it would move, and asks before it does.')
-  .option('--bootstrap-server <addresses>', 'host:port of any brokers, by commas', BOOTSTRAP_DEFAULT)
-  .option('--command-config <file>', 'settings of a Kafka client: security.protocol, ssl.*, sasl.*')
-  .option('--dry-run', 'only show the plan', false)
-  .option('--yes', 'apply the plan without asking', false)
-  .option(
-    '--remove-broker <id>',
-    'empty this broker, and forget it once it has stopped; may be repeated',
-    gatherIds,
-    [],
-  )
-  .option(
-    '--throttle <size>',
-    'copy at most so much a second to and from each broker, such as 50MB',
-    byteRate,
-  )
-  .option('--parallel <count>', 'move so many partitions at a time', positiveNumber, 20)
-  .option(
-    '--sample <seconds>',
-    'watch for so long what is written, and spread that, too; 0: do not',
-    seconds,
-    3,
-  )
-  .option('--cancel', 'call back the moves that are under way', false)
-  .option('--json', 'a JSON object a line, for scripts; moves nothing without --yes', false)
-  .action(async (flags: ClusterRebalanceFlags) => {
-    const { throttle, sample, ...others } = flags;
-    const more = { throttleBytesPerSecond: throttle, sampleMs: sample * 1000 };
-    await ofCluster(async ({ clusterRebalance }) => clusterRebalance({ ...others, ...more }));
-  });
+const wanted = process.argv[process.argv[2] === 'help' ? 3 : 2];
+for (const { name, description, load } of COMMANDS) {
+  const command = program.command(name).description(description);
+  if (name === wanted) (await load()).define(command);
+}
 await program.parseAsync();
-
-async function ofCluster(run: (commands: typeof ClusterCommands) => Promise<number>): Promise<void> {
-  try {
-    process.exitCode = await run(await import('./cluster.ts'));
-  } catch (error) {
-    fail([error instanceof Error ? error.message : String(error)]);
-  }
-}
-
-function gatherIds(text: string, before: readonly number[]): number[] {
-  return [...before, nodeNumber(text)];
-}
-
-function byteRate(text: string): number {
-  const size = parseBytes(text);
-  if (size === undefined) throw new InvalidArgumentError('a size, such as 50MB');
-  return size;
-}
-
-function positiveNumber(text: string): number {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('a number from 1 on');
-  return number;
-}
-
-function seconds(text: string): number {
-  const number = Number(text);
-  if (!(number >= 0 && number <= 3_600)) throw new InvalidArgumentError('0 to 3600');
-  return number;
-}
 
 async function devCluster(flags: DevClusterFlags): Promise<void> {
   const { startDevCluster } = await import('./dev-cluster.ts');
@@ -160,30 +81,6 @@ async function devCluster(flags: DevClusterFlags): Promise<void> {
   } catch (error) {
     fail([error instanceof Error ? error.message : String(error)]);
   }
-}
-
-function brokerCount(text: string): number {
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < 1 || count > 9) throw new InvalidArgumentError('1 to 9');
-  return count;
-}
-
-function portNumber(text: string): number {
-  const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new InvalidArgumentError('0 to 65535');
-  return port;
-}
-
-function nodeNumber(text: string): number {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 0 || number > 2_147_483_647) {
-    throw new InvalidArgumentError('a number from 0 on');
-  }
-  return number;
-}
-
-function gather(one: string, before: readonly string[]): string[] {
-  return [...before, one];
 }
 
 async function start(flags: StartFlags): Promise<void> {

@@ -5,7 +5,7 @@ import { nameOf, type Move } from './cluster-state.ts';
 import type { InternalTopics } from './internal-topics.ts';
 import { NO_LOAD, type Load } from './load.ts';
 import type { Plan } from './plan.ts';
-import { bytes, duration, table } from './table.ts';
+import { bytes, duration, table } from '../table.ts';
 
 /** Moves that are shown one by one; the rest is counted. */
 const MOVES_SHOWN_MAX = 40;

@@ -9,7 +9,7 @@ import { Errors } from '../../protocol/errors.ts';
 import { ClusterAdmin } from './cluster-admin.ts';
 import { rebalance, type RebalanceFlags, type Terminal } from './rebalance.ts';
 import { status } from './status.ts';
-import { bytes, duration, parseBytes, table } from './table.ts';
+import { bytes, duration, parseBytes, table } from '../table.ts';
 
 const CONFIGS = {
   'broker.session.timeout.ms': '6000',

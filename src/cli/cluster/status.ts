@@ -4,7 +4,7 @@ import type { ClusterAdmin } from './cluster-admin.ts';
 import { nameOf } from './cluster-state.ts';
 import type { Terminal } from './rebalance.ts';
 import { survey, type Survey } from './survey.ts';
-import { bytes, table } from './table.ts';
+import { bytes, table } from '../table.ts';
 
 /** Partitions that are named one by one. */
 const NAMED_MAX = 10;

@@ -259,13 +259,12 @@ export class BrokerLink {
     const { ports, settings, clusterId } = this.#world;
     const { node } = this;
     const timeoutMs = settings.connectTimeoutMs;
-    const versions =
-      node.versions ??
-      (await askVersions(connection, {
-        timeoutMs,
-        clusterId: node.nodeId < 0 ? null : clusterId,
-        nodeId: node.nodeId,
-      }));
+    // Both or neither: a broker refuses the one without the other.
+    const whom =
+      node.nodeId < 0 || clusterId === null
+        ? { clusterId: null, nodeId: -1 }
+        : { clusterId, nodeId: node.nodeId };
+    const versions = node.versions ?? (await askVersions(connection, { timeoutMs, ...whom }));
     this.#sessionEndMs = Infinity;
     if (settings.sasl !== undefined) {
       const begunMs = ports.clock.monotonicMs();
