@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { brokerBench } from '../../test/broker-bench.ts';
-import type { Session } from '../base/ports.ts';
+import type { MetadataStore, Session } from '../base/ports.ts';
 import { Errors } from '../protocol/errors.ts';
 import { simulatedPorts } from '../runtime/simulated-ports.ts';
 import { NO_BROKER_CONFIGS } from './configs/resolve.ts';
@@ -10,6 +10,7 @@ import type { NewTopic } from './controller/topics.ts';
 import { follow } from './follow.ts';
 import { ClusterImage } from './image.ts';
 import { MemoryStoreServer } from './memory-store.ts';
+import { MetadataStoreError } from './store-error.ts';
 
 const SESSION_TTL_MS = 9_000;
 
@@ -210,4 +211,81 @@ test('after an unclean stop every partition the broker leads has a new term, how
   await controller.createTopics([topic('t', 500)]);
   await controller.renewTerms(1);
   assert.deepEqual(new Set(image.topics.get('t')!.partitions.map((one) => one.leaderEpoch)), new Set([1]));
+});
+
+/** A store whose transactions on a topic are of unknown outcome as long as it is said, and are done when it is said. */
+function forgetful(store: MetadataStore) {
+  const late: (() => Promise<unknown>)[] = [];
+  const faults = { isForgetful: false, doneBy: 'later' as 'later' | 'the next read' };
+  async function doLate(): Promise<void> {
+    for (const one of late.splice(0)) await one();
+  }
+  const forgetting: MetadataStore = Object.assign(Object.create(store) as MetadataStore, {
+    async range(prefix: string) {
+      const before = await store.range(prefix);
+      if (faults.doneBy === 'the next read') await doLate();
+      return before;
+    },
+    txn(...call: Parameters<MetadataStore['txn']>) {
+      const isTopic = call[1].some(({ key }) => key.startsWith('topics/'));
+      if (!faults.isForgetful || !isTopic) return store.txn(...call);
+      faults.isForgetful = false;
+      late.push(() => store.txn(...call));
+      return Promise.reject(new MetadataStoreError('indeterminate', 'nobody knows'));
+    },
+    session: (ttlMs: number) => store.session(ttlMs),
+  });
+  return { forgetting, faults, doLate };
+}
+
+for (const doneBy of ['later', 'the next read'] as const) {
+  test(`a topic whose first transaction is done ${doneBy} is made once, and does not come back when it is deleted`, async () => {
+    const { ports, server, nodes } = await cluster(1, 5);
+    const { image } = nodes[0]!;
+    const store = server.connect(ports);
+    const { forgetting, faults, doLate } = forgetful(store);
+    const { random, clock, logger } = ports;
+    const controller = new Controller({
+      store: forgetting,
+      image,
+      nodeId: 1,
+      random,
+      clock,
+      logger,
+      brokerConfigs: () => NO_BROKER_CONFIGS,
+    });
+    assert.ok(await ports.time.settle(controller.claim(nodes[0]!.session)));
+    faults.isForgetful = true;
+    faults.doneBy = doneBy;
+    const [created] = await ports.time.settle(controller.createTopics([topic('t')]));
+    assert.equal(created.errorCode, Errors.NONE);
+    assert.equal(image.topics.get('t')?.id, created.topicId);
+    const [deleted] = await ports.time.settle(controller.deleteTopics([created.topicId]));
+    assert.equal(deleted.errorCode, Errors.NONE);
+    await doLate();
+    await ports.time.advance(100);
+    assert.equal(image.topics.size, 0);
+  });
+}
+
+test('what a request left undecided is settled before the next request is', async () => {
+  const { ports, server, nodes } = await cluster(1, 6);
+  const { image, session } = nodes[0]!;
+  const store = server.connect(ports);
+  const { forgetting, faults, doLate } = forgetful(store);
+  const { random, clock, logger } = ports;
+  const options = { image, nodeId: 1, random, clock, logger, brokerConfigs: () => NO_BROKER_CONFIGS };
+  const controller = new Controller({ ...options, store: forgetting });
+  assert.ok(await ports.time.settle(controller.claim(session)));
+  faults.isForgetful = true;
+  store.setReachable(false);
+  await assert.rejects(ports.time.settle(controller.createTopics([topic('t')], { timeoutMs: 50 })), {
+    code: Errors.REQUEST_TIMED_OUT,
+  });
+  store.setReachable(true);
+  const [created] = await ports.time.settle(controller.createTopics([topic('t')]));
+  await ports.time.settle(controller.deleteTopics([created.topicId]));
+  await doLate();
+  await ports.time.advance(100);
+  assert.equal(image.topics.size, 0);
 });

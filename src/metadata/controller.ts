@@ -88,6 +88,10 @@ export class Controller {
   private readonly options: ControllerOptions;
   /** The create revision of our claim; -1 while we have none. */
   private epoch = -1;
+  /** Of the claim. */
+  private session: Session | undefined;
+  /** A transaction of unknown outcome may yet be done. */
+  private isUnsettled = false;
   private pending = 0;
   /** Elections of this process that may have cost records. */
   uncleanElections = 0;
@@ -117,6 +121,7 @@ export class Controller {
   async claim(session: Session): Promise<boolean> {
     const { image, nodeId, logger } = this.options;
     const { epoch } = this;
+    this.session = session;
     if (this.isActive && (await this.transactFreely((now) => renewClaim(now, { nodeId, epoch }, session.id))))
       return true;
     if (image.controllerId === nodeId) {
@@ -336,18 +341,34 @@ export class Controller {
     const deadline = timeoutMs > 0 ? clock.monotonicMs() + timeoutMs : Infinity;
     const epoch = this.epoch;
     this.pending++;
-    const turn = this.tail.then(() =>
-      transact(store, image, () => (validateOnly ? answer(decide(image).result) : decide(image)), {
-        fence: [{ key: CONTROLLER_KEY, createRevision: epoch }],
-        check: () => {
-          if (!this.isActive)
-            throw new KafkaError(Errors.NOT_CONTROLLER, refusal(Errors.NOT_CONTROLLER).errorMessage!);
-          if (clock.monotonicMs() > deadline) throw new KafkaError(Errors.REQUEST_TIMED_OUT);
-        },
-      }),
-    );
+    const check = (): void => {
+      if (!this.isActive || this.epoch !== epoch)
+        throw new KafkaError(Errors.NOT_CONTROLLER, refusal(Errors.NOT_CONTROLLER).errorMessage!);
+      if (clock.monotonicMs() > deadline) throw new KafkaError(Errors.REQUEST_TIMED_OUT);
+    };
+    const turn = this.tail.then(async () => {
+      if (this.isUnsettled) await this.settle(check);
+      return transact(store, image, () => (validateOnly ? answer(decide(image).result) : decide(image)), {
+        check,
+        fence: () => [{ key: CONTROLLER_KEY, modRevision: image.keyRevisions(CONTROLLER_KEY).modRevision }],
+        settle: () => this.settle(check),
+      });
+    });
     this.tail = turn.catch(() => undefined).finally(() => this.pending--);
     return turn;
+  }
+
+  /**
+   * After a transaction of unknown outcome: the controller's key is written again. Whatever was sent before rests on the key
+   * as it was, so from here on it either has been done or never will be.
+   */
+  private async settle(check: () => void): Promise<void> {
+    this.isUnsettled = true;
+    check();
+    const { epoch, session } = this;
+    const { store, image, nodeId } = this.options;
+    await transact(store, image, () => renewClaim(image, { nodeId, epoch }, session!.id), { check });
+    this.isUnsettled = false;
   }
 
   /** Runs a decision that rests on compares alone, and on nobody being the controller. */

@@ -2,16 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { MetadataStore } from '../base/ports.ts';
 import { Errors, KafkaError } from '../protocol/errors.ts';
-import { randomUuid, ZERO_UUID } from '../base/uuid.ts';
+import { ZERO_UUID } from '../base/uuid.ts';
 import { SimulatedTime } from '../runtime/simulated-clock.ts';
 import { simulatedPorts } from '../runtime/simulated-ports.ts';
 import { registerBroker, renewRegistration } from './controller/registration.ts';
 import { follow } from './follow.ts';
 import { ClusterImage } from './image.ts';
-import { topicKey } from './keys.ts';
 import { MemoryStoreServer } from './memory-store.ts';
-import { answer, Change } from './outcome.ts';
-import { encodeRecord, TopicRecord } from './records.ts';
 import { MetadataStoreError, type StoreErrorCode } from './store-error.ts';
 import { transact } from './transact.ts';
 
@@ -86,46 +83,3 @@ test('a renewal whose fate is unknown is done again: what is read is the same wi
   await time.advance(10);
   assert.equal(image.brokers.get(1)?.fenced, false, 'it stands with the new session');
 });
-
-for (const doneAt of ['its keys were read', 'it was decided again'] as const) {
-  test(`a transaction of unknown fate that is done late, after ${doneAt}, is the answer of who asked`, async () => {
-    const time = new SimulatedTime({ seed: 1 });
-    const ports = simulatedPorts({ seed: 1, time });
-    const store = new MemoryStoreServer(ports).connect(ports);
-    const image = new ClusterImage();
-    await time.settle(follow(store, image, ports));
-    let late: (() => Promise<unknown>) | undefined;
-    async function doLate(): Promise<void> {
-      const once = late;
-      late = undefined;
-      if (once !== undefined) await once();
-    }
-    const slow: MetadataStore = Object.assign(Object.create(store) as MetadataStore, {
-      async range(prefix: string) {
-        const before = await store.range(prefix);
-        if (doneAt === 'its keys were read') await doLate();
-        await new Promise<void>((resolve) => time.schedule(10, resolve));
-        return before;
-      },
-      async txn(...call: Parameters<MetadataStore['txn']>) {
-        if (decisions === 1) {
-          late = () => store.txn(...call);
-          throw new MetadataStoreError('indeterminate', 'nobody knows');
-        }
-        await doLate();
-        return store.txn(...call);
-      },
-    });
-    let decisions = 0;
-    const create = () => {
-      decisions += 1;
-      if (image.topics.has('t')) return answer('it exists already');
-      const topicId = randomUuid(ports.random);
-      const change = new Change();
-      change.put(topicKey('t'), 0, encodeRecord(TopicRecord, { topicId, partitions: [] }));
-      return change.decide(topicId);
-    };
-    assert.equal(await time.settle(transact(slow, image, create)), image.topics.get('t')!.id);
-    assert.equal(decisions, 2);
-  });
-}

@@ -16,10 +16,15 @@ export const TXN_OPERATIONS_MAX = 128;
 export const ATTEMPTS_MAX = 32;
 
 export interface TransactOptions {
-  /** Compares that hold for every attempt, such as that of the controller's own key. */
-  readonly fence?: readonly Compare[];
+  /** Asked for before each attempt: compares that it rests on besides, such as that of the controller's own key. */
+  readonly fence?: () => readonly Compare[];
   /** Called before each attempt; throws when it is of no use any more. */
   readonly check?: () => void;
+  /**
+   * Called after an unknown outcome; resolves when what was tried has been done or never will be. Without it, it may yet be
+   * done much later: a key that did not exist, and does not exist again by then, would come back.
+   */
+  readonly settle?: () => Promise<void>;
 }
 
 export async function transact<T>(
@@ -28,34 +33,24 @@ export async function transact<T>(
   decide: () => Decision<T>,
   options: TransactOptions = {},
 ): Promise<T> {
-  /** Of earlier attempts, whose transactions may yet be done. */
-  const unknown: Decision<T>[] = [];
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     options.check?.();
-    const decision = decide();
-    const { compares, operations, result, isRenewal } = decision;
-    const all = [...(options.fence ?? []), ...compares];
+    const { compares, operations, result, isRenewal } = decide();
+    if (operations.length === 0) return result;
+    const all = [...(options.fence?.() ?? []), ...compares];
     const size = Math.max(all.length, operations.length);
     assert(size <= TXN_OPERATIONS_MAX, 'a decision fits in one transaction');
-    if (operations.length > 0) {
-      let outcome;
-      try {
-        outcome = await store.txn(all, operations);
-      } catch (error) {
-        mustBeUnknown(error);
-        if ((await wasApplied(store, image, operations, error)) && isRenewal !== true) return result;
-        unknown.push(decision);
-        continue;
-      }
-      await image.waitFor(outcome.revision);
-      if (outcome.succeeded) return result;
+    let outcome;
+    try {
+      outcome = await store.txn(all, operations);
+    } catch (error) {
+      mustBeUnknown(error);
+      await options.settle?.();
+      if ((await wasApplied(store, image, operations, error)) && isRenewal !== true) return result;
+      continue;
     }
-    // What stands in the way may be what we did ourselves, only later than we looked.
-    for (const earlier of unknown) {
-      if (earlier.isRenewal !== true && (await wasApplied(store, image, earlier.operations)))
-        return earlier.result;
-    }
-    if (operations.length === 0) return result;
+    await image.waitFor(outcome.revision);
+    if (outcome.succeeded) return result;
   }
   throw new KafkaError(Errors.REQUEST_TIMED_OUT, 'the metadata kept changing');
 }
@@ -78,7 +73,7 @@ async function wasApplied(
   store: MetadataStore,
   image: ClusterImage,
   operations: Decision<unknown>['operations'],
-  cause?: unknown,
+  cause: unknown,
 ): Promise<boolean> {
   try {
     let applied = true;
