@@ -100,6 +100,34 @@ test('G10: a batch that is not as it was written is found by an audit, in whatev
   third.release();
 });
 
+test('a full disk that cannot take the mark of a damaged log costs that log alone', async () => {
+  let isFull = false;
+  const p = ports({ fault: ({ kind }) => (isFull && kind === 'write' ? 'ENOSPC' : undefined) });
+  const first = await open(p, { directories: ['/a'] });
+  for (const partition of [0, 1]) {
+    append(first.create({ topic: 't', partition, topicId: ID, settings }), 30, p.clock.nowMs());
+  }
+  await p.time.settle(first.shutdown());
+  p.disk.corrupt('/a/t-1/00000000000000000000.log', 200, Buffer.from('x'));
+  const second = await open(p, { directories: ['/a'] });
+  const damaged: string[] = [];
+  second.onDamage = ({ topic, partition }) => void damaged.push(`${topic}-${partition}`);
+  second.startAudit();
+  isFull = true;
+  await p.time.advance(20_000);
+  assert.deepEqual(damaged, ['t-1']);
+  assert.equal(second.hasLost({ topic: 't', partition: 1 }), true);
+  assert.deepEqual(
+    second.directories().map(({ isOnline }) => isOnline),
+    [true],
+  );
+  isFull = false;
+  append(second.get({ topic: 't', partition: 0 })!, 1, p.clock.nowMs());
+  assert.equal(second.setAside({ topic: 't', partition: 1 }), true);
+  append(second.create({ topic: 't', partition: 1, topicId: ID, settings }), 1, p.clock.nowMs());
+  await p.time.settle(second.shutdown());
+});
+
 test('an audit finds nothing wrong with logs that are appended to, cut and shortened meanwhile', async () => {
   const p = ports();
   const first = await open(p, { directories: ['/a'] });

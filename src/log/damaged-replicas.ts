@@ -9,6 +9,7 @@ import * as names from './file-names.ts';
 import { removeFolder, uniqueMark } from './folder-removal.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { Log } from './log.ts';
+import { isPassing } from './storage-error.ts';
 
 export class DamagedReplicas {
   readonly #environment: LogEnvironment;
@@ -75,14 +76,20 @@ export class DamagedReplicas {
     this.#lost.clear();
   }
 
-  /** Durably marks the files of a log that is in use as damaged. False: its directory has failed instead. */
+  /**
+   * Durably marks the files of a log that is in use as damaged. False: its directory has failed instead. A full disk cannot
+   * take the mark; then it is known to this process alone, and the next one has to find out again.
+   */
   mark(log: Log, directory: LogDirectory, problem: string): boolean {
     try {
       const path = `${log.folder}/${names.DAMAGED_FILE}`;
       replaceFileNow(this.#environment.disk, path, Buffer.from(problem));
     } catch (error) {
-      directory.fail(error);
-      return false;
+      if (!isPassing(error)) {
+        directory.fail(error);
+        return false;
+      }
+      this.#environment.logger.warn({ log: log.folder, error }, 'a damaged log could not be marked');
     }
     const of = log.topicPartition;
     this.add(names.partitionName(of.topic, of.partition), problem);
@@ -103,7 +110,7 @@ export class DamagedReplicas {
         disk.syncDirectory(directory.path);
         directory.forget(name);
       } catch (error) {
-        directory.fail(error);
+        if (!isPassing(error)) directory.fail(error);
         return false;
       }
       logger.warn({ topic, partition, aside }, 'damaged files are set aside; the replica is copied anew');

@@ -307,3 +307,29 @@ test('a log whose partition.metadata is gone, or makes no sense, is still that o
     await running.stop();
   }
 });
+
+test('a partition that a full disk could not take is made once there is room, wherever that has failed', async () => {
+  for (let allowed = 0; allowed < 6; allowed++) {
+    let left = Infinity;
+    const isRefused = (kind: string): boolean =>
+      (kind === 'open' || kind === 'write' || kind === 'makeDirectory') && left-- <= 0;
+    const p = simulatedPorts({
+      seed: 1,
+      disk: { fault: ({ kind }) => (isRefused(kind) ? 'ENOSPC' : undefined) },
+    });
+    const image = new ClusterImage();
+    const running = await start(p, image);
+    left = allowed;
+    putTopic(image, 't', 'T'.repeat(16), 1);
+    const held = (): string => (running.partitions.get('t', 0)?.log === undefined ? 'no log' : 'a log');
+    const before = held();
+    if (before === 'no log') assert.equal(append(p, running, 't', 0)[0], Errors.KAFKA_STORAGE_ERROR);
+    await p.time.advance(6_000);
+    assert.equal(held(), before);
+    left = Infinity;
+    await p.time.advance(6_000);
+    assert.deepEqual(append(p, running, 't', 0), [Errors.NONE, 0]);
+    await running.stop();
+    assert.ok(allowed > 0 || before === 'no log');
+  }
+});

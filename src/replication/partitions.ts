@@ -127,6 +127,7 @@ export class Partitions {
   #armCheckpoint(): void {
     this.#checkpointTimer = this.#ports.timers.after(this.#checkpointIntervalMs, () => {
       void this.checkpoint();
+      this.#openMissing();
       this.#armCheckpoint();
     });
   }
@@ -236,8 +237,8 @@ export class Partitions {
     for (const state of topic.partitions) this.#createPartition(topic, state);
   }
 
-  #createPartition(topic: TopicImage, state: PartitionImage): void {
-    if (!state.replicas.includes(this.#nodeId)) return;
+  #createPartition(topic: TopicImage, state: PartitionImage): Partition | undefined {
+    if (!state.replicas.includes(this.#nodeId)) return undefined;
     const settings = this.#settingsOf(topic.name);
     this.#setsAside(topic.name, state);
     const held = new Partition({
@@ -256,6 +257,7 @@ export class Partitions {
     put(this.#byName, topic.name, held);
     put(this.#byId, topic.id, held);
     this.#tell(held, false, -1);
+    return held;
   }
 
   #watermarkOf(topic: string, partition: number): { highWatermark: number } | undefined {
@@ -274,6 +276,21 @@ export class Partitions {
     } catch (error) {
       this.#ports.logger.error({ error, topic: topic.name, partition }, 'partition has no log');
       return undefined;
+    }
+  }
+
+  /** Partitions whose logs could not be made when they were to be, on a full disk: there may be room now. */
+  #openMissing(): void {
+    if (this.#isStopped || this.#logDirectories.directories().some(({ isOnline }) => !isOnline)) return;
+    for (const held of [...this.all()]) {
+      const { topic, partition } = held;
+      if (held.log !== undefined || this.#logDirectories.offlineReason(topic, partition) !== undefined)
+        continue;
+      const image = this.#image.topics.get(topic);
+      const state = image?.partitions[partition];
+      if (image === undefined || state === undefined) continue;
+      this.#drop(held, Errors.KAFKA_STORAGE_ERROR);
+      if (this.#createPartition(image, state)?.log === undefined) return;
     }
   }
 
