@@ -282,7 +282,7 @@ export class Partitions {
   /** Partitions whose logs could not be made when they were to be, on a full disk: there may be room now. */
   #openMissing(): void {
     if (this.#isStopped || this.#logDirectories.directories().some(({ isOnline }) => !isOnline)) return;
-    for (const held of [...this.all()]) {
+    for (const held of this.all()) {
       const { topic, partition } = held;
       if (held.log !== undefined || this.#logDirectories.offlineReason(topic, partition) !== undefined)
         continue;

@@ -135,7 +135,7 @@ test('cooperative-sticky: everything is shared, evenly, and stays where it is', 
       // One goes: the others keep what they have.
       const rest = settled.filter((_, n) => n !== leaves % settled.length);
       if (rest.length === 0) return;
-      const all = rest.every((one) => one.topics.length === topics.length);
+      const all = rest.every((one) => topics.every((topic) => one.topics.includes(topic)));
       const after = settle(rest, partitionCounts);
       if (!all) return;
       for (const one of after) {
