@@ -27,6 +27,8 @@ export type OwnErrorName =
   | 'INVALID_ANSWER'
   /** A key or value could not be turned into bytes, or bytes into a key or value. */
   | 'SERIALIZATION'
+  /** A function of the user's, such as `onAssigned`, has thrown: see the cause. */
+  | 'CALLBACK_FAILED'
   /** The consumer is no longer the owner of what it wants to commit. */
   | 'PARTITION_LOST';
 
@@ -80,6 +82,16 @@ export function brokerError(code: number, what: string, options: KafkaErrorOptio
 
 export function ownError(name: OwnErrorName, message: string, options: KafkaErrorOptions = {}): KafkaError {
   return new KafkaError(name, message, options);
+}
+
+/** Calls a function of the user's. Rejects with CALLBACK_FAILED, so that it is not taken for a failure of the network. */
+export async function callBack(name: string, call: () => void | Promise<void>): Promise<void> {
+  try {
+    await call();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw ownError('CALLBACK_FAILED', `${name}: ${reason}`, { cause: error });
+  }
 }
 
 /** A request that has no answer, as an error. What is a KafkaError already stays as it is. */

@@ -102,7 +102,13 @@ export class AssignedPartitions {
       this.#partitions.set(keyOf(at), partition);
       return partition;
     });
-    await this.#options.onBegun(added.map(({ at }) => at));
+    try {
+      await this.#options.onBegun(added.map(({ at }) => at));
+    } catch (error) {
+      // They would be held without being fetched.
+      this.give(added.map(({ at }) => at));
+      throw error;
+    }
     for (const partition of begun) if (!partition.isRemoved) this.#options.fetcher.add(partition);
   }
 

@@ -6,7 +6,7 @@
 import type { Timer } from '../../base/ports.ts';
 import { unlessAborted } from '../backoff.ts';
 import type { ClientCore } from '../core.ts';
-import { ownError } from '../errors.ts';
+import { callBack, ownError } from '../errors.ts';
 import type { OffsetStore } from '../group/offset-store.ts';
 import { NO_MEMBER, type CommittedOffset, type OffsetOwner, type OffsetToCommit } from '../group/offsets.ts';
 import type { GroupOptions } from '../group/options.ts';
@@ -112,7 +112,8 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
       fetcher: this.#fetcher,
       from: settings.from,
       offsets: () => this.#group?.offsets,
-      onBegun: (partitions) => (topics === undefined ? undefined : options.onAssigned?.(partitions)),
+      onBegun: (partitions) =>
+        topics === undefined ? undefined : callBack('onAssigned', () => options.onAssigned?.(partitions)),
     });
     if (group !== undefined) {
       this.#group = new GroupPart({

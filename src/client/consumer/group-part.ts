@@ -1,4 +1,5 @@
 /** What a consumer has because it names a group: committed offsets, and with topics a place among the group's members. */
+import { callBack } from '../errors.ts';
 import type { ClientCore } from '../core.ts';
 import { Coordinator } from '../group/coordinator.ts';
 import type { GroupMembership } from '../group/group-membership.ts';
@@ -89,13 +90,13 @@ export class GroupPart {
         onRevoked: async (revoked) => {
           await drain(revoked);
           await this.offsets.autoCommitNow();
-          await onRevoked?.(revoked);
+          await callBack('onRevoked', () => onRevoked?.(revoked));
           partitions.give(revoked);
         },
         onLost: async (lost) => {
           await drain(lost);
           partitions.give(lost);
-          await onLost?.(lost);
+          await callBack('onLost', () => onLost?.(lost));
         },
       },
     });

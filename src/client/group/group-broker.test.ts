@@ -348,3 +348,37 @@ test('a pattern finds topics that are there and those that come, and no internal
   await scene.settle(run);
   await scene.end();
 });
+
+for (const name of ['onAssigned', 'onRevoked'] as const) {
+  test(`what ${name} throws is told to who reads, who may go on`, async () => {
+    const scene = await Scene.start();
+    await scene.send();
+    let failures = 0;
+    const consumer = scene.client().consumer({
+      group: 'g',
+      topics: ['t'],
+      from: 'earliest',
+      maxWaitMs: 50,
+      heartbeatIntervalMs: 200,
+      [name]() {
+        failures += 1;
+        if (failures === 1) throw new Error('not now');
+      },
+    });
+    let error: unknown;
+    let taken = 0;
+    const read = async (): Promise<void> => {
+      for await (const record of consumer) if (record.offset >= 0 && ++taken === 10 * PARTITIONS) return;
+    };
+    if (name === 'onRevoked') {
+      await scene.settle(read());
+      scene.join();
+      await scene.settle(read().catch((caught: unknown) => (error = caught)));
+    } else await scene.settle(read().catch((caught: unknown) => (error = caught)));
+    assert.match(String(error), new RegExp(`CALLBACK_FAILED: ${name}: not now`));
+    taken = 0;
+    if (name === 'onAssigned') await scene.settle(read());
+    await scene.settle(consumer.close());
+    await scene.end();
+  });
+}
