@@ -63,6 +63,27 @@ test('a deposed controller stops its work', async () => {
   assert.equal(world.calls.reelect, 1);
 });
 
+test('a controller that was deposed and decides again goes on, though the work of its last term ends late', async () => {
+  let refuse = (): void => {};
+  const world = duty({
+    reelect: () =>
+      world.calls.reelect > 1
+        ? Promise.resolve()
+        : new Promise((_, reject) => (refuse = () => reject(new KafkaError(Errors.NOT_CONTROLLER)))),
+  });
+  const started = world.duty.start();
+  await world.ports.time.advance(100);
+  world.claimedBy(2);
+  world.controller.isActive = false;
+  world.claimedBy(undefined);
+  await world.ports.time.advance(5_000);
+  assert.deepEqual([world.calls.claim, world.calls.reelect], [2, 1]);
+  refuse();
+  await world.ports.time.settle(started);
+  await world.ports.time.advance(1_000);
+  assert.equal(world.calls.reelect, 2);
+});
+
 test('a claim that nobody answered is tried again', async () => {
   let failures = 2;
   const world = duty({

@@ -134,7 +134,8 @@ export class ControllerDuty {
         await controller.reelect();
         await controller.removeOrphans();
       } catch (error) {
-        if (isDeposed(error)) return;
+        // It may have the decisions again by now; then there is more to do.
+        if (isDeposed(error)) continue;
         ports.logger.warn({ error: String(error) }, 'elections could not be made; they are tried again');
         await new Promise<void>((resolve) => ports.timers.after(RETRY_DELAY_MS, resolve));
         this.#isMoreToDo = true;

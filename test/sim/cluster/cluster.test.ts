@@ -22,6 +22,7 @@ const WEAK_WORLDS_MAX = 2_000;
 const KEPT_SEEDS: readonly string[] = [
   '117',
   '577',
+  '802',
   '1479',
   '2374',
   '3251',
