@@ -4,6 +4,8 @@ import type { Command } from 'commander';
 export interface LazyCommand {
   readonly name: string;
   readonly description: string;
+  /** Not for people. */
+  readonly isHidden?: boolean;
   load(): Promise<{ define(command: Command): void }>;
 }
 
@@ -44,6 +46,31 @@ export const COMMANDS: readonly LazyCommand[] = [
     load: () => import('./commands/log-dirs.ts'),
   },
   {
+    name: 'transactions',
+    description: 'Lists, describes and aborts transactions.',
+    load: () => import('./commands/transactions.ts'),
+  },
+  {
+    name: 'acls',
+    description: 'Lists, adds and removes rules of access.',
+    load: () => import('./commands/acls.ts'),
+  },
+  {
+    name: 'quotas',
+    description: 'Lists, sets and removes quotas.',
+    load: () => import('./commands/quotas.ts'),
+  },
+  {
+    name: 'reassign',
+    description: 'Moves single partitions to brokers that are named.',
+    load: () => import('./commands/reassign.ts'),
+  },
+  {
+    name: 'perf',
+    description: 'Measures how fast a cluster takes and gives records.',
+    load: () => import('./commands/perf.ts'),
+  },
+  {
     name: 'cluster',
     description: 'Looks after a cluster that runs: of Headrace or of Apache Kafka.',
     load: () => import('./commands/cluster.ts'),
@@ -52,5 +79,16 @@ export const COMMANDS: readonly LazyCommand[] = [
     name: 'context',
     description: 'Gives connections names, and chooses the one in use.',
     load: () => import('./commands/context.ts'),
+  },
+  {
+    name: 'completion',
+    description: 'Prints what a shell needs to complete these commands.',
+    load: () => import('./commands/completion.ts'),
+  },
+  {
+    name: 'complete-words',
+    description: 'Prints what may come next.',
+    isHidden: true,
+    load: () => import('./commands/complete-words.ts'),
   },
 ];

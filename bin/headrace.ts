@@ -68,8 +68,8 @@ program
   .option('--set <name=value>', "a setting of all brokers by Kafka's name; may be repeated", gather, [])
   .action(devCluster);
 const wanted = process.argv[process.argv[2] === 'help' ? 3 : 2];
-for (const { name, description, load } of COMMANDS) {
-  const command = program.command(name).description(description);
+for (const { name, description, isHidden = false, load } of COMMANDS) {
+  const command = program.command(name, { hidden: isHidden }).description(description);
   if (name === wanted) (await load()).define(command);
 }
 await program.parseAsync();

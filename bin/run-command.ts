@@ -148,6 +148,7 @@ function worldOf({ core, parts, screen, signal, json }: WorldParts): CommandWorl
 export function terminal(): Terminal & { end(): void } {
   const { stdout, stderr } = process;
   let shown = '';
+  let room: Promise<void> | undefined;
   const end = (): void => {
     if (shown !== '') stderr.write('\n');
     shown = '';
@@ -156,11 +157,16 @@ export function terminal(): Terminal & { end(): void } {
     end,
     write(data) {
       end();
-      if (stdout.write(data) || stdout.destroyed) return undefined;
-      return new Promise((resolve) => {
-        stdout.once('drain', resolve);
-        stdout.once('error', () => resolve());
+      if (stdout.destroyed || stdout.write(data)) return undefined;
+      room ??= new Promise((resolve) => {
+        const done = (): void => {
+          stdout.off('drain', done).off('error', done);
+          room = undefined;
+          resolve();
+        };
+        stdout.on('drain', done).on('error', done);
       });
+      return room;
     },
     note(text) {
       end();

@@ -23,8 +23,8 @@ export function define(context: Command): void {
     .option('--json', 'for scripts', false)
     .action((flags: { readonly json: boolean }, command: Command) =>
       attempt(command, () => {
-        const all = readContexts();
-        listContexts(all, process.env['HEADRACE_CONTEXT'] ?? all.current, { ...flags, terminal: terminal() });
+        const from = { contexts: readContexts(), environment: process.env };
+        listContexts(from, { ...flags, terminal: terminal() });
       }),
     );
   context

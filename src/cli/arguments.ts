@@ -73,3 +73,10 @@ const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', 0
 export function printTime(timeMs: number): string {
   return timeMs < 0 ? '-' : new Date(timeMs).toISOString();
 }
+
+/** `orders:0`. */
+export function parseTopicPartition(text: string): { topic: string; partition: number } {
+  const match = /^(.+):(\d{1,9})$/.exec(text);
+  if (match === null) throw new UsageError(`${text}: write TOPIC:NUMBER, such as orders:0`);
+  return { topic: match[1]!, partition: Number(match[2]) };
+}

@@ -2,8 +2,11 @@
 import { testWorld } from '../broker/test-client.ts';
 import { Client } from '../client/client.ts';
 import { clientPorts } from '../client/test-cluster.ts';
+import type { ClientPorts } from '../client/options.ts';
 import type { CommandWorld } from './command.ts';
 import { describeFailure } from './failures.ts';
+
+const BOOTSTRAP = 'broker:19092';
 
 export interface Ran {
   /** What was printed. */
@@ -35,70 +38,76 @@ export interface CommandScene {
   end(): Promise<void>;
 }
 
+/** Runs commands by clients of their own. */
+export function commandRunner(
+  newPorts: () => ClientPorts,
+  { settle, bootstrap }: { readonly settle: CommandScene['settle']; readonly bootstrap: string },
+): Pick<CommandScene, 'run' | 'data'> {
+  const run: CommandScene['run'] = async (command, options = {}) => {
+    const ports = newPorts();
+    const client = new Client({ bootstrap, ports });
+    let [text, notes] = ['', ''];
+    const world: CommandWorld = {
+      admin: () => Promise.resolve(client.admin()),
+      producer: (given) => Promise.resolve(client.producer(given)),
+      consumer: (given) => Promise.resolve(client.consumer(given)),
+      terminal: {
+        write(data) {
+          text += typeof data === 'string' ? data : Buffer.from(data).toString();
+          options.onWrite?.(text);
+          return undefined;
+        },
+        note: (line) => void (notes += line),
+        showProgress: () => {},
+      },
+      clock: ports.clock,
+      timers: ports.timers,
+      signal: options.signal ?? new AbortController().signal,
+      json: options.json ?? false,
+    };
+    try {
+      await settle(command(world));
+      return { text, notes, failure: null };
+    } catch (error) {
+      return { text, notes, failure: describeFailure(error, { bootstrap, command: 'test' }) };
+    } finally {
+      await settle(client.close());
+    }
+  };
+  return {
+    run,
+    async data(command) {
+      const { text, failure } = await run(command, { json: true });
+      if (failure !== null) throw new Error(failure.problems.join('\n'));
+      return JSON.parse(text);
+    },
+  };
+}
+
 export async function commandScene(settings: Readonly<Record<string, string>> = {}): Promise<CommandScene> {
   const { world } = await testWorld({
-    'advertised.listeners': 'PLAINTEXT://broker:19092',
+    'advertised.listeners': `PLAINTEXT://${BOOTSTRAP}`,
     'group.initial.rebalance.delay.ms': '0',
     ...settings,
   });
   const { time, wires } = world.ports;
   let clients = 0;
   const kept: Client[] = [];
-  const newPorts = () => clientPorts({ time, wires }, `command${(clients += 1)}`);
+  const newPorts = (): ClientPorts => clientPorts({ time, wires }, `command${(clients += 1)}`);
   const settle = <T>(promise: Promise<T>): Promise<T> => time.settle(promise);
-  const scene: CommandScene = {
+  return {
+    ...commandRunner(newPorts, { settle, bootstrap: BOOTSTRAP }),
     settle,
     pass: async (ms) => settle(new Promise<void>((resolve) => void newPorts().timers.after(ms, resolve))),
     nowMs: () => newPorts().clock.nowMs(),
     client() {
-      const client = new Client({ bootstrap: 'broker:19092', ports: newPorts() });
+      const client = new Client({ bootstrap: BOOTSTRAP, ports: newPorts() });
       kept.push(client);
       return client;
-    },
-    async run(command, options = {}) {
-      const ports = newPorts();
-      const client = new Client({ bootstrap: 'broker:19092', ports });
-      let [text, notes] = ['', ''];
-      const running = command({
-        admin: () => Promise.resolve(client.admin()),
-        producer: (given) => Promise.resolve(client.producer(given)),
-        consumer: (given) => Promise.resolve(client.consumer(given)),
-        terminal: {
-          write(data) {
-            text += typeof data === 'string' ? data : Buffer.from(data).toString();
-            options.onWrite?.(text);
-            return undefined;
-          },
-          note: (line) => void (notes += line),
-          showProgress: () => {},
-        },
-        clock: ports.clock,
-        timers: ports.timers,
-        signal: options.signal ?? new AbortController().signal,
-        json: options.json ?? false,
-      });
-      try {
-        await settle(running);
-        return { text, notes, failure: null };
-      } catch (error) {
-        return {
-          text,
-          notes,
-          failure: describeFailure(error, { bootstrap: 'broker:19092', command: 'test' }),
-        };
-      } finally {
-        await settle(client.close());
-      }
-    },
-    async data(command) {
-      const { text, failure } = await scene.run(command, { json: true });
-      if (failure !== null) throw new Error(failure.problems.join('\n'));
-      return JSON.parse(text);
     },
     async end() {
       for (const client of kept) await settle(client.close());
       await world.stop();
     },
   };
-  return scene;
 }

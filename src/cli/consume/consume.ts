@@ -76,7 +76,7 @@ async function printAll(
     const end = flags.follow ? Infinity : (ends.get(batch.partition) ?? Infinity);
     let next = batch.nextOffset;
     for (const record of batch) {
-      if (record.offset >= end) break;
+      if (record.offset >= end || signal.aborted) break;
       if (printer.isFull) {
         next = record.offset;
         break;

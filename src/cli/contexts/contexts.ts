@@ -47,22 +47,29 @@ export interface ConnectionFlags {
   readonly context?: string;
 }
 
+export interface ContextWorld {
+  readonly contexts: Contexts;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** By HEADRACE_CONTEXT, else as `context use` left it. */
+export function contextInUse({ contexts, environment }: ContextWorld): string | null {
+  const named = environment['HEADRACE_CONTEXT'];
+  return named === undefined || named === '' ? contexts.current : named;
+}
+
 /**
  * What is named on the command line, then HEADRACE_CONTEXT, then the context in use, then this machine. With an address on the
  * command line nothing of a context counts: a password should not go where it does not belong.
  */
-export function connectionOf(
-  flags: ConnectionFlags,
-  world: { readonly contexts: Contexts; readonly environment: Readonly<Record<string, string | undefined>> },
-): Connection {
+export function connectionOf(flags: ConnectionFlags, world: ContextWorld): Connection {
   const { bootstrapServer, commandConfig, context } = flags;
   if (bootstrapServer !== undefined) {
     if (context !== undefined) throw new UsageError('either --bootstrap-server or --context');
     return { bootstrapServer, commandConfig: commandConfig ?? null };
   }
-  const { contexts, environment } = world;
-  const ofEnvironment = environment['HEADRACE_CONTEXT'];
-  const name = context ?? (ofEnvironment === '' ? undefined : ofEnvironment) ?? contexts.current;
+  const { contexts } = world;
+  const name = context ?? contextInUse(world);
   if (name === null) return { bootstrapServer: BOOTSTRAP_DEFAULT, commandConfig: commandConfig ?? null };
   const found = contextOf(contexts, name);
   return { ...found, commandConfig: commandConfig ?? found.commandConfig };
@@ -105,12 +112,9 @@ export function removeContext(all: Contexts, name: string): Contexts {
   return { current: all.current === name ? null : all.current, contexts };
 }
 
-/** `inUse` may be another than the file says, by the environment. */
-export function listContexts(
-  { contexts }: Contexts,
-  inUse: string | null,
-  world: Pick<CommandWorld, 'json' | 'terminal'>,
-): void {
+export function listContexts(from: ContextWorld, world: Pick<CommandWorld, 'json' | 'terminal'>): void {
+  const { contexts } = from.contexts;
+  const inUse = contextInUse(from);
   const names = Object.keys(contexts).sort();
   const rows = names.map((name) => [
     name === inUse ? '*' : '',
