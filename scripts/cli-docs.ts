@@ -61,9 +61,9 @@ counts, so that a password does not go where it does not belong. The file of con
     'headrace consume orders --key o-4 --format hex',
   ],
   `
-\`--tail 10\` begins with the last ten records of the topic, \`--from-time 2h\` two hours ago, \`--offset -5\` five before the end;
-\`--follow\` goes on with what comes, and alone begins with it. \`--grep\`, \`--header\` and \`--until-time\` choose further. What
-\`--json\` prints can be produced again: \`headrace consume orders --json | headrace produce copy --format records\`.
+\`--tail 10\` begins with the last ten records of the topic, \`--from-time 2h\` two hours ago, \`--offset -5\` five before the
+end; \`--follow\` goes on with what comes, and alone begins with it. \`--grep\`, \`--header\` and \`--until-time\` choose further.
+What \`--json\` prints can be produced again: \`headrace consume orders --json | headrace produce copy --format records\`.
 `,
   '\n## Groups\n\nWith `--group` a group moves on; what came since is its lag:\n',
   [
@@ -103,8 +103,8 @@ ${COMMANDS.filter(({ isHidden }) => isHidden !== true)
   .map(({ name, description }) => `- \`${name}\`: ${description}`)
   .join('\n')}
 
-\`source <(headrace completion bash)\` makes the shell complete commands, options, and the names of topics, groups and contexts; zsh
-and fish likewise.
+\`source <(headrace completion bash)\` makes the shell complete commands, options, and the names of topics, groups and
+contexts; zsh and fish likewise.
 `,
 ];
 
