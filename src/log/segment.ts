@@ -184,7 +184,8 @@ export class Segment implements OpenFile, LoadedIndex {
     const lastOffset = header.lastOffset(buffer, at);
     const maxTimestamp = header.maxTimestamp(buffer, at);
     if (position === 0) this.#firstTimestamp = maxTimestamp;
-    if (maxTimestamp > this.#maxTimestamp) {
+    // Of a batch that cleaning has emptied no record has that time.
+    if (maxTimestamp > this.#maxTimestamp && header.recordCount(buffer, at) > 0) {
       this.#maxTimestamp = maxTimestamp;
       this.#maxTimestampOffset = lastOffset;
     }

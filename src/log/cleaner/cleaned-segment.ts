@@ -65,7 +65,7 @@ export class CleanedSegment {
   #index(batch: Buffer, position: number): void {
     const lastOffset = header.lastOffset(batch);
     const maxTimestamp = header.maxTimestamp(batch);
-    if (maxTimestamp > this.#maxTimestamp) {
+    if (maxTimestamp > this.#maxTimestamp && header.recordCount(batch) > 0) {
       this.#maxTimestamp = maxTimestamp;
       this.#maxTimestampOffset = lastOffset;
     }

@@ -144,6 +144,28 @@ test('item 35: the last batch of an active producer stays, empty, so that its se
   assert.equal(again.baseOffset, 6);
 });
 
+test('the time of an empty batch is in no index, neither in one that cleaning writes nor in one that is made anew', async () => {
+  const log = await world();
+  const timestamp = 1_700_000_000_000;
+  log.append(['a=1'], { producer: testProducer(7), timestamp: timestamp + 1_000 });
+  log.append(['a=2'], { timestamp });
+  await log.rollAndClean();
+  assert.deepEqual(await log.shapes(), ['0-0(0)', '1-1(1)']);
+  assert.equal(header.maxTimestamp((await log.batches())[0]!), timestamp + 1_000);
+  const path = '/data/topic-0/00000000000000000000.timeindex';
+  const lastEntry = (): [number, number] => {
+    const file = log.ports.disk.open(path, 'read');
+    const entry = Buffer.alloc(12);
+    file.read(file.sizeBytes() - entry.length, entry);
+    file.close();
+    return [Number(entry.readBigInt64BE(0)), entry.readInt32BE(8)];
+  };
+  assert.deepEqual(lastEntry(), [timestamp, 1]);
+  log.ports.disk.remove(path);
+  await log.restart('keep');
+  assert.deepEqual(lastEntry(), [timestamp, 1]);
+});
+
 test('item 35: the last batch of what was cleaned stays, empty, so that a reader reaches the end', async () => {
   const log = await world();
   log.append(['a=1']);

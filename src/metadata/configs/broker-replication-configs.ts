@@ -85,7 +85,6 @@ export const REPLICATION_CONFIGS: readonly ConfigDefinition[] = [
     'initial.broker.registration.timeout.ms',
     '60000',
     'How long a broker that starts waits for the metadata store, and tries to register; then it ends.',
-    { check: atLeast(0) },
   ),
   define(
     'LONG',
