@@ -1,8 +1,8 @@
 /** The metadata store that the settings name: etcd, over the real network. */
 import { readFileSync } from 'node:fs';
 import type { MetadataStore, Ports } from '../src/base/ports.ts';
-import { readSettings } from '../src/broker/current-settings.ts';
 import { ConfigurationError } from '../src/broker/start-problem.ts';
+import { brokerSettings } from '../src/metadata/configs/broker-settings.ts';
 import { NO_BROKER_CONFIGS } from '../src/metadata/configs/resolve.ts';
 import { openEtcdStore } from '../src/metadata/etcd/etcd-store.ts';
 import { EtcdLocationError, parseEtcdLocation, type EtcdLocation } from '../src/metadata/etcd/location.ts';
@@ -20,7 +20,10 @@ export async function openClusterStore(settings: Settings, ports: Ports): Promis
   if (connect === '') return undefined;
   const problems = clusterProblems(settings);
   if (problems.length > 0) throw new ConfigurationError(problems);
-  const { replication } = readSettings({ ...NO_BROKER_CONFIGS, static: settings }, ports);
+  // What is wrong with any setting is told before etcd is waited for; warnings are the broker's to log, once.
+  const checked = brokerSettings({ ...NO_BROKER_CONFIGS, static: settings });
+  if (!checked.ok) throw new ConfigurationError(checked.errors);
+  const { replication } = checked.settings;
   const { clock, timers, random, logger } = ports;
   const user = settings.get('metadata.store.user');
   try {
