@@ -439,8 +439,8 @@ function checkOtherSettings(program: string): void {
     const session = await store.session(5000);
     session.onLost = () => assert.fail('lost');
     const heard: string[] = [];
-    store.watch('', 1, {
-      onEvents: (_, events) => void heard.push(...events.map(({ key }) => key).filter((key) => key !== '')),
+    store.watch('k', 1, {
+      onEvents: (_, events) => void heard.push(...events.map(({ key }) => key)),
       onLost: assert.fail,
     });
     await store.txn([], [put('alive', '', session.id)]);
@@ -453,10 +453,15 @@ function checkOtherSettings(program: string): void {
       await putSurely(store, keys.at(-1)!);
       await pause(50);
     }
-    members[0]!.resume();
-    await until(() => heard.length > keys.length);
-    assert.deepEqual(heard, ['alive', ...keys]);
     assert.equal((await store.range('alive')).entries.length, 1);
+    // etcd's leader of before may end leases that its successor has renewed, in the moment in which
+    // it believes that it leads yet (etcd issue 15247): the session may be lost from here on.
+    session.onLost = () => {};
+    members[0]!.resume();
+    keys.push('k-last');
+    await putSurely(store, 'k-last');
+    await until(() => heard.length >= keys.length);
+    assert.deepEqual(heard, keys);
     await store.close();
   });
 
