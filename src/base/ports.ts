@@ -301,6 +301,8 @@ export interface Session {
   readonly id: string;
   /** Called once when the session can no longer be trusted. */
   onLost: () => void;
+  /** Whether the store is certain to have the session at this moment, whatever has been heard of it yet. */
+  isAlive(): boolean;
   close(): Promise<void>;
 }
 

@@ -27,7 +27,7 @@ test('a broker whose metadata store has failed still closes its logs cleanly whe
     watch: (prefix, fromRevision, watcher) => underneath.watch(prefix, fromRevision, watcher),
     session: async (ttlMs): Promise<Session> => {
       const session = await underneath.session(ttlMs);
-      return { id: session.id, onLost: () => {}, close: () => Promise.reject(lost) };
+      return { id: session.id, onLost: () => {}, isAlive: () => true, close: () => Promise.reject(lost) };
     },
     close: () => underneath.close(),
   };

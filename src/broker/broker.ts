@@ -291,6 +291,7 @@ async function start(options: BrokerOptions, undo: (() => unknown)[]): Promise<B
     authorizer: options.authorizer ?? allowAll,
     sasl: new ListenerSasl({ sources: configSources, interBrokerListener: listener, image, random, logger }),
     isAlone: options.store === undefined,
+    mayBeFenced: () => place.mayBeFenced(),
     peers,
     apiVersions: advertisedRanges(apis),
     apiVersionsForBrokers: rangesForBrokers(apis),

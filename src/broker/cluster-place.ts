@@ -43,6 +43,8 @@ export interface ClusterPlace {
   onLoss(): void;
   /** Of the last registration. */
   epoch(): number;
+  /** Whether others may lead what this broker believes to lead (`Membership.mayBeFenced`). */
+  mayBeFenced(): boolean;
 }
 
 export interface ClusterPlaceOptions {
@@ -76,6 +78,7 @@ export function placeAlone(options: ClusterPlaceOptions): ClusterPlace {
     onLoss: () => {},
     leave: () => session?.close() ?? Promise.resolve(),
     epoch: () => epoch,
+    mayBeFenced: () => false,
   };
 }
 
@@ -140,6 +143,7 @@ export function placeAmongOthers(options: ClusterPlaceOptions): ClusterPlace {
     },
     onLoss: () => membership.startOver(),
     epoch: () => membership.epoch,
+    mayBeFenced: () => membership.mayBeFenced,
   };
 }
 

@@ -41,6 +41,8 @@ export interface FetchLimits {
   readonly leaderOnly: boolean;
   /** What is read may be sent as regions of files. */
   readonly sendsRegions: boolean;
+  /** Another broker may lead, and have more (`Services.mayBeFenced`). Asked when it matters. */
+  readonly mayBeFenced: () => boolean;
 }
 
 export interface PartitionRead {
@@ -253,7 +255,7 @@ function readTarget(
   const log = partition.log!;
   if (target.preferred !== undefined || target.isHeldBack === true) return empty(partition, limits.isolation);
   const diverging = divergence(wanted, partition);
-  if (diverging === 'out of range') return failed(beyond(partition));
+  if (diverging === 'out of range') return failed(beyond(partition, limits));
   const before = empty(partition, limits.isolation);
   if (diverging !== undefined) return { ...before, divergingEpoch: diverging };
   // A follower begins anew from where the log does.
@@ -261,7 +263,9 @@ function readTarget(
     return { ...before, errorCode: Errors.OFFSET_OUT_OF_RANGE };
   }
   if (isOutOfRange(wanted.fetchOffset, partition)) {
-    return failed(wanted.fetchOffset > log.logEndOffset ? beyond(partition) : Errors.OFFSET_OUT_OF_RANGE);
+    return failed(
+      wanted.fetchOffset > log.logEndOffset ? beyond(partition, limits) : Errors.OFFSET_OUT_OF_RANGE,
+    );
   }
   const upTo = partition.endOffset(limits.isolation);
   if (wanted.fetchOffset >= upTo || (limits.maxBytes <= 0 && !limits.minOneMessage)) return before;
@@ -292,9 +296,15 @@ function readTarget(
   }
 }
 
-/** What the leader gave a consumer may not have come to this follower yet: that is no reason to begin anew. */
-function beyond({ isLeader }: Partition): ErrorCode {
-  return isLeader ? Errors.OFFSET_OUT_OF_RANGE : Errors.OFFSET_NOT_AVAILABLE;
+/**
+ * What the leader gave a consumer may not have come to this follower yet, or to a leader of before that does not know of the
+ * next one: that is no reason to begin anew.
+ */
+function beyond({ isLeader }: Partition, { isolation, mayBeFenced }: FetchLimits): ErrorCode {
+  if (!isLeader) return Errors.OFFSET_NOT_AVAILABLE;
+  return isolation !== 'log end' && mayBeFenced()
+    ? Errors.NOT_LEADER_OR_FOLLOWER
+    : Errors.OFFSET_OUT_OF_RANGE;
 }
 
 /** Retention may have moved the start, or the disk may have failed, between the check and the read. */

@@ -64,6 +64,8 @@ export interface Services {
   readonly sasl: ListenerSasl;
   /** There are no other brokers, nor will there be. */
   readonly isAlone: boolean;
+  /** Others may lead what this broker believes to lead, without it knowing yet. */
+  readonly mayBeFenced: () => boolean;
   /** The other brokers. */
   readonly peers: Peers;
   /** The APIs this broker serves. */

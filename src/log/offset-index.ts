@@ -6,11 +6,25 @@
  * An entry names the last offset of a batch and the position at which that batch begins. Offsets and positions rise
  * strictly. There is an entry for each batch that begins more than index.interval.bytes after the last indexed one. The
  * file is valid if it is whole entries long, they rise, and the last points into the .log file; else it is rebuilt by a
- * scan. In memory the index is its file's bytes.
+ * scan, and so it is when an entry turns out to name no batch (segment.ts). In memory the index is its file's bytes.
  */
+import * as header from '../protocol/record-batch.ts';
+
 export const OFFSET_ENTRY_BYTES = 8;
 /** Entries of a freshly made index; it doubles when it is full. */
 const ENTRIES_INITIAL = 16;
+
+export interface OffsetEntry {
+  /** The last one of the batch. */
+  readonly offset: number;
+  /** Where the batch begins. */
+  readonly position: number;
+}
+
+/** Whether the batch whose header begins at `at` is the one that the entry names. */
+export function isNamed(buffer: Buffer, at: number, entry: OffsetEntry): boolean {
+  return header.magic(buffer, at) === header.MAGIC_CURRENT && header.lastOffset(buffer, at) === entry.offset;
+}
 
 export class OffsetIndex {
   readonly baseOffset: number;
@@ -53,10 +67,9 @@ export class OffsetIndex {
     this.#count += 1;
   }
 
-  /** A position at or before which the batch with `offset` begins: that of the last entry not beyond it, else 0. */
-  positionFor(offset: number): number {
-    const entry = this.#lastNotAbove(offset);
-    return entry < 0 ? 0 : this.positionAt(entry);
+  /** The last entry not beyond `offset`: the batch with it does not begin before. Undefined: nothing is known. */
+  entryFor(offset: number): OffsetEntry | undefined {
+    return this.#entry(this.#lastNotAbove(offset));
   }
 
   /** The position of the last entry that is not beyond either of these; 0 without one. */
@@ -69,6 +82,10 @@ export class OffsetIndex {
       else high = middle - 1;
     }
     return high < 0 ? 0 : this.positionAt(high);
+  }
+
+  #entry(entry: number): OffsetEntry | undefined {
+    return entry < 0 ? undefined : { offset: this.offsetAt(entry), position: this.positionAt(entry) };
   }
 
   /** Forgets entries for `offset` and above. */

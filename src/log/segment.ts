@@ -12,7 +12,7 @@ import { overwriteFile } from './checkpoint-file.ts';
 import type { LogEnvironment } from './environment.ts';
 import * as names from './file-names.ts';
 import { readIndexes, type UnsyncedIndexes } from './index-files.ts';
-import { OFFSET_ENTRY_BYTES, OffsetIndex } from './offset-index.ts';
+import { isNamed, OFFSET_ENTRY_BYTES, OffsetIndex, type OffsetEntry } from './offset-index.ts';
 import type { LoadedIndex, OpenFile } from './open-files.ts';
 import { scanBatches } from './scan.ts';
 import { TIME_ENTRY_BYTES, TimeIndex } from './time-index.ts';
@@ -62,6 +62,8 @@ export class Segment implements OpenFile, LoadedIndex {
   #sizeBytes: number;
   #file: DiskFile | undefined;
   #offsetIndex: OffsetIndex | undefined;
+  /** It is what a file held, not what was appended here. */
+  #isIndexLoaded = false;
   #timeIndex: TimeIndex | undefined;
   readonly #aborted: TransactionIndexFile;
   /** Of all batches so far, and the last offset of the batch that has it; UNKNOWN until it is read from the index. */
@@ -296,6 +298,7 @@ export class Segment implements OpenFile, LoadedIndex {
     }
     this.#offsetIndex = offsets;
     this.#timeIndex = times;
+    this.#isIndexLoaded = true;
     if (!this.isActive) this.#environment.loadedIndexes.touch(this);
   }
 
@@ -331,6 +334,7 @@ export class Segment implements OpenFile, LoadedIndex {
   }
 
   #resetIndexes(): void {
+    this.#isIndexLoaded = false;
     this.#offsetIndex = new OffsetIndex(this.baseOffset);
     this.#timeIndex = new TimeIndex(this.baseOffset);
   }
@@ -391,10 +395,36 @@ export class Segment implements OpenFile, LoadedIndex {
 
   // --- Looking up
 
+  /** A position at or before which the batch with `offset` begins. */
+  searchStart(offset: number): number {
+    const entry = this.offsetIndex().entryFor(offset);
+    if (this.#isTrue(entry)) return entry?.position ?? 0;
+    this.#distrustIndexes(entry!);
+    return this.offsetIndex().entryFor(offset)?.position ?? 0;
+  }
+
+  /**
+   * Whether a batch begins where the entry says that it does. Sizes and order may be right in a file that a disk has spoilt, and
+   * what is read from there would be no records, or those after the ones that were asked for.
+   */
+  #isTrue(entry: OffsetEntry | undefined): boolean {
+    if (entry === undefined || !this.#isIndexLoaded) return true;
+    const bytes = Buffer.alloc(header.BATCH_HEADER_BYTES);
+    return this.file().read(entry.position, bytes) === bytes.length && isNamed(bytes, 0, entry);
+  }
+
+  /** `entry` is not true: the indexes are made anew by a scan. */
+  #distrustIndexes({ offset, position }: OffsetEntry): void {
+    const { logger } = this.#environment;
+    const problem = `no batch that ends with ${offset} begins at ${position}`;
+    logger.warn({ segment: this.path(names.LOG_SUFFIX), problem }, 'an index is made anew by a scan');
+    this.rebuildIndexes();
+  }
+
   /** The batch that holds `offset`, or the first one after it: where it begins. Undefined: all batches end before. */
   positionOf(offset: number): number | undefined {
     let found: number | undefined;
-    const from = this.offsetIndex().positionFor(offset);
+    const from = this.searchStart(offset);
     scanBatches(this.file(), { from, to: this.sizeBytes }, (buffer, at, position) => {
       if (header.lastOffset(buffer, at) < offset) return true;
       found = position;
@@ -406,7 +436,7 @@ export class Segment implements OpenFile, LoadedIndex {
   /** `offset`, or the base offset of the batch that begins before it and holds it. */
   batchStart(offset: number): number {
     let start = offset;
-    const from = this.offsetIndex().positionFor(offset);
+    const from = this.searchStart(offset);
     scanBatches(this.file(), { from, to: this.sizeBytes }, (buffer, at) => {
       if (header.lastOffset(buffer, at) < offset) return true;
       start = Math.min(offset, header.baseOffset(buffer, at));
@@ -417,9 +447,9 @@ export class Segment implements OpenFile, LoadedIndex {
 
   /** The offset after the last batch; the base offset when there is none. */
   endOffset(): number {
-    const offsets = this.offsetIndex();
     let end = this.baseOffset;
-    scanBatches(this.file(), { from: offsets.lastPosition(), to: this.sizeBytes }, (buffer, at) => {
+    const from = this.searchStart(Infinity);
+    scanBatches(this.file(), { from, to: this.sizeBytes }, (buffer, at) => {
       end = header.lastOffset(buffer, at) + 1;
       return true;
     });
@@ -468,7 +498,7 @@ export class Segment implements OpenFile, LoadedIndex {
     const times = this.#timeIndex!;
     this.#maxTimestamp = times.lastTimestamp();
     this.#maxTimestampOffset = times.lastOffset();
-    const from = this.#offsetIndex!.positionFor(this.#maxTimestampOffset);
+    const from = this.searchStart(this.#maxTimestampOffset);
     scanBatches(this.file(), { from, to: this.#sizeBytes }, (buffer, at) => {
       const maxTimestamp = header.maxTimestamp(buffer, at);
       if (maxTimestamp > this.#maxTimestamp) {

@@ -52,7 +52,7 @@ async function findInSegment(
   look: (batch: Buffer) => TimestampOffset | undefined,
 ): Promise<TimestampOffset | undefined> {
   let found: TimestampOffset | undefined;
-  const range = { from: segment.offsetIndex().positionFor(startOffset), to: segment.sizeBytes };
+  const range = { from: segment.searchStart(startOffset), to: segment.sizeBytes };
   await scanBatchesAsync(
     () => segment.file(),
     range,

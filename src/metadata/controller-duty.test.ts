@@ -13,7 +13,7 @@ function duty(acts: { claim?: () => Promise<boolean>; reelect?: () => Promise<vo
   const ports = simulatedPorts({ seed: 1 });
   const image = new ClusterImage();
   const calls = { claim: 0, reelect: 0, resign: 0 };
-  const session: Session = { id: 's', onLost: () => {}, close: () => Promise.resolve() };
+  const session: Session = { id: 's', onLost: () => {}, isAlive: () => true, close: () => Promise.resolve() };
   const controller = {
     isActive: false,
     async claim() {

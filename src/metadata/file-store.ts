@@ -392,6 +392,11 @@ class FileSession implements Session {
     this.#end = end;
   }
 
+  /** Nobody else has the store. */
+  isAlive(): boolean {
+    return true;
+  }
+
   close(): Promise<void> {
     return this.#end();
   }

@@ -42,6 +42,8 @@ export interface LastLife {
 export class Membership {
   readonly #options: MembershipOptions;
   #session: Session | undefined;
+  /** The session that the standing registration lives with, as far as this broker knows. */
+  #registered: Session | undefined;
   #epoch = -1;
   #isStopping = false;
   #isLeaving = false;
@@ -58,6 +60,14 @@ export class Membership {
   /** Undefined while it is lost. */
   get session(): Session | undefined {
     return this.#session;
+  }
+  /**
+   * Whether others may have taken this broker for dead, and lead in its stead, without it knowing yet. Not so while its session
+   * lives, and from the moment in which it is registered again: everything that was decided meanwhile is in its image then.
+   */
+  get mayBeFenced(): boolean {
+    const session = this.#registered;
+    return session === undefined || session !== this.#session || !session.isAlive();
   }
   /** Of the last registration; -1 before the first. */
   get epoch(): number {
@@ -77,6 +87,7 @@ export class Membership {
         await this.#register(session, lastLife);
         if (this.#session !== session) throw new KafkaError(Errors.DUPLICATE_BROKER_REGISTRATION, LOST);
         this.#isJoined = true;
+        this.#registered = session;
         if (this.#mustDepart) this.startOver();
         return;
       } catch (error) {
@@ -198,6 +209,7 @@ export class Membership {
         this.#hold(session);
         if (this.#mustDepart || !(await this.#renew(session))) await this.#registerAnew(session);
         if (this.#session === session) {
+          this.#registered = session;
           ports.logger.info({ epoch: this.#epoch }, 'this broker is registered again');
           this.#options.onSession();
         }

@@ -323,6 +323,11 @@ class MemorySession implements Session {
     this.#tick = this.#nextTick();
   }
 
+  isAlive(): boolean {
+    const { clock, ttlMs } = this.#options;
+    return !this.#isOver && clock.monotonicMs() < this.#aliveMs + ttlMs;
+  }
+
   async close(): Promise<void> {
     if (this.#isOver) return;
     this.stop();

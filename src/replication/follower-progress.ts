@@ -22,6 +22,8 @@ export class FollowerProgress {
   endOffset = -1;
   /** Where its log begins; -1: unknown. */
   logStartOffset = -1;
+  /** Fetches of this epoch so far. */
+  fetches = 0;
   /** When the follower had everything that the leader had, by the leader's monotonic clock. */
   #caughtUpMs: number;
   #lastFetchMs = -Infinity;
@@ -43,6 +45,7 @@ export class FollowerProgress {
     else if (offset >= this.#leaderEndAtLastFetch) {
       this.#caughtUpMs = Math.max(this.#caughtUpMs, this.#lastFetchMs);
     }
+    this.fetches += 1;
     this.brokerEpoch = brokerEpoch;
     this.endOffset = offset;
     this.logStartOffset = logStartOffset;

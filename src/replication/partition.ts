@@ -18,6 +18,7 @@ import {
 } from '../log/log.ts';
 import { Errors, type ErrorCode } from '../protocol/errors.ts';
 import type { FollowerFetch, FollowerProgress } from './follower-progress.ts';
+import { LeadershipProofs, type ProofOutcome } from './leadership-proof.ts';
 import { Leadership } from './leadership.ts';
 import type { PartitionState } from './partition-state.ts';
 import { OffsetWaiters, type WaitOutcome } from './waiters.ts';
@@ -77,6 +78,7 @@ export class Partition {
   /** Those who also want to know of what is not committed yet: followers. */
   readonly #endWatchers = new Set<PartitionWatcher>();
   readonly #lowWatermarkWaiters = new Set<LowWatermarkWaiter>();
+  readonly #proofs = new LeadershipProofs();
   readonly #watermarkListeners = new Set<(highWatermark: number) => void>();
 
   constructor(options: {
@@ -174,7 +176,7 @@ export class Partition {
     if (!leads) this.leadership = undefined;
     else if (!isNewEpoch) this.leadership?.apply(state, this.#monotonicMs());
     else if (this.log !== undefined) this.#lead(this.log);
-    if (led && (!leads || isNewEpoch)) this.#committed.lose();
+    if (led && (!leads || isNewEpoch)) this.#loseWaiters();
     this.#advance();
     this.#wake();
   }
@@ -187,11 +189,16 @@ export class Partition {
     this.leadership = new Leadership(state, { nodeId, startOffset, nowMs: this.#monotonicMs() });
   }
 
+  #loseWaiters(): void {
+    this.#committed.lose();
+    this.#proofs.lose();
+  }
+
   /** The topic is gone, or this replica of it: whoever waits is told. */
   delete(errorCode: ErrorCode = Errors.UNKNOWN_TOPIC_OR_PARTITION): void {
     this.#gone = errorCode;
     this.leadership = undefined;
-    this.#committed.lose();
+    this.#loseWaiters();
     this.#wake();
   }
 
@@ -199,7 +206,7 @@ export class Partition {
   fail(): void {
     this.log = undefined;
     this.leadership = undefined;
-    this.#committed.lose();
+    this.#loseWaiters();
     this.#wake();
   }
 
@@ -285,6 +292,24 @@ export class Partition {
       return () => {};
     }
     return this.#committed.add(offset, callback);
+  }
+
+  /**
+   * Calls back once when it is certain that nobody else led this partition at the time of the call, by the word of the in-sync
+   * replicas and of `eligible` (KIP-966), or with 'lost'. Returns a way to forget about it.
+   */
+  whenProven(eligible: readonly number[], callback: (outcome: ProofOutcome) => void): () => void {
+    const { leadership, nodeId } = this;
+    if (leadership === undefined) {
+      callback('lost');
+      return () => {};
+    }
+    const candidates = new Set(eligible);
+    for (const follower of leadership.followers()) {
+      if (leadership.isMaximal(follower.nodeId)) candidates.add(follower.nodeId);
+    }
+    candidates.delete(nodeId);
+    return this.#proofs.begin(leadership, candidates, callback);
   }
 
   /** After a produce with acks=all is committed: were there replicas enough? */
@@ -387,6 +412,7 @@ export class Partition {
     this.#advance();
     if (this.#lowWatermarkWaiters.size > 0) this.#checkLowWatermark();
     this.onFollowerProgress(this, follower);
+    this.#proofs.fetched(leadership);
     return Errors.NONE;
   }
 

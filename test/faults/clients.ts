@@ -152,19 +152,32 @@ export class Clients {
 
   /** Waits until no transaction is open any more; the checks say what is stuck. */
   async settle(): Promise<void> {
+    let open: string[] = [];
     const look = async (): Promise<boolean> => {
       try {
         const stable = await this.#observer.call('ends', { keys: KEYS, isolation: 'read_committed' });
         const ends = await this.#observer.call('ends', { keys: KEYS, isolation: 'read_uncommitted' });
-        return KEYS.every((key) => stable[key] === ends[key]);
+        open = KEYS.filter((key) => stable[key] !== ends[key]);
       } catch (error) {
         this.#plan.say(`ends: ${String(error)}`);
         return false;
       }
+      return open.length === 0;
     };
-    await until('no transaction is open', look, { timeoutMs: SETTLING_MS_MAX, intervalMs: 300 }).catch(() =>
-      this.#plan.say('a transaction stays open'),
+    await until('no transaction is open', look, { timeoutMs: SETTLING_MS_MAX, intervalMs: 300 }).catch(
+      async () => {
+        for (const key of open) this.#plan.say(`a transaction stays open in ${await this.#openIn(key)}`);
+      },
     );
+  }
+
+  async #openIn(key: string): Promise<string> {
+    const dash = key.lastIndexOf('-');
+    const partition = { topic: key.slice(0, dash), partition: Number(key.slice(dash + 1)) };
+    const producers: { openSince: number }[] = await this.#observer
+      .call('producers', partition)
+      .catch((error: unknown) => [{ openSince: 0, error: String(error) }]);
+    return `${key}: ${JSON.stringify(producers.filter(({ openSince }) => openSince >= 0))}`;
   }
 
   /** Reads every key from its beginning to its end, as a consumer of its own. */

@@ -328,7 +328,9 @@ class Drive {
         this.#anomaly('not-leading', String(error)),
       );
       say(`broker ${only.id} alone`);
-      await this.#clients.readToTheEnd(`of broker ${only.id} alone`);
+      await this.#clients
+        .readToTheEnd(`of broker ${only.id} alone`)
+        .catch((error: unknown) => this.#anomaly('unreadable', `broker ${only.id} alone: ${String(error)}`));
       for (const { service } of others) void service.start();
     }
   }

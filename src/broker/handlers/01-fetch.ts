@@ -105,6 +105,7 @@ function serve(
     // A consumer that said where it is may have been sent here by the leader.
     leaderOnly: replica !== undefined || request.rackId === '',
     sendsRegions: context.connection.sendsRegions,
+    mayBeFenced: services.mayBeFenced,
     // A session remembers whose turn it is.
     ...(isCut && session.kind !== 'incremental'
       ? { first: context.connection.fetchTurns++ % targets.length }
@@ -282,6 +283,7 @@ function refuseReplica(
     maxBytes: 0,
     leaderOnly: true,
     sendsRegions: false,
+    mayBeFenced: services.mayBeFenced,
   });
   const sessionless = { kind: 'sessionless', partitions: session.partitions } as const;
   return answer(sessionless, targets, reads as PartitionRead[], context, services);

@@ -9,6 +9,7 @@ import type { RequestContext } from '../context.ts';
 import { handler } from '../handler.ts';
 import { ownSync } from '../own-sync.ts';
 import type { Services } from '../services.ts';
+import { stillLeads } from '../still-leads.ts';
 
 type PartitionResponse = Write<typeof ListOffsetsResponse>['topics'][number]['partitions'][number];
 type PartitionRequest = ListOffsetsRequest['topics'][number]['partitions'][number];
@@ -51,6 +52,7 @@ export const listOffsets = handler(
     // Replicas see the log's end; only this broker's own consumers' view is served to clients, whatever they claim to be.
     const isolation = request.isolationLevel === READ_COMMITTED ? 'committed' : 'uncommitted';
     const leaderOnly = request.replicaId !== DEBUGGING_REPLICA;
+    const lost = await lostLeaderships(request, services);
     // Mentions of a topic are put together, and a partition is answered once.
     const topics = new Map<string, Map<number, PartitionResponse>>();
     for (const { name, partitions } of request.topics) {
@@ -63,7 +65,7 @@ export const listOffsets = handler(
         answers.set(
           one.partitionIndex,
           errorCode === Errors.NONE
-            ? await look(name, one, { isolation, leaderOnly }, context, services)
+            ? await look(name, one, { isolation, leaderOnly, lost }, context, services)
             : answer(one, errorCode, NOTHING),
         );
       }
@@ -74,6 +76,27 @@ export const listOffsets = handler(
     };
   },
 );
+
+/**
+ * Those that others may lead by now, of the partitions whose end is asked for: whoever reads up to an end counts on everything
+ * that is committed to be before it.
+ */
+async function lostLeaderships(
+  request: ListOffsetsRequest,
+  services: Services,
+): Promise<ReadonlySet<Partition>> {
+  const lost = new Set<Partition>();
+  if (!services.mayBeFenced()) return lost;
+  const look = async (topic: string, { partitionIndex, timestamp }: PartitionRequest): Promise<void> => {
+    const partition = services.partitions.get(topic, partitionIndex);
+    if (timestamp !== LATEST || partition?.isLeader !== true) return;
+    if (!(await stillLeads(partition, services))) lost.add(partition);
+  };
+  await Promise.all(
+    request.topics.flatMap(({ name, partitions }) => partitions.map((one) => look(name, one))),
+  );
+  return lost;
+}
 
 function refusal(
   topic: string,
@@ -94,7 +117,11 @@ function refusal(
 async function look(
   topic: string,
   request: PartitionRequest,
-  options: { readonly isolation: Isolation; readonly leaderOnly: boolean },
+  options: {
+    readonly isolation: Isolation;
+    readonly leaderOnly: boolean;
+    readonly lost: ReadonlySet<Partition>;
+  },
   context: RequestContext,
   services: Services,
 ): Promise<PartitionResponse> {
@@ -102,6 +129,7 @@ async function look(
   if (partition === undefined) return answer(request, Errors.NOT_LEADER_OR_FOLLOWER, NOTHING);
   const errorCode = checkEpoch(partition, request.currentLeaderEpoch, options.leaderOnly);
   if (errorCode !== Errors.NONE) return answer(request, errorCode, NOTHING);
+  if (options.lost.has(partition)) return answer(request, Errors.NOT_LEADER_OR_FOLLOWER, NOTHING);
   try {
     if (!ENDS_AT_START.has(request.timestamp)) await ownSync(partition);
     const found = await find(partition, request.timestamp, options.isolation);

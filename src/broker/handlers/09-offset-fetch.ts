@@ -3,11 +3,13 @@ import { ZERO_UUID } from '../../base/uuid.ts';
 import { fetchRefused } from '../../groups/group-coordinator.ts';
 import { noOffset, type FetchedGroup, type FetchGroup } from '../../groups/offsets/fetch.ts';
 import { Errors } from '../../protocol/errors.ts';
+import { OFFSETS_TOPIC } from '../../metadata/topic-names.ts';
 import { OffsetFetchRequest, OffsetFetchResponse } from '../../protocol/messages/09-offset-fetch.ts';
 import { authorize, mayTopic } from '../authorization.ts';
 import type { RequestContext } from '../context.ts';
 import { handler } from '../handler.ts';
 import type { Services } from '../services.ts';
+import { stillLeads } from '../still-leads.ts';
 
 const GROUPS_SINCE = 8;
 const TOPIC_IDS_SINCE = 10;
@@ -40,6 +42,11 @@ async function fetchGroup(
   const { groupId } = request;
   if (!authorize(services, context, { operation: 'DESCRIBE', resource: 'GROUP', name: groupId })) {
     return fetchRefused(request, Errors.GROUP_AUTHORIZATION_FAILED, apiVersion);
+  }
+  // Offsets from before those that a successor has would have a consumer read again what is processed.
+  const partition = services.partitions.get(OFFSETS_TOPIC, services.groups.partitionFor(groupId));
+  if (partition !== undefined && !(await stillLeads(partition, services))) {
+    return fetchRefused(request, Errors.NOT_COORDINATOR, apiVersion);
   }
   const checked = request.topics?.map((topic) => check(topic, context, services)) ?? null;
   const allowed = checked?.filter(({ refusal }) => refusal === Errors.NONE) ?? null;

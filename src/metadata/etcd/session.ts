@@ -34,6 +34,11 @@ export class EtcdSession implements Session {
     this.#limit = this.#arm();
   }
 
+  isAlive(): boolean {
+    return !this.#isOver && this.#leftMs() > 0;
+  }
+
+  /** A keep-alive that left then, or later, was answered. */
   alive(sentMs: number): void {
     this.#aliveMs = Math.max(this.#aliveMs, sentMs);
   }

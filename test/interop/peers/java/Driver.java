@@ -117,7 +117,12 @@ public final class Driver {
 
     static String describe(Throwable error) {
         Throwable cause = error instanceof ExecutionException && error.getCause() != null ? error.getCause() : error;
-        return cause.getClass().getSimpleName() + ": " + cause.getMessage();
+        StringBuilder text = new StringBuilder();
+        for (Throwable one = cause; one != null; one = one.getCause()) {
+            if (one != cause) text.append("; because of ");
+            text.append(one.getClass().getSimpleName()).append(": ").append(one.getMessage());
+        }
+        return text.toString();
     }
 
     static String text(JsonNode request, String field) {

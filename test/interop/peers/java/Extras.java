@@ -180,7 +180,8 @@ final class Extras {
         List<Object> found = new ArrayList<>();
         driver.admin.describeProducers(List.of(partition)).partitionResult(partition).get().activeProducers().forEach(
             producer -> found.add(Map.of(
-                "id", producer.producerId(), "epoch", producer.producerEpoch(), "sequence", producer.lastSequence())));
+                "id", producer.producerId(), "epoch", producer.producerEpoch(), "sequence", producer.lastSequence(),
+                "openSince", producer.currentTransactionStartOffset().orElse(-1))));
         return found;
     }
 
