@@ -25,6 +25,8 @@ import { ClientCore } from './core.ts';
 import { settingsOf, type ClientPorts, type ConnectionOptions } from './options.ts';
 import type { ProducerOptions } from './producer/options.ts';
 import { Producer } from './producer/producer.ts';
+import type { ShareConsumerOptions } from './share/options.ts';
+import { ShareConsumer } from './share/share-consumer.ts';
 
 import {
   TransactionalProducer,
@@ -58,6 +60,11 @@ export type {
   TransactionalProducer,
   TransactionalProducerOptions,
 } from './transactions/transactional-producer.ts';
+export type { AcknowledgedOffsets, ShareConsumerOptions, ShareOutcome } from './share/options.ts';
+export type { ShareConsumer, SharePollOptions } from './share/share-consumer.ts';
+export type { ShareConsumerMetrics } from './share/share-metrics.ts';
+export type { ShareRecord } from './share/share-record.ts';
+export type { ShareRunOptions } from './share/share-runner.ts';
 export type { OffsetOwner } from './group/offsets.ts';
 export type { Admin } from './admin/admin.ts';
 export { AdminError, type ItemFailure } from './admin/items.ts';
@@ -134,6 +141,11 @@ export class Client implements AsyncDisposable {
 
   consumer(options: ConsumerOptions): Consumer {
     return this.#keep(new Consumer(this.#core, options));
+  }
+
+  /** A member of a share group, whose members share records rather than partitions: Kafka from 4.2 on, where it is enabled. */
+  shareConsumer(options: ShareConsumerOptions): ShareConsumer {
+    return this.#keep(new ShareConsumer(this.#core, options));
   }
 
   admin(): Admin {

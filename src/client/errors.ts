@@ -30,7 +30,9 @@ export type OwnErrorName =
   /** A function of the user's, such as `onAssigned`, has thrown: see the cause. */
   | 'CALLBACK_FAILED'
   /** The consumer is no longer the owner of what it wants to commit. */
-  | 'PARTITION_LOST';
+  | 'PARTITION_LOST'
+  /** The lock of a share group's record ended, or its session, before anything was said of it: it comes again. */
+  | 'ACQUISITION_LOST';
 
 export interface KafkaErrorOptions {
   /** Kafka's number; undefined for the client's own errors. */
