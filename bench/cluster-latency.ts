@@ -159,7 +159,7 @@ export const question: Question = {
   asks:
     'How long does a record take until all replicas in sync have it, and until a consumer has it, at rates that leave room? ' +
     'This is what a service waits for that writes to a cluster.',
-  minutes: 7,
+  minutes: 18,
   answers: [
     {
       says: 'acknowledges 99 of 100 records within',

@@ -66,7 +66,7 @@ export const question: Question = {
   asks:
     'How many bytes a second do three brokers take in when every record must be on all that are in sync before it is ' +
     'acknowledged, and how much processor time and memory do all processes of the cluster take for it?',
-  minutes: 14,
+  minutes: 18,
   answers: [
     {
       says: 'takes in',
