@@ -27,6 +27,18 @@ test('a transaction past its timeout is aborted at the next look, with a raised 
   }
 });
 
+test('a transaction that a clock in the future has begun is aborted when its timeout has passed all the same', async () => {
+  const scene = await Scene.begin();
+  const producer = await scene.producer();
+  scene.jumpWallClock(WEEK_MS);
+  await scene.add(producer, ['t-0'], { clientVersion: 2 });
+  scene.jumpWallClock(-WEEK_MS);
+  await scene.time.advance(TIMEOUT_MS);
+  assert.equal(scene.state(), 'Ongoing');
+  await scene.time.advance(2 * INTERVAL_MS);
+  assert.equal(scene.state(), 'CompleteAbort');
+});
+
 test('transactions that are not open, and those of two-phase commits, never time out', async () => {
   const scene = await Scene.begin();
   scene.settings.transactions.twoPhaseCommitEnable = true;

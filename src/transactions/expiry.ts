@@ -1,6 +1,6 @@
 /** What time does to transactions: those past their timeout are aborted, ids without any for a long while are forgotten. */
 import { put, type ShardState, type TransactionTurn } from './shard-state.ts';
-import { fenced, isIdle, isTimedOut } from './transaction.ts';
+import { fenced, isIdle, isTimedOut, type Transaction } from './transaction.ts';
 import { transactionTombstone } from './transaction-records.ts';
 
 /** Ids that one operation looks at or aborts; the rest follows in the next. */
@@ -16,7 +16,7 @@ export function abortTimedOut(state: ShardState, turn: TransactionTurn): boolean
   const transactionalIds: string[] = [];
   let hasMore = false;
   for (const transaction of state.transactions.values()) {
-    if (!isTimedOut(transaction, nowMs)) continue;
+    if (!isTimedOut(transaction, begunMs(state, transaction, nowMs), nowMs)) continue;
     hasMore = transactionalIds.length === SLICE_MAX;
     if (hasMore) break;
     put(state, turn, fenced(transaction, { serverVersion, nowMs }));
@@ -25,6 +25,18 @@ export function abortTimedOut(state: ShardState, turn: TransactionTurn): boolean
   if (transactionalIds.length > 0) turn.whenSettled({ type: 'prepared', transactionalIds });
   turn.inAnyBatches();
   return hasMore;
+}
+
+/**
+ * At the latest. A clock that was ahead, of this broker or of a former coordinator, would keep readers waiting for as long as it
+ * was: what begins in the future has begun by the time at which that is noticed.
+ */
+function begunMs({ seenAheadMs }: ShardState, transaction: Transaction, nowMs: number): number {
+  if (transaction.state !== 'Ongoing' || transaction.startMs <= nowMs) return transaction.startMs;
+  const seenMs = seenAheadMs.get(transaction);
+  if (seenMs !== undefined && seenMs <= nowMs) return seenMs;
+  seenAheadMs.set(transaction, nowMs);
+  return nowMs;
 }
 
 /** Removes ids that were idle for transactional.id.expiration.ms. Answers those that are still to be looked at. */

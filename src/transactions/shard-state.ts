@@ -32,6 +32,8 @@ export interface ShardState {
   readonly transactionVersion: () => number;
   /** Leaders refuse markers of a coordinator with an older epoch. */
   readonly coordinatorEpoch: number;
+  /** When a transaction was seen first that begins later than it is: the clock that says so was wrong. */
+  readonly seenAheadMs: WeakMap<Transaction, number>;
   /** Takes the markers of transactions whose outcome is committed. */
   readonly markers: Ticket<MarkersDue>;
 }
@@ -48,8 +50,11 @@ export type TransactionEvent =
 export type TransactionTurn = Turn<TransactionEvent>;
 export type TransactionStateMachine = StateMachine<TransactionEvent>;
 
-export function newShardState(journal: Journal, options: Omit<ShardState, 'transactions'>): ShardState {
-  return { transactions: new VersionedMap(journal), ...options };
+export function newShardState(
+  journal: Journal,
+  options: Omit<ShardState, 'transactions' | 'seenAheadMs'>,
+): ShardState {
+  return { transactions: new VersionedMap(journal), seenAheadMs: new WeakMap(), ...options };
 }
 
 /** What a producer is told: who it is from now on, or an error. */

@@ -109,6 +109,10 @@ export class Scene {
     return scene;
   }
 
+  jumpWallClock(ms: number): void {
+    this.#process.jumpWallClock(ms);
+  }
+
   elect(leaderEpoch: number): Promise<void> {
     return this.time.settle(this.coordinator.onElection(0, leaderEpoch, this.log));
   }

@@ -93,9 +93,9 @@ export function isIdle({ state }: Transaction): boolean {
   return state === 'Empty' || state === 'CompleteCommit' || state === 'CompleteAbort';
 }
 
-export function isTimedOut(transaction: Transaction, nowMs: number): boolean {
-  const { state, timeoutMs, startMs } = transaction;
-  return state === 'Ongoing' && timeoutMs !== TWO_PHASE_TIMEOUT_MS && startMs + timeoutMs < nowMs;
+/** `begunMs`: at the latest. */
+export function isTimedOut({ state, timeoutMs }: Transaction, begunMs: number, nowMs: number): boolean {
+  return state === 'Ongoing' && timeoutMs !== TWO_PHASE_TIMEOUT_MS && begunMs + timeoutMs < nowMs;
 }
 
 export function bumpsEpoch(transactionVersion: number): boolean {
