@@ -84,6 +84,7 @@ export type {
   DescribeConfigsOptions,
   ResourceConfigs,
 } from './admin/configs.ts';
+export type { DelegationToken } from './admin/delegation-tokens.ts';
 export type { GroupDescription, GroupMember } from './admin/group-descriptions.ts';
 export type { GroupListing, MemberRef } from './admin/groups.ts';
 export type { ClientQuota, QuotaChange, QuotaEntity, QuotaEntityType, QuotaFilter } from './admin/quotas.ts';
@@ -92,6 +93,14 @@ export type { LowWatermark, OffsetAtTime, OffsetSpec } from './admin/records.ts'
 export type { BrokerLogDirs, LogDirDescription, ReplicaInLogDir, ReplicaMove } from './admin/replicas.ts';
 export type { AskOptions } from './admin/routes.ts';
 export type { ScramChange, ScramMechanismName, ScramUser } from './admin/scram.ts';
+export type { ShareGroupOffset } from './admin/share-group-offsets.ts';
+export type {
+  StreamsGroupDescription,
+  StreamsGroupMember,
+  StreamsSubtopology,
+  StreamsTask,
+  StreamsTasks,
+} from './admin/streams-groups.ts';
 export type {
   CreatedTopic,
   MorePartitions,

@@ -23,7 +23,7 @@ export async function listGroups(
 
 /** How far a group is in a partition. */
 export interface GroupProgress extends TopicPartition {
-  /** Null where the group has committed nothing. */
+  /** Null where the group has committed nothing. Of a share group: everything before it is dealt with. */
   readonly committed: number | null;
   readonly begin: number;
   readonly end: number;
@@ -56,13 +56,17 @@ export async function describeGroups(
 /** Of all partitions in which the group has an offset or a member. */
 export async function progressOf(
   admin: Admin,
-  { group, members }: Pick<GroupDescription, 'group' | 'members'>,
+  { group, members, type }: Pick<GroupDescription, 'group' | 'members' | 'type'>,
   { signal }: CommandWorld,
 ): Promise<GroupProgress[]> {
-  const offsets = await admin.groupOffsets(group, { signal });
+  const offsets =
+    type === 'share'
+      ? await sharedOffsets(admin, group, signal)
+      : await admin.groupOffsets(group, { signal });
+  const left = new Map(offsets.map((one) => [nameOf(one), 'lag' in one ? one.lag : null]));
   const partitions = new Map<string, GroupProgress>();
   const add = (at: TopicPartition, part: Partial<GroupProgress>): void => {
-    const name = `${at.topic}-${at.partition}`;
+    const name = nameOf(at);
     const { topic, partition } = at;
     const fresh = { topic, partition, committed: null, begin: 0, end: 0, lag: 0, member: null };
     partitions.set(name, { ...(partitions.get(name) ?? fresh), ...part });
@@ -73,8 +77,23 @@ export async function progressOf(
   const bounds = await boundsOf(admin, all, signal);
   return all.map((one, n) => {
     const { begin, end } = bounds[n]!;
-    return { ...one, begin, end, lag: Math.max(0, end - Math.max(begin, one.committed ?? begin)) };
+    const lag = left.get(nameOf(one)) ?? Math.max(0, end - Math.max(begin, one.committed ?? begin));
+    return { ...one, begin, end, lag };
   });
+}
+
+/** With the broker's count of what is left, where it has one: behind the first some may be dealt with. */
+async function sharedOffsets(
+  admin: Admin,
+  group: string,
+  signal: AbortSignal,
+): Promise<(TopicPartition & { readonly offset: number; readonly lag: number | null })[]> {
+  const offsets = await admin.shareGroupOffsets(group, { signal });
+  return offsets.map(({ topic, partition, startOffset: offset, lag }) => ({ topic, partition, offset, lag }));
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return `${topic}-${partition}`;
 }
 
 /** Begin and end; both -1 for what is gone, or has no leader. */

@@ -17,6 +17,12 @@ import {
   describeConfigsOf,
   listConfigResources,
 } from './configs.ts';
+import {
+  createDelegationToken,
+  describeDelegationTokens,
+  expireDelegationToken,
+  renewDelegationToken,
+} from './delegation-tokens.ts';
 import { describeGroup, describeGroups } from './group-descriptions.ts';
 import { alterGroupOffsets, deleteGroupOffsets, groupOffsets } from './group-offsets.ts';
 import { deleteGroup, deleteGroups, listGroups, removeMembers } from './groups.ts';
@@ -26,6 +32,8 @@ import { deleteRecords, listOffsets } from './records.ts';
 import { alterReplicaLogDirs, describeLogDirs } from './replicas.ts';
 import { Routes, type AskOptions } from './routes.ts';
 import { alterScramUsers, describeScramUsers } from './scram.ts';
+import { alterShareGroupOffsets, deleteShareGroupOffsets, shareGroupOffsets } from './share-group-offsets.ts';
+import { describeStreamsGroups } from './streams-groups.ts';
 import { createPartitions, createTopics, deleteTopics, describeTopics } from './topics.ts';
 import {
   abortTransaction,
@@ -116,6 +124,18 @@ export class Admin implements AsyncDisposable {
   /** Errors: GROUP_SUBSCRIBED_TO_TOPIC while members read the topic, GROUP_ID_NOT_FOUND. */
   readonly deleteGroupOffsets = this.#method(deleteGroupOffsets);
 
+  /** Where a share group begins, of these partitions or of all, and what is left (KIP-932). Errors: GROUP_ID_NOT_FOUND. */
+  readonly shareGroupOffsets = this.#method(shareGroupOffsets);
+
+  /** Moves a share group that has no members. Errors: NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND. */
+  readonly alterShareGroupOffsets = this.#method(alterShareGroupOffsets);
+
+  /** Forgets where a share group without members is in whole topics. Errors: as `alterShareGroupOffsets`. */
+  readonly deleteShareGroupOffsets = this.#method(deleteShareGroupOffsets);
+
+  /** What streams groups compute, and who does which part (KIP-1071). Errors: GROUP_ID_NOT_FOUND. */
+  readonly describeStreamsGroups = this.#method(describeStreamsGroups);
+
   /** The log directories of brokers, and the replicas in them with their sizes (KIP-113, KIP-827). */
   readonly describeLogDirs = this.#method(describeLogDirs);
 
@@ -154,6 +174,18 @@ export class Admin implements AsyncDisposable {
 
   /** Sets and removes passwords. Errors: UNACCEPTABLE_CREDENTIAL, RESOURCE_NOT_FOUND. */
   readonly alterScramUsers = this.#method(alterScramUsers);
+
+  /** Issues a token with which somebody may act as its owner (KIP-48). Errors: DELEGATION_TOKEN_AUTH_DISABLED. */
+  readonly createDelegationToken = this.#method(createDelegationToken);
+
+  /** Moves a token's expiry into the future; yields it. Errors: DELEGATION_TOKEN_NOT_FOUND, DELEGATION_TOKEN_EXPIRED. */
+  readonly renewDelegationToken = this.#method(renewDelegationToken);
+
+  /** Ends a token at once, or after a time; yields when. Errors: DELEGATION_TOKEN_NOT_FOUND. */
+  readonly expireDelegationToken = this.#method(expireDelegationToken);
+
+  /** The tokens of these owners, or all that the one who asks may see, with their secrets. */
+  readonly describeDelegationTokens = this.#method(describeDelegationTokens);
 
   /** The rules of access that match. Errors: SECURITY_DISABLED where the brokers have no authorizer. */
   readonly describeAcls = this.#method(describeAcls);

@@ -14,6 +14,7 @@ import type { Call } from '../connection/broker-link.ts';
 import type { TopicPartition } from '../consumer/options.ts';
 import { brokerError, isKafkaError } from '../errors.ts';
 import { decodeAssignment } from '../group/subscription.ts';
+import { describeStreamsGroup } from './streams-groups.ts';
 import { apart, eachItem, outcomeOf, type Answered, type Outcome } from './items.ts';
 import type { AskOptions, Routes } from './routes.ts';
 
@@ -33,11 +34,11 @@ export interface GroupMember {
 
 export interface GroupDescription {
   readonly group: string;
-  /** `classic` (JoinGroup), `consumer` (KIP-848) or `share` (KIP-932). */
-  readonly type: 'classic' | 'consumer' | 'share';
+  /** `classic` (JoinGroup), `consumer` (KIP-848), `share` (KIP-932) or `streams` (KIP-1071: see `describeStreamsGroups`). */
+  readonly type: 'classic' | 'consumer' | 'share' | 'streams';
   /** As Kafka names it: Stable, Empty, PreparingRebalance, Reconciling... */
   readonly state: string;
-  /** `consumer`, `connect`...; `share`; empty for a classic group that has only committed offsets. */
+  /** `consumer`, `connect`...; `share`, `streams`; empty for a classic group that has only committed offsets. */
   readonly protocolType: string;
   /** The assignor in use. */
   readonly protocol: string;
@@ -70,7 +71,7 @@ export function describeGroups(
 /** Only the coordinator knows which kind a group is of: each question is refused for groups of another kind. */
 async function describeOne(routes: Routes, group: string): Promise<Outcome<GroupDescription>> {
   let refusal: Outcome<GroupDescription> | undefined;
-  for (const question of [newGroup, classicGroup, shareGroup]) {
+  for (const question of [newGroup, classicGroup, shareGroup, streamsGroup]) {
     try {
       const outcome = await question(routes, group);
       if ('value' in outcome || outcome.error.code !== Errors.GROUP_ID_NOT_FOUND) return outcome;
@@ -176,6 +177,28 @@ const shareGroup = (routes: Routes, group: string): Promise<Outcome<GroupDescrip
       };
     }),
   }));
+};
+
+/** Its members have tasks in place of partitions. */
+const streamsGroup = async (routes: Routes, group: string): Promise<Outcome<GroupDescription>> => {
+  const outcome = await describeStreamsGroup(routes, group);
+  if ('error' in outcome) return outcome;
+  const { state, epoch, members } = outcome.value;
+  return {
+    value: {
+      group,
+      type: 'streams',
+      state,
+      protocolType: 'streams',
+      protocol: '',
+      epoch,
+      members: members.map(({ tasks: _tasks, targetTasks: _targets, processId: _process, ...member }) => ({
+        ...member,
+        partitions: [],
+        targetPartitions: [],
+      })),
+    },
+  };
 };
 
 function partitionsOf(assignment: {
