@@ -36,11 +36,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   gateway: [...CORE, 'client'],
   console: [...CORE, 'client'],
   cli: [...CORE, 'client'],
+  kafkajs: [...CORE, 'client'],
   runtime: ['base'],
   testing: [...SERVER, 'broker', 'runtime', 'client'],
 };
-/** The doors through which users come in: they alone choose the real ports for them. */
-const CHOOSES_PORTS: ReadonlySet<string> = new Set([path.join('src', 'client', 'client.ts')]);
+/** Chooses the real ports for users who do not hand in others. */
+const CHOOSES_PORTS: ReadonlySet<string> = new Set([path.join('src', 'client', 'real-ports.ts')]);
 /** Time, chance and I/O are handed in; only these folders touch the real ones. */
 const IMPURE = new Set(['runtime', 'testing']);
 const AMBIENT =

@@ -183,6 +183,10 @@ export interface ServerTls extends TlsIdentity {
 export interface ClientTls extends TlsIdentity {
   /** Whether the server's certificate must name the host that was connected to. */
   readonly checksHost: boolean;
+  /** Whether somebody who is believed must vouch for it. Default: true. */
+  readonly checksAuthority?: boolean | undefined;
+  /** The name to ask for, in place of the host's. */
+  readonly serverName?: string | undefined;
 }
 
 /** Certificates or keys that cannot be used, or a handshake that failed; the message says why. */

@@ -14,17 +14,13 @@
  * null and come out as bytes or null; whatever waits takes an AbortSignal and rejects with its reason; every other
  * failure is a KafkaError with Kafka's name. What can be repeated has been repeated by the time an error is seen.
  */
-import { realClock } from '../runtime/clock.ts';
-import { realNetwork } from '../runtime/network.ts';
-import { realRandom } from '../runtime/random.ts';
-import { realTimers } from '../runtime/timers.ts';
-import { silentLogger } from '../runtime/silent-logger.ts';
 import { Admin } from './admin/admin.ts';
 import { Consumer, type ConsumerOptions } from './consumer/consumer.ts';
 import { ClientCore } from './core.ts';
 import { settingsOf, type ClientPorts, type ConnectionOptions } from './options.ts';
 import type { ProducerOptions } from './producer/options.ts';
 import { Producer } from './producer/producer.ts';
+import { realPorts } from './real-ports.ts';
 import type { ShareConsumerOptions } from './share/options.ts';
 import { ShareConsumer } from './share/share-consumer.ts';
 
@@ -34,11 +30,20 @@ import {
 } from './transactions/transactional-producer.ts';
 
 export { KafkaError, isKafkaError, type OwnErrorName } from './errors.ts';
-export type { ClientPorts, ConnectionOptions, TlsOptions } from './options.ts';
+export type {
+  ClientPorts,
+  ConnectionOptions,
+  OnRequest,
+  RequestOutcome,
+  SentRequest,
+  TlsOptions,
+} from './options.ts';
 export type { BearerToken, Sasl, SaslExchange, SaslMechanism } from './connection/sasl.ts';
 export type { ProducerOptions } from './producer/options.ts';
 export type { Data, Headers, ProducerRecord, RecordMetadata, SentRange } from './producer/record.ts';
 export type { ProducerInterceptor } from './producer/interceptors.ts';
+export type { Partitioner } from './producer/partitioner.ts';
+export type { PartitionInfo } from './metadata/cluster-view.ts';
 export type { ProducerMetrics } from './producer/metrics.ts';
 export type { Producer } from './producer/producer.ts';
 export type {
@@ -53,7 +58,7 @@ export type { Stall, StallReason, WatchdogOptions } from './consumer/watchdog.ts
 export type { ConsumerBatch, ConsumerRecord, RecordHeader } from './consumer/record.ts';
 export type { Assignment, FetchOptions, Start, TopicPartition } from './consumer/options.ts';
 export type { CommittedOffset, OffsetToCommit } from './group/offsets.ts';
-export type { AssignorName, GroupOptions } from './group/options.ts';
+export type { AssignorName, GroupObserver, GroupOptions, JoinedGroup } from './group/options.ts';
 export type { Assignor, GroupAssignment, MemberSubscription } from './group/assignors.ts';
 export type {
   Transaction,
@@ -182,15 +187,4 @@ export class Client implements AsyncDisposable {
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }
-}
-
-function realPorts(): ClientPorts {
-  const logger = silentLogger();
-  return {
-    clock: realClock(),
-    timers: realTimers(),
-    random: realRandom(),
-    network: realNetwork({ logger }),
-    logger,
-  };
 }

@@ -19,6 +19,10 @@ export interface TlsOptions {
   readonly keyPassword?: string;
   /** Whether a broker's certificate must name the host that was connected to. Default: true. */
   readonly checksHost?: boolean;
+  /** Whether brokers are believed only by those who may vouch for them; false trusts whoever answers. Default: true. */
+  readonly checksAuthority?: boolean;
+  /** The name that brokers are asked for and must show, in place of the host's. */
+  readonly serverName?: string;
 }
 
 export interface ConnectionOptions {
@@ -44,6 +48,27 @@ export interface ConnectionOptions {
   readonly topicTimeoutMs?: number;
   /** The rack of this client, for reads from the nearest replica (KIP-392). */
   readonly rack?: string;
+  /** Called when a request leaves; what it yields is called when the request is answered, or has failed. Neither may throw. */
+  readonly onRequest?: OnRequest;
+}
+
+export type OnRequest = (request: SentRequest) => (outcome: RequestOutcome) => void;
+
+export interface SentRequest {
+  /** As the protocol names it: Produce, Fetch... */
+  readonly api: string;
+  readonly apiKey: number;
+  readonly apiVersion: number;
+  /** -1 while the broker is known by its address alone. */
+  readonly nodeId: number;
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface RequestOutcome {
+  readonly durationMs: number;
+  /** A KafkaError, when there is no answer. */
+  readonly error?: Error;
 }
 
 export interface Settings {
@@ -58,6 +83,7 @@ export interface Settings {
   readonly metadataMaxAgeMs: number;
   readonly topicTimeoutMs: number;
   readonly rack: string | undefined;
+  readonly onRequest: OnRequest | undefined;
 }
 
 export interface Endpoint {
@@ -84,13 +110,14 @@ export function settingsOf(options: ConnectionOptions): Settings {
     metadataMaxAgeMs: options.metadataMaxAgeMs ?? 5 * 60_000,
     topicTimeoutMs: options.topicTimeoutMs ?? 10_000,
     rack: options.rack,
+    onRequest: options.onRequest,
   };
 }
 
 function clientTls(tls: boolean | TlsOptions): ClientTls | undefined {
   if (tls === false) return undefined;
-  const { checksHost = true, ...identity } = tls === true ? {} : tls;
-  return { versionMin: 'TLSv1.2', versionMax: 'TLSv1.3', checksHost, ...identity };
+  const { checksHost = true, checksAuthority = true, ...identity } = tls === true ? {} : tls;
+  return { versionMin: 'TLSv1.2', versionMax: 'TLSv1.3', checksHost, checksAuthority, ...identity };
 }
 
 /** `host:port`, `host`, or `[IPv6]:port`. */

@@ -157,6 +157,13 @@ test('a client refuses a server that is not believed, or is another host', async
   listener.renewTls!({ ...SERVER_TLS, ...ELSEWHERE });
   await refused({}, /does not match|not in the cert's list/);
   await connect(context, listener.port, { checksHost: false });
+  await connect(context, listener.port, {
+    authorities: STRANGER.certificate,
+    checksAuthority: false,
+    checksHost: false,
+  });
+  await connect(context, listener.port, { serverName: 'elsewhere.test' });
+  await refused({ serverName: 'nowhere' }, /does not match|not in the cert's list/);
 });
 
 test('nobody listening is the system’s error, not one of TLS', async (context) => {

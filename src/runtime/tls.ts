@@ -73,8 +73,8 @@ export function connectTls(
         ...contextOptions(identity),
         host,
         port,
-        // An address is no name that a server could choose its certificate by (RFC 6066).
-        ...(isIP(host) === 0 ? { servername: host } : undefined),
+        ...serverName(host, identity.serverName),
+        ...(identity.checksAuthority === false ? { rejectUnauthorized: false } : undefined),
         ...(identity.checksHost ? undefined : { checkServerIdentity: () => undefined }),
       }),
     );
@@ -98,6 +98,12 @@ export function connectTls(
       resolve({ socket, certificate: socket.getPeerX509Certificate()?.raw });
     });
   });
+}
+
+/** An address is no name that a server could choose its certificate by (RFC 6066). */
+function serverName(host: string, given: string | undefined): { servername: string } | undefined {
+  if (given !== undefined) return { servername: given };
+  return isIP(host) === 0 ? { servername: host } : undefined;
 }
 
 /** A client that must show a certificate and does not is told so in the handshake; what it shows is judged when that is done. */

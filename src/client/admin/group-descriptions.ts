@@ -30,6 +30,10 @@ export interface GroupMember {
   readonly partitions: readonly TopicPartition[];
   /** What the member is to have once the rebalance is over; as `partitions` in classic groups. */
   readonly targetPartitions: readonly TopicPartition[];
+  /** Of a classic group: what the member said of itself when it joined, as its protocol writes it. */
+  readonly metadata?: Buffer;
+  /** Of a classic group: what the leader gave it, as the protocol writes it. */
+  readonly assignment?: Buffer;
 }
 
 export interface GroupDescription {
@@ -145,6 +149,8 @@ const classicGroup = (routes: Routes, group: string): Promise<Outcome<GroupDescr
         epoch: -1,
         partitions,
         targetPartitions: partitions,
+        metadata: member.memberMetadata,
+        assignment: member.memberAssignment,
       };
     }),
   }));

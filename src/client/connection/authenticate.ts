@@ -20,6 +20,7 @@ const STEPS_MAX = 10;
 export interface Authentication {
   readonly mechanism: SaslMechanism;
   readonly host: string;
+  readonly port: number;
   readonly random: Random;
   /** Of SaslAuthenticate, as the broker offers it. */
   readonly version: number;
@@ -32,7 +33,7 @@ export interface Authentication {
  * connection's.
  */
 export async function authenticate(connection: ClientConnection, how: Authentication): Promise<number> {
-  const { mechanism, host, random, version, timeoutMs } = how;
+  const { mechanism, host, port, random, version, timeoutMs } = how;
   const { errorCode, mechanisms } = await connection.request({
     request: SaslHandshakeRequest,
     response: SaslHandshakeResponse,
@@ -44,7 +45,7 @@ export async function authenticate(connection: ClientConnection, how: Authentica
     const offered = mechanisms.length > 0 ? `, it offers ${mechanisms.join(', ')}` : '';
     throw brokerError(errorCode, `${host} refuses ${mechanism.mechanism}${offered}`);
   }
-  const exchange = mechanism.start({ host, random });
+  const exchange = mechanism.start({ host, port, random });
   let token: Buffer | undefined = await exchange.first();
   let sessionLifetimeMs = 0;
   for (let steps = 0; token !== undefined; steps++) {

@@ -7,6 +7,7 @@ import {
   FindCoordinatorResponse,
 } from '../../protocol/messages/10-find-coordinator.ts';
 import { ClientCore } from '../core.ts';
+import type { KafkaError } from '../errors.ts';
 import { settingsOf, type ConnectionOptions } from '../options.ts';
 import { BREAK, SILENCE, TestCluster } from '../test-cluster.ts';
 import type { BrokerLink, Call } from './broker-link.ts';
@@ -291,4 +292,26 @@ test('a broker that throttles is left alone on that connection, and then asked i
   const waiting = ask('closed');
   link.close();
   await assert.rejects(cluster.settle(waiting), { errorName: 'CLOSED' });
+});
+
+test('who observes requests is told of each, of its answer, and of a failure', async () => {
+  const told: unknown[] = [];
+  const { cluster, link } = start({
+    onRequest: ({ api, apiKey, nodeId, host, port }) => {
+      told.push([api, apiKey, nodeId, host, port]);
+      return ({ error, durationMs }) => {
+        assert.ok(durationMs >= 0);
+        told.push(error === undefined ? 'answered' : (error as KafkaError).errorName);
+      };
+    },
+  });
+  await cluster.settle(link.ask(CALL));
+  cluster.handlers.set(FIND, () => BREAK);
+  await assert.rejects(cluster.settle(link.ask(CALL)));
+  assert.deepEqual(told, [
+    ['FindCoordinator', FIND, 0, 'b0', 9092],
+    'answered',
+    ['FindCoordinator', FIND, 0, 'b0', 9092],
+    'NETWORK_EXCEPTION',
+  ]);
 });

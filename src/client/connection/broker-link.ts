@@ -95,7 +95,7 @@ export class BrokerLink {
    */
   ask<W, R>(call: Call<W, R>): Promise<R> {
     return traceRequest(() => this.#ask(call), {
-      api: call.request.name.replace(/Request$/, ''),
+      api: apiName(call.request.name),
       clientId: this.#world.settings.clientId,
       ...this.node.endpoint,
     });
@@ -107,13 +107,34 @@ export class BrokerLink {
     const timeoutMs = call.timeoutMs ?? this.#world.settings.requestTimeoutMs;
     const { request, response } = call;
     const body = call.body(version);
+    const onDone = this.#begun(request, version);
     try {
       const answer = await connection.request({ request, response, version, body, timeoutMs });
+      onDone?.();
       this.#noteThrottle(answer);
       return answer;
     } catch (error) {
-      throw connectionError(error, this.#where(call.request.name));
+      const failure = connectionError(error, this.#where(call.request.name));
+      onDone?.(failure);
+      throw failure;
     }
+  }
+
+  /** Tells the user's observer, if there is one, that a request leaves; what is yielded tells it of the end. */
+  #begun(
+    request: { readonly name: string; readonly key: number },
+    apiVersion: number,
+  ): ((error?: Error) => void) | undefined {
+    const { settings, ports } = this.#world;
+    if (settings.onRequest === undefined) return undefined;
+    const { nodeId, endpoint } = this.node;
+    const begunMs = ports.clock.monotonicMs();
+    const api = apiName(request.name);
+    const onDone = settings.onRequest({ api, apiKey: request.key, apiVersion, nodeId, ...endpoint });
+    return (error) => {
+      const durationMs = ports.clock.monotonicMs() - begunMs;
+      onDone(error === undefined ? { durationMs } : { durationMs, error });
+    };
   }
 
   /** Sends what has no answer (Produce with acks=0); resolves when it was handed to the connection. Errors: KafkaError. */
@@ -270,7 +291,7 @@ export class BrokerLink {
       const begunMs = ports.clock.monotonicMs();
       const lifetimeMs = await authenticate(connection, {
         mechanism: mechanismOf(settings.sasl),
-        host: node.endpoint.host,
+        ...node.endpoint,
         random: ports.random,
         version: versions.find(SaslAuthenticateRequest.key) ?? 0,
         timeoutMs,
@@ -291,4 +312,8 @@ export class BrokerLink {
 /** True when the broker says that it is not the one it was taken for, or knows the cluster no more (KIP-1102, KIP-1242). */
 export function wantsRebootstrap(error: unknown): boolean {
   return error instanceof KafkaError && error.errorName === 'REBOOTSTRAP_REQUIRED';
+}
+
+function apiName(message: string): string {
+  return message.replace(/Request$/, '');
 }

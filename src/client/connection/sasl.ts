@@ -17,7 +17,7 @@ export interface SaslMechanism {
   /** As brokers name it in sasl.enabled.mechanisms. */
   readonly mechanism: string;
   /** Begins a conversation; one for each connection, and one more each time a session ends (KIP-368). */
-  start(context: { readonly host: string; readonly random: Random }): SaslExchange;
+  start(context: { readonly host: string; readonly port: number; readonly random: Random }): SaslExchange;
 }
 
 export interface BearerToken {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { buildEndTransactionMarker } from '../../protocol/control-records.ts';
 import { buildBatch, type NewBatch } from '../../protocol/records.ts';
 import { ProtocolError } from '../../protocol/wire.ts';
-import { Fetched, type FetchedOptions } from './fetched.ts';
+import { Fetched, joined, type FetchedOptions } from './fetched.ts';
 
 function batch(baseOffset: number, values: readonly string[], more: Partial<NewBatch> = {}): Buffer {
   const records = values.map((value) => ({ key: null, value: Buffer.from(value), timestamp: 1 }));
@@ -83,4 +83,19 @@ test('a damaged batch is told when it is its turn', () => {
   old[16] = 1;
   assert.throws(() => fetched([old]).next(0), ProtocolError);
   assert.throws(() => fetched([Buffer.alloc(40)]).end, ProtocolError);
+});
+
+test('joined, batches are one; damage comes out when what lies before it has been handed out', () => {
+  const found = fetched([batch(10, ['a', 'b', 'c']), batch(20, ['e'])]);
+  const first = joined(found, 11)!;
+  assert.deepEqual(
+    [first.records.map(({ text }) => text), first.nextOffset, first.leaderEpoch],
+    [['b', 'c', 'e'], 21, 4],
+  );
+  assert.equal(joined(fetched([]), 0), undefined);
+  const damaged = batch(30, ['g']);
+  damaged[damaged.length - 1]! ^= 1;
+  const whole = fetched([batch(10, ['a']), damaged]);
+  assert.equal(joined(whole, 10)!.nextOffset, 11);
+  assert.throws(() => joined(whole, 11), ProtocolError);
 });

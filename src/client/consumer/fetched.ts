@@ -128,6 +128,30 @@ export class Fetched {
   }
 }
 
+/**
+ * All batches that are left, as one; undefined at the end. Damage that lies behind a batch comes out when that has been handed
+ * out. Throws as `next`.
+ */
+export function joined(fetched: Fetched, position: number): ConsumerBatch | undefined {
+  const first = fetched.next(position);
+  if (first === undefined) return undefined;
+  const records = [...first.records];
+  let last = first;
+  try {
+    for (;;) {
+      const batch = fetched.next(last.nextOffset);
+      if (batch === undefined) break;
+      last = batch;
+      for (const record of batch.records) records.push(record);
+    }
+  } catch (error) {
+    if (records.length === 0) throw error;
+  }
+  if (last === first) return first;
+  const { topic, partition, leaderEpoch, nextOffset, highWatermark } = last;
+  return new ConsumerBatch({ topic, partition, leaderEpoch, nextOffset, highWatermark, records });
+}
+
 /** Brokers cut answers anywhere: what is not whole is fetched again. */
 function isWhole(bytes: Buffer, at: number): boolean {
   if (bytes.length - at <= MAGIC_POSITION) return false;

@@ -13,7 +13,7 @@ import { backoffMs } from '../backoff.ts';
 import type { ClientCore } from '../core.ts';
 import { brokerError, ownError } from '../errors.ts';
 import { NO_BROKER, type PartitionInfo, type TopicInfo } from '../metadata/cluster-view.ts';
-import { Fetched } from './fetched.ts';
+import { Fetched, joined } from './fetched.ts';
 import type { FetchedPartition } from './fetched-partition.ts';
 import { FetchLane, type LaneFailure, type LaneHost, type PartitionAnswer } from './fetch-lane.ts';
 import type { Wanted } from './fetch-session.ts';
@@ -153,7 +153,10 @@ export class Fetcher implements LaneHost {
     while (partition.buffered.length > 0) {
       let batch: ConsumerBatch | undefined;
       try {
-        batch = partition.buffered[0]!.next(partition.position);
+        const [fetched] = partition.buffered;
+        batch = this.#settings.joinsBatches
+          ? joined(fetched!, partition.position)
+          : fetched!.next(partition.position);
       } catch (error) {
         if (!(error instanceof ProtocolError) && !(error instanceof CompressionError)) throw error;
         const text = `${partition.name} at offset ${partition.position}: ${error.message}`;

@@ -43,6 +43,8 @@ export interface FetchOptions {
   readonly batchBytesMax?: number;
   /** Batches are checked for damage on the way. Default: true. */
   readonly checksCrcs?: boolean;
+  /** What one answer has of a partition is handed out as one batch, however many the producers made of it. Default: false. */
+  readonly joinsBatches?: boolean;
 }
 
 export interface FetchSettings {
@@ -55,6 +57,7 @@ export interface FetchSettings {
   readonly bufferBytes: number;
   readonly batchBytesMax: number;
   readonly checksCrcs: boolean;
+  readonly joinsBatches: boolean;
 }
 
 export function fetchSettings(options: FetchOptions): FetchSettings {
@@ -68,5 +71,6 @@ export function fetchSettings(options: FetchOptions): FetchSettings {
     bufferBytes: options.bufferBytes ?? 32 * 1024 * 1024,
     batchBytesMax: options.batchBytesMax ?? 128 * 1024 * 1024,
     checksCrcs: options.checksCrcs ?? true,
+    joinsBatches: options.joinsBatches ?? false,
   };
 }

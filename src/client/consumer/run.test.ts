@@ -244,3 +244,67 @@ test('pausing a partition stops its handler behind the record that it has', asyn
   await settle(run);
   await end();
 });
+
+test('a handler of batches that goes by its progress gets what it has not named again, and no more is committed', async () => {
+  const { consumer, until, committed, settle, end } = await stage(1);
+  const begun: number[] = [];
+  const member = consumer({ autoCommitIntervalMs: 100 });
+  const run = member.run({
+    byProgress: true,
+    async onBatch({ records, nextOffset }, { progress }) {
+      begun.push(records[0]!.offset);
+      // Three at a time; the rest is not dealt with.
+      progress(Math.min(nextOffset, records[0]!.offset + 3));
+    },
+  });
+  await until('all is dealt with', () => begun.at(-1) === 9);
+  assert.deepEqual(begun, [0, 3, 6, 9]);
+  await settle(member.close());
+  await settle(run);
+  assert.deepEqual(await committed(), [10]);
+  await end();
+});
+
+test('what one answer has of a partition comes as one batch, where that is wanted', async () => {
+  const one = await stage(1);
+  for (let n = 0; n < 5; n++) await one.send('t', 0, numbered(`more ${n}:`, 2));
+  const sizes = async (joinsBatches: boolean): Promise<number[]> => {
+    const reader = one.client.consumer({ assign: [{ topic: 't', from: 'earliest' }], joinsBatches });
+    const found: number[] = [];
+    while (found.reduce((sum, size) => sum + size, 0) < 20) {
+      const batch = await one.settle(reader.poll());
+      found.push(batch!.records.length);
+    }
+    await one.settle(reader.close());
+    return found;
+  };
+  assert.deepEqual(await sizes(false), [10, 2, 2, 2, 2, 2]);
+  assert.deepEqual(await sizes(true), [20]);
+  await one.end();
+});
+
+test('a sign of life keeps a member in its group while its handler takes long', async () => {
+  const { consumer, until, settle, sleep, end } = await stage(1);
+  const lost: unknown[] = [];
+  const member = consumer({
+    pollIntervalMsMax: 1_000,
+    onLost: (partitions: unknown) => lost.push(partitions),
+  });
+  let isDone = false;
+  const run = member.run({
+    byProgress: true,
+    async onBatch({ nextOffset }, { progress }) {
+      for (let n = 0; n < 8; n++) {
+        await sleep(400);
+        progress();
+      }
+      progress(nextOffset);
+      isDone = true;
+    },
+  });
+  await until('the handler is done', () => isDone);
+  assert.deepEqual(lost, []);
+  await settle(member.close());
+  await settle(run);
+  await end();
+});

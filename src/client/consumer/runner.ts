@@ -16,11 +16,18 @@ export interface RunContext {
    * finishes nevertheless is committed, unless the partition was lost.
    */
   readonly signal: AbortSignal;
+  /**
+   * A sign of life from a handler that takes long: the time in which records must be asked for begins anew. With an offset, what
+   * lies before it in the partition is dealt with, whatever becomes of the rest.
+   */
+  progress(nextOffset?: number): void;
 }
 
 interface RunLimits {
   /** Partitions that are worked on at the same time, 1 or more. Default: 1. */
   readonly concurrency?: number;
+  /** A batch is dealt with only as far as its handler has said by `progress`: the rest comes again. Default: false. */
+  readonly byProgress?: boolean;
   /** Ends the run: handlers finish what they have, then it rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -162,10 +169,14 @@ export class Runner {
 
   async #work(worker: Worker, batch: ConsumerBatch): Promise<void> {
     const { partition, turn } = worker;
-    const context: RunContext = { signal: worker.stopping.signal };
-    const { onRecord, onBatch } = this.#options;
+    const context: RunContext = {
+      signal: worker.stopping.signal,
+      progress: (nextOffset) => this.#progress(worker, nextOffset),
+    };
+    const { onRecord, onBatch, byProgress = false } = this.#options;
     if (onBatch !== undefined) {
       await this.#traced(batch, () => onBatch(batch, context));
+      if (byProgress) return;
     } else {
       for (const record of batch.records) {
         if (partition.turn !== turn || partition.isPaused || worker.stopping.signal.aborted) return;
@@ -175,6 +186,14 @@ export class Runner {
       }
     }
     if (partition.turn === turn) partition.position = partition.processed = batch.nextOffset;
+  }
+
+  #progress(worker: Worker, nextOffset: number | undefined): void {
+    const { partition, turn } = worker;
+    worker.sinceMs = this.#host.clock.monotonicMs();
+    if (nextOffset !== undefined && partition.turn === turn) {
+      partition.position = partition.processed = Math.min(nextOffset, worker.nextOffset);
+    }
   }
 
   #traced(of: ConsumerRecord | ConsumerBatch, handle: () => void | Promise<void>): void | Promise<void> {

@@ -14,7 +14,16 @@ function member(
   topics: string[],
   more: Partial<MemberSubscription> = {},
 ): MemberSubscription {
-  return { memberId, topics, owned: [], generation: -1, rack: null, instanceId: null, ...more };
+  return {
+    memberId,
+    topics,
+    owned: [],
+    generation: -1,
+    rack: null,
+    instanceId: null,
+    userData: null,
+    ...more,
+  };
 }
 
 /** As `a: t0 t1`. */

@@ -25,6 +25,16 @@ export interface Assignor {
   assign(
     members: readonly MemberSubscription[],
     partitionCounts: ReadonlyMap<string, number>,
+  ): GroupAssignment | Promise<GroupAssignment>;
+  /** What this member tells the one that assigns, each time it joins: its `userData`. */
+  userData?(topics: readonly string[]): Buffer | null;
+}
+
+/** One that decides at once. */
+interface PromptAssignor extends Assignor {
+  assign(
+    members: readonly MemberSubscription[],
+    partitionCounts: ReadonlyMap<string, number>,
   ): GroupAssignment;
 }
 
@@ -54,7 +64,7 @@ function wantedTopics(
   return [...topics].filter((topic) => partitionCounts.has(topic)).sort(compare);
 }
 
-export const RANGE: Assignor = {
+export const RANGE: PromptAssignor = {
   name: 'range',
   isCooperative: false,
   assign(members, partitionCounts) {
@@ -75,7 +85,7 @@ export const RANGE: Assignor = {
   },
 };
 
-export const ROUND_ROBIN: Assignor = {
+export const ROUND_ROBIN: PromptAssignor = {
   name: 'roundrobin',
   isCooperative: false,
   assign(members, partitionCounts) {
@@ -93,7 +103,7 @@ export const ROUND_ROBIN: Assignor = {
   },
 };
 
-export const COOPERATIVE_STICKY: Assignor = {
+export const COOPERATIVE_STICKY: PromptAssignor = {
   name: 'cooperative-sticky',
   isCooperative: true,
   assign(members, partitionCounts) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { testWorld, type TestWorld } from '../../broker/test-client.ts';
-import { Client, type Consumer, type ConsumerOptions } from '../client.ts';
+import { Client, type Assignor, type Consumer, type ConsumerOptions, type GroupObserver } from '../client.ts';
 import { clientPorts } from '../test-cluster.ts';
 
 const PARTITIONS = 6;
@@ -382,3 +382,46 @@ for (const name of ['onAssigned', 'onRevoked'] as const) {
     await scene.end();
   });
 }
+
+test("an assignor of the user's own may take its time, and sees what members tell of themselves", async () => {
+  const scene = await Scene.start();
+  const seen: string[][] = [];
+  const told: string[] = [];
+  const assignor = (name: string): Assignor => ({
+    name: 'by-wish',
+    isCooperative: false,
+    userData: (topics) => Buffer.from(`${name} ${topics.join()}`),
+    async assign(members, partitionCounts) {
+      await Promise.resolve();
+      seen.push(members.map(({ userData }) => String(userData)).sort());
+      const [first] = [...members].sort((a, b) => Buffer.compare(a.userData!, b.userData!));
+      const all = Array.from({ length: partitionCounts.get('t')! }, (_, partition) => ({
+        topic: 't',
+        partition,
+      }));
+      return new Map([[first!.memberId, all]]);
+    },
+  });
+  const observer: GroupObserver = {
+    onRebalance: () => told.push('rebalance'),
+    onJoined: ({ memberId, leaderId, generation, protocol, partitions }) =>
+      told.push(`joined ${generation} ${protocol} ${partitions.length} ${memberId === leaderId}`),
+    onHeartbeat: () => told.at(-1) !== 'heartbeat' && told.push('heartbeat'),
+  };
+  const second = scene.join({ assignors: [assignor('b')], observer });
+  await scene.until('the first to come has all', () => second.held.length === PARTITIONS);
+  await scene.until('its heartbeat is answered', () => told.includes('heartbeat'));
+  const first = scene.join({ assignors: [assignor('a')] });
+  await scene.until(
+    'the other one has all',
+    () => first.held.length === PARTITIONS && second.held.length === 0,
+  );
+  assert.deepEqual(seen, [['b t'], ['a t', 'b t']]);
+  assert.deepEqual(told.slice(0, 4), [
+    'joined 1 by-wish 6 true',
+    'heartbeat',
+    'rebalance',
+    'joined 2 by-wish 0 true',
+  ]);
+  await scene.end();
+});

@@ -84,6 +84,7 @@ export class Membership implements GroupMembership {
         this.#lose();
         return;
       case Errors.REBALANCE_IN_PROGRESS:
+        if (!this.#mustJoin) this.#options.settings.observer.onRebalance?.();
         this.#mustJoin = true;
         this.#options.host.onAttention();
         return;
@@ -175,6 +176,13 @@ export class Membership implements GroupMembership {
       if (!isLeader) this.#counted = undefined;
       const assigned = await this.#sync(joined, assignments);
       this.#beatLater();
+      this.#options.settings.observer.onJoined?.({
+        memberId: joined.memberId,
+        leaderId: joined.leader,
+        generation: joined.generationId,
+        protocol: joined.protocolName ?? '',
+        partitions: assigned,
+      });
       await this.#take(assigned, host.owned());
     } catch (error) {
       this.#mustJoin = true;
@@ -187,7 +195,12 @@ export class Membership implements GroupMembership {
     const owned = settings.isCooperative ? host.owned() : [];
     const generation = owned.length > 0 ? this.#generation : NO_GENERATION;
     const rack = core.settings.rack ?? null;
-    const metadata = encodeSubscription({ topics: host.topics(), owned, generation, rack });
+    const topics = host.topics();
+    const protocols = settings.assignors.map((assignor) => {
+      const userData = assignor.userData?.(topics) ?? null;
+      const metadata = encodeSubscription({ topics, owned, generation, rack, userData });
+      return { name: assignor.name, metadata };
+    });
     for (;;) {
       const answer = await coordinator.ask(
         {
@@ -201,7 +214,7 @@ export class Membership implements GroupMembership {
             memberId: this.#memberId,
             groupInstanceId: settings.instanceId,
             protocolType: PROTOCOL_TYPE,
-            protocols: settings.assignors.map(({ name }) => ({ name, metadata })),
+            protocols,
           }),
         },
         ({ errorCode }) => errorCode,
@@ -238,7 +251,7 @@ export class Membership implements GroupMembership {
       if (!areKnown) await core.metadata.refresh();
       this.#counted = this.#count(topics);
       if (joined.skipAssignment) return [];
-      return [...assignor.assign(members, this.#counted)].map(([memberId, partitions]) => ({
+      return [...(await assignor.assign(members, this.#counted))].map(([memberId, partitions]) => ({
         memberId,
         assignment: encodeAssignment(partitions),
       }));
@@ -342,7 +355,10 @@ export class Membership implements GroupMembership {
         },
         (answer) => answer.errorCode,
       );
-      if (errorCode === Errors.NONE) this.#heard();
+      if (errorCode === Errors.NONE) {
+        this.#heard();
+        settings.observer.onHeartbeat?.();
+      }
       if (generationId === this.#generation) this.noteError(errorCode);
     } catch (error) {
       core.ports.logger?.debug({ group, error }, 'a heartbeat has failed');

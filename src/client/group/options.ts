@@ -41,6 +41,27 @@ export interface GroupOptions {
   readonly onRevoked?: (partitions: readonly TopicPartition[]) => void | Promise<void>;
   /** Called when partitions are gone already: others may be reading them, nothing can be committed. */
   readonly onLost?: (partitions: readonly TopicPartition[]) => void | Promise<void>;
+  /** In the classic protocol: hears of what happens to the membership. */
+  readonly observer?: GroupObserver;
+}
+
+/** None of these may throw. */
+export interface GroupObserver {
+  /** The group is balanced anew: this member is to join again. */
+  onRebalance?(): void;
+  onJoined?(joined: JoinedGroup): void;
+  /** The group has answered that this is one of its members. */
+  onHeartbeat?(): void;
+}
+
+export interface JoinedGroup {
+  readonly memberId: string;
+  readonly leaderId: string;
+  readonly generation: number;
+  /** The assignor's name. */
+  readonly protocol: string;
+  /** All that this member has now, in no order. */
+  readonly partitions: readonly TopicPartition[];
 }
 
 export type AssignorName = 'range' | 'roundrobin' | 'cooperative-sticky';
@@ -54,6 +75,7 @@ export interface GroupSettings {
   readonly sessionTimeoutMs: number;
   readonly heartbeatIntervalMs: number;
   readonly pollIntervalMsMax: number;
+  readonly observer: GroupObserver;
 }
 
 /** Throws TypeError for an assignor that nobody knows. */
@@ -79,5 +101,6 @@ export function groupSettings(options: GroupOptions): GroupSettings {
     sessionTimeoutMs: options.sessionTimeoutMs ?? 45_000,
     heartbeatIntervalMs: options.heartbeatIntervalMs ?? 3_000,
     pollIntervalMsMax: options.pollIntervalMsMax ?? 300_000,
+    observer: options.observer ?? {},
   };
 }

@@ -21,6 +21,8 @@ export interface Subscription {
   /** In which `owned` was true; -1 when the member is too old to say. */
   readonly generation: number;
   readonly rack: string | null;
+  /** What the member tells an assignor that asks for more than that; null for nothing. */
+  readonly userData: Buffer | null;
 }
 
 function encode<W>(message: Message<unknown, W>, version: number, value: W): Buffer {
@@ -51,9 +53,10 @@ function flat(list: readonly { topic: string; partitions: readonly number[] }[])
   return list.flatMap(({ topic, partitions }) => partitions.map((partition) => ({ topic, partition })));
 }
 
-export function encodeSubscription({ topics, owned, generation, rack }: Subscription): Buffer {
+export function encodeSubscription({ topics, owned, generation, rack, userData }: Subscription): Buffer {
   return encode(ConsumerProtocolSubscription, SUBSCRIPTION_VERSION, {
     topics: [...topics].sort(),
+    userData,
     ownedPartitions: grouped(owned),
     generationId: generation,
     rackId: rack,
@@ -62,8 +65,8 @@ export function encodeSubscription({ topics, owned, generation, rack }: Subscrip
 
 export function decodeSubscription(bytes: Buffer): Subscription {
   const read = decode(ConsumerProtocolSubscription, SUBSCRIPTION_VERSION, bytes);
-  const { topics, ownedPartitions, generationId, rackId } = read;
-  return { topics, owned: flat(ownedPartitions), generation: generationId, rack: rackId };
+  const { topics, ownedPartitions, generationId, rackId: rack, userData } = read;
+  return { topics, owned: flat(ownedPartitions), generation: generationId, rack, userData };
 }
 
 export function encodeAssignment(partitions: readonly TopicPartition[]): Buffer {

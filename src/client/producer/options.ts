@@ -1,6 +1,7 @@
 /** How a producer works, and the defaults. */
 import type { CompressionType } from '../../protocol/record-batch.ts';
 import type { ProducerInterceptor } from './interceptors.ts';
+import type { Partitioner } from './partitioner.ts';
 
 export interface ProducerOptions {
   /**
@@ -10,8 +11,8 @@ export interface ProducerOptions {
   readonly acks?: 'all' | 1 | 0;
   /** A record is written once and in order even when requests are repeated (KIP-98). Default: with acks=all. */
   readonly idempotent?: boolean;
-  /** Default: none. */
-  readonly compression?: CompressionType;
+  /** Of all records, or by topic: asked when a request is made. Default: none. */
+  readonly compression?: CompressionType | ((topic: string) => CompressionType);
   readonly compressionLevel?: number;
   /**
    * How long a record may wait for company while other requests are under way. When none is, nothing waits. Default: 5 ms.
@@ -30,6 +31,8 @@ export interface ProducerOptions {
   readonly requestsInFlightMax?: number;
   /** From `send` to the acknowledgement, all tries included. Default: 2 min. */
   readonly deliveryTimeoutMs?: number;
+  /** Chooses for records without a partition; where it yields undefined, it is as if there were none. */
+  readonly partitioner?: Partitioner;
   /** Called in this order for each record, and for each batch that is done with. */
   readonly interceptors?: readonly ProducerInterceptor[];
   /** A topic that is not there may be created by the broker, if its settings let it. Default: true. */
@@ -40,7 +43,7 @@ export interface ProducerSettings {
   /** -1 stands for all, as in the protocol. */
   readonly acks: -1 | 0 | 1;
   readonly isIdempotent: boolean;
-  readonly compression: CompressionType;
+  readonly compression: CompressionType | ((topic: string) => CompressionType);
   readonly compressionLevel: number | undefined;
   readonly lingerMs: number;
   readonly batchBytes: number;
@@ -48,6 +51,7 @@ export interface ProducerSettings {
   readonly bufferBytes: number;
   readonly requestsInFlightMax: number;
   readonly deliveryTimeoutMs: number;
+  readonly partitioner: Partitioner | undefined;
   readonly interceptors: readonly ProducerInterceptor[];
   readonly mayCreateTopics: boolean;
 }
@@ -77,6 +81,7 @@ export function producerSettings(options: ProducerOptions): ProducerSettings {
     bufferBytes: options.bufferBytes ?? 32 * 1024 * 1024,
     requestsInFlightMax,
     deliveryTimeoutMs: options.deliveryTimeoutMs ?? 120_000,
+    partitioner: options.partitioner,
     interceptors: options.interceptors ?? [],
     mayCreateTopics: options.createTopics ?? true,
   };

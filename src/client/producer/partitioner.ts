@@ -4,8 +4,18 @@
  * slow, are chosen less often (KIP-794).
  */
 import type { Random } from '../../base/ports.ts';
-import { NO_BROKER } from '../metadata/cluster-view.ts';
+import { NO_BROKER, type PartitionInfo } from '../metadata/cluster-view.ts';
 import type { ProducedTopic } from './partition-queue.ts';
+import type { ProducerRecord } from './record.ts';
+
+/**
+ * A choice of the user's own: the partition of a record, of those that its topic has, by index. What it throws the call rejects
+ * with.
+ */
+export type Partitioner = (
+  record: ProducerRecord,
+  partitions: readonly Readonly<PartitionInfo>[],
+) => number | undefined;
 
 /** Chooses for one topic. */
 export class StickyPartitioner {

@@ -74,14 +74,14 @@ export class ProduceRequestBuilder {
   }
 
   #topicData(batches: readonly SentBatch[], version: number): TopicData[] {
-    const { compression, compressionLevel } = this.#settings;
-    if (compression === 'zstd' && version < ZSTD_VERSION)
-      throw ownError('UNSUPPORTED_API', 'the broker does not know zstd');
+    const { compression: chosen, compressionLevel } = this.#settings;
     const isTransactional = this.#transaction !== undefined;
-    const sealing = { compression, compressionLevel, isTransactional };
     const byTopic = new Map<string, { readonly data: TopicData; readonly partitions: PartitionData[] }>();
     for (const { queue, batch, topicId } of batches) {
       const { name } = queue.topic;
+      const compression = typeof chosen === 'function' ? chosen(name) : chosen;
+      if (compression === 'zstd' && version < ZSTD_VERSION)
+        throw ownError('UNSUPPORTED_API', 'the broker does not know zstd');
       let topic = byTopic.get(name);
       if (topic === undefined) {
         const partitions: PartitionData[] = [];
@@ -89,7 +89,10 @@ export class ProduceRequestBuilder {
         topic = { data: { ...named, partitionData: partitions }, partitions };
         byTopic.set(name, topic);
       }
-      topic.partitions.push({ index: queue.index, records: batch.seal(sealing) });
+      topic.partitions.push({
+        index: queue.index,
+        records: batch.seal({ compression, compressionLevel, isTransactional }),
+      });
     }
     return [...byTopic.values()].map(({ data }) => data);
   }

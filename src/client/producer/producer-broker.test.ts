@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { testWorld, type TestClient, type TestWorld } from '../../broker/test-client.ts';
-import { COMPRESSION_TYPES, forEachBatch } from '../../protocol/record-batch.ts';
+import { COMPRESSION_TYPES, compressionType, forEachBatch } from '../../protocol/record-batch.ts';
 import { forEachRecord } from '../../protocol/records.ts';
 import { Client, type ClientOptions } from '../client.ts';
 import { clientPorts } from '../test-cluster.ts';
+import { partitionOfKey } from './murmur2.ts';
 
 const ADVERTISED = { 'advertised.listeners': 'PLAINTEXT://broker:19092' };
 
@@ -73,5 +74,36 @@ test('acknowledged records survive kills of the broker, once and in order', asyn
   assert.deepEqual(await valuesOf(reader, 't', 0), values[0]);
   assert.deepEqual(await valuesOf(reader, 't', 1), values[1]);
   await time.settle(client.close());
+  await world.stop();
+});
+
+test("a user's own choice of partitions is asked, and compression may differ by topic", async () => {
+  const { world, client: reader } = await testWorld(ADVERTISED);
+  const client = clientOf(world);
+  for (const topic of ['plain', 'small']) await reader.createTopic(topic, { numPartitions: 3 });
+  const seen: string[] = [];
+  const producer = client.producer({
+    compression: (topic) => (topic === 'small' ? 'gzip' : 'none'),
+    partitioner: ({ topic, value }, partitions) => {
+      seen.push(`${topic} ${partitions.map(({ leader }) => leader).join()}`);
+      if (value === 'nobody knows') throw new RangeError('no such partition');
+      return value === 'by key' ? undefined : 2;
+    },
+  });
+  const send = (topic: string, value: string, key?: string): Promise<{ partition: number }> =>
+    world.ports.time.settle(producer.send({ topic, value, key }));
+  assert.equal((await send('plain', 'a', 'k')).partition, 2);
+  assert.equal((await send('small', 'a'.repeat(500))).partition, 2);
+  assert.equal((await send('plain', 'by key', 'k')).partition, partitionOfKey(Buffer.from('k'), 1, 3));
+  await assert.rejects(send('plain', 'nobody knows'), RangeError);
+  const given = world.ports.time.settle(producer.send({ topic: 'plain', value: 'a', partition: 0 }));
+  assert.equal((await given).partition, 0);
+  assert.deepEqual([...new Set(seen)], ['plain 1,1,1', 'small 1,1,1']);
+  const kindOf = async (topic: string): Promise<string | undefined> => {
+    const { records } = await reader.fetch(topic, 0, { partition: 2 });
+    return compressionType(Buffer.concat(records!));
+  };
+  assert.deepEqual([await kindOf('plain'), await kindOf('small')], ['none', 'gzip']);
+  await world.ports.time.settle(client.close());
   await world.stop();
 });

@@ -399,7 +399,9 @@ export class Producer implements AsyncDisposable {
     const { length: count } = topic.info.partitions;
     const { key, keySize } = this.#entry;
     const index =
-      record.partition ?? (keySize >= 0 ? partitionOfKey(key, keySize, count) : topic.sticky.next());
+      record.partition ??
+      this.#settings.partitioner?.(record, topic.info.partitions) ??
+      (keySize >= 0 ? partitionOfKey(key, keySize, count) : topic.sticky.next());
     const queue = topic.queues[index];
     if (queue !== undefined) return queue;
     if (!Number.isInteger(index) || index < 0 || index >= count) {
