@@ -6,7 +6,7 @@ import type { ShareRecord } from './share-record.ts';
 
 export interface ShareRunOptions {
   /** What the handler of a record says of it counts; see `ShareConsumer.run` for what counts when it says nothing. */
-  readonly onRecord: (record: ShareRecord, context: RunContext) => void | Promise<void>;
+  readonly onRecord: (record: ShareRecord, context: Pick<RunContext, 'signal'>) => void | Promise<void>;
   /** A handler has thrown this, and its record comes again. What this throws ends the run. */
   readonly onFailed?: (error: unknown, record: ShareRecord) => void;
   /** Records that are worked on at the same time, 1 or more. Default: 1. */
@@ -102,7 +102,7 @@ export class ShareRunner {
   /** Never rejects. */
   async #work(record: ShareRecord): Promise<void> {
     const { group, clientId, isImplicit } = this.#host;
-    const context: RunContext = { signal: this.#stopping.signal };
+    const context: Pick<RunContext, 'signal'> = { signal: this.#stopping.signal };
     const handle = (): void | Promise<void> => this.#options.onRecord(record, context);
     try {
       await traceProcess(handle, { of: record.record, group, clientId });
