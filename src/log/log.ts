@@ -219,7 +219,7 @@ export class Log {
       size: active.sizeBytes,
       producers: hasProducers,
       crc: {
-        ...active.saveIndexes(),
+        ...active.indexes.save(),
         ...(hasProducers ? this.#log.snapshots.unsynced() : {}),
         ...(epochs === undefined ? {} : { epochs }),
       },

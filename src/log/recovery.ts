@@ -122,7 +122,7 @@ class Recovery {
     next = this.#dropEmptyBehindGap(firstIndex, ends);
     for (const segment of segments.list.slice(firstIndex, -1)) {
       if (segment.isActive) segment.deactivate();
-      segment.endScan();
+      segment.indexes.endScan();
     }
     return next;
   }

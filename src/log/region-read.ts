@@ -42,7 +42,7 @@ function walk(
   const { offset, maxBytes, upTo, minOneMessage } = options;
   const written = segment.writtenBytes;
   const headersEnd = written - header.BATCH_HEADER_BYTES;
-  const indexed = segment.offsetIndex().lastBatchBegin({
+  const indexed = segment.indexes.offsets().lastBatchBegin({
     position: Math.min(start + maxBytes, headersEnd),
     offset: upTo - 1,
   });

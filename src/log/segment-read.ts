@@ -74,7 +74,7 @@ export class SegmentRead {
     this.#options = options;
     this.#pool = more.pool;
     this.#end = segment.writtenBytes;
-    this.#position = more.position ?? segment.searchStart(options.offset);
+    this.#position = more.position ?? segment.indexes.searchStart(options.offset);
     const { maxBytes } = options;
     const isExact = more.position !== undefined || maxBytes >= READ_BYTES_LARGE;
     this.#wanted = Math.max(READ_BYTES_MIN, isExact ? maxBytes : maxBytes + segment.indexIntervalBytes);

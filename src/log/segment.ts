@@ -1,21 +1,18 @@
 /**
- * One segment of a log: a .log file (scan.ts), its sparse offset and time indexes and the index of aborted transactions.
- * Only the last, active segment is written. Its indexes live in memory and reach their files when it is sealed (rolled
- * or shut down); a closed segment's are loaded when they are wanted. An index file that is missing or implausible is
- * made anew by a scan.
+ * One segment of a log: a .log file (scan.ts), its sparse offset and time indexes (segment-indexes.ts) and the index of
+ * aborted transactions. Only the last, active segment is written.
  */
 import { DiskError } from '../base/ports.ts';
 import type { DiskFile } from '../base/ports.ts';
 import * as header from '../protocol/record-batch.ts';
-import { crc32c } from '../protocol/crc32c.ts';
-import { overwriteFile } from './checkpoint-file.ts';
 import type { LogEnvironment } from './environment.ts';
 import * as names from './file-names.ts';
-import { readIndexes, type UnsyncedIndexes } from './index-files.ts';
-import { isNamed, OFFSET_ENTRY_BYTES, OffsetIndex, type OffsetEntry } from './offset-index.ts';
-import type { LoadedIndex, OpenFile } from './open-files.ts';
+import type { UnsyncedIndexes } from './index-files.ts';
+import { OFFSET_ENTRY_BYTES } from './offset-index.ts';
+import type { OpenFile } from './open-files.ts';
 import { scanBatches } from './scan.ts';
-import { TIME_ENTRY_BYTES, TimeIndex } from './time-index.ts';
+import { SegmentIndexes } from './segment-indexes.ts';
+import { TIME_ENTRY_BYTES } from './time-index.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
 import { TransactionIndexFile } from './transaction-index-file.ts';
 
@@ -45,8 +42,9 @@ export interface SegmentOptions {
   readonly mark?: string;
 }
 
-export class Segment implements OpenFile, LoadedIndex {
+export class Segment implements OpenFile {
   readonly baseOffset: number;
+  readonly indexes: SegmentIndexes;
   createdMs: number;
   readonly rollJitterMs: number;
   indexIntervalBytes: number;
@@ -61,20 +59,8 @@ export class Segment implements OpenFile, LoadedIndex {
   #mark = '';
   #sizeBytes: number;
   #file: DiskFile | undefined;
-  #offsetIndex: OffsetIndex | undefined;
-  /** It is what a file held, not what was appended here. */
-  #isIndexLoaded = false;
-  #timeIndex: TimeIndex | undefined;
   readonly #aborted: TransactionIndexFile;
-  /** Of all batches so far, and the last offset of the batch that has it; UNKNOWN until it is read from the index. */
-  #maxTimestamp: number;
-  #maxTimestampOffset: number;
   #firstTimestamp: number;
-  /** The index files lack something that the memory has. */
-  #areIndexesDirty: boolean;
-  /** Undefined: what there is of index files is durable. */
-  #unsyncedIndexes: UnsyncedIndexes | undefined;
-  #hasIndexFiles: boolean;
 
   constructor(environment: LogEnvironment, options: SegmentOptions) {
     this.#environment = environment;
@@ -85,14 +71,13 @@ export class Segment implements OpenFile, LoadedIndex {
     this.#folder = options.folder;
     this.#mark = options.mark ?? '';
     this.#sizeBytes = options.isNew ? 0 : (options.sizeBytes ?? -1);
-    const isEmpty = this.#sizeBytes === 0;
-    this.#maxTimestamp = isEmpty ? -1 : UNKNOWN;
-    this.#maxTimestampOffset = this.baseOffset;
     this.#firstTimestamp = UNKNOWN;
-    this.#areIndexesDirty = options.isNew;
-    this.#unsyncedIndexes = options.unsyncedIndexes;
-    this.#hasIndexFiles = options.hasIndexes;
-    if (isEmpty) this.#resetIndexes();
+    this.indexes = new SegmentIndexes(environment, this, {
+      isEmpty: this.#sizeBytes === 0,
+      isNew: options.isNew,
+      hasFiles: options.hasIndexes,
+      unsynced: options.unsyncedIndexes,
+    });
     this.#aborted = new TransactionIndexFile(environment.disk, this, options.hasTransactionIndex);
   }
 
@@ -109,10 +94,6 @@ export class Segment implements OpenFile, LoadedIndex {
 
   get isPinned(): boolean {
     return this.isUnsynced;
-  }
-
-  get indexBytes(): number {
-    return (this.#offsetIndex?.memoryBytes ?? 0) + (this.#timeIndex?.memoryBytes ?? 0);
   }
 
   path(suffix: string): string {
@@ -138,15 +119,14 @@ export class Segment implements OpenFile, LoadedIndex {
 
   /** Lets go of descriptor and memory. The segment can still be used. */
   release(): void {
-    this.#forget();
-    if (!this.#areIndexesDirty) this.dropIndexes();
+    this.#forgetFile();
+    this.indexes.release();
   }
 
-  /** The limits do not count it any more. */
-  #forget(): void {
+  /** The limit on descriptors does not count it any more. */
+  #forgetFile(): void {
     this.#environment.openFiles.delete(this);
     this.closeFile();
-    this.#environment.loadedIndexes.delete(this);
   }
 
   // --- Appending
@@ -154,9 +134,7 @@ export class Segment implements OpenFile, LoadedIndex {
   /** Writes batches, whose fields are final, behind the last one. Throws DiskError; the file then ends where it did. */
   append(batches: Buffer): void {
     const position = this.sizeBytes;
-    this.offsetIndex();
-    this.timeIndex();
-    this.maxTimestamp();
+    this.indexes.open();
     const file = this.file();
     try {
       file.write(position, [batches]);
@@ -165,7 +143,6 @@ export class Segment implements OpenFile, LoadedIndex {
       throw error;
     }
     this.#sizeBytes = position + batches.length;
-    this.#areIndexesDirty = true;
     for (let at = 0; at < batches.length; at += header.batchSizeBytes(batches, at)) {
       this.indexBatch(batches, at, position + at);
     }
@@ -182,18 +159,8 @@ export class Segment implements OpenFile, LoadedIndex {
 
   /** Adds a batch that is in the file to the indexes, as appending and as a scan do. */
   indexBatch(buffer: Buffer, at: number, position: number): void {
-    const offsets = this.#offsetIndex!;
-    const lastOffset = header.lastOffset(buffer, at);
-    const maxTimestamp = header.maxTimestamp(buffer, at);
-    if (position === 0) this.#firstTimestamp = maxTimestamp;
-    // Of a batch that cleaning has emptied no record has that time.
-    if (maxTimestamp > this.#maxTimestamp && header.recordCount(buffer, at) > 0) {
-      this.#maxTimestamp = maxTimestamp;
-      this.#maxTimestampOffset = lastOffset;
-    }
-    if (position - offsets.lastPosition() <= this.indexIntervalBytes) return;
-    offsets.append(lastOffset, position);
-    this.#timeIndex!.maybeAppend(this.#maxTimestamp, this.#maxTimestampOffset);
+    if (position === 0) this.#firstTimestamp = header.maxTimestamp(buffer, at);
+    this.indexes.add(buffer, at, position);
   }
 
   /** Like the other indexes, this one reaches its file when the segment is sealed. */
@@ -221,9 +188,9 @@ export class Segment implements OpenFile, LoadedIndex {
     if (size === 0) return false;
     const { segmentIndexBytes } = limits;
     // Each batch before it adds an entry at most.
-    const offsets = this.offsetIndex().count + before.batches;
+    const offsets = this.indexes.offsets().count + before.batches;
     if (offsets >= Math.floor(segmentIndexBytes / OFFSET_ENTRY_BYTES)) return true;
-    const times = this.timeIndex().count + before.batches;
+    const times = this.indexes.times().count + before.batches;
     if (times >= Math.floor(segmentIndexBytes / TIME_ENTRY_BYTES) - 1) return true;
     return this.#waitedMs(batch.maxTimestamp, nowMs) > limits.segmentMs - this.rollJitterMs;
   }
@@ -245,119 +212,29 @@ export class Segment implements OpenFile, LoadedIndex {
 
   // --- Indexes
 
-  offsetIndex(): OffsetIndex {
-    if (this.#offsetIndex === undefined) this.#loadIndexes();
-    return this.#offsetIndex!;
-  }
-
-  timeIndex(): TimeIndex {
-    if (this.#timeIndex === undefined) this.#loadIndexes();
-    return this.#timeIndex!;
-  }
-
-  /** The largest timestamp in the segment; -1 when it has none. */
-  maxTimestamp(): number {
-    if (this.#maxTimestamp === UNKNOWN) {
-      const index = this.timeIndex();
-      this.#maxTimestamp = index.lastTimestamp();
-      this.#maxTimestampOffset = index.lastOffset();
-    }
-    return this.#maxTimestamp;
-  }
-
-  /** The last offset of the first batch that has the largest timestamp. */
-  maxTimestampOffset(): number {
-    this.maxTimestamp();
-    return this.#maxTimestampOffset;
-  }
-
   /** For retention: the largest timestamp, or when the file was last written if the records have none. */
   largestTimestamp(): number {
-    const maxTimestamp = this.maxTimestamp();
+    const maxTimestamp = this.indexes.maxTimestamp();
     if (maxTimestamp >= 0) return maxTimestamp;
     return this.#environment.disk.stat(this.path(names.LOG_SUFFIX))?.modifiedMs ?? this.createdMs;
   }
 
-  #loadIndexes(): void {
-    const { disk, logger } = this.#environment;
-    if (this.#unsyncedIndexes !== undefined && this.#unsyncedIndexes.index === undefined) {
-      this.rebuildIndexes();
-      return;
-    }
-    const { offsets, times, problem } = readIndexes(disk, {
-      offsetPath: this.path(names.OFFSET_INDEX_SUFFIX),
-      timePath: this.path(names.TIME_INDEX_SUFFIX),
-      baseOffset: this.baseOffset,
-      sizeBytes: this.sizeBytes,
-      unsynced: this.#unsyncedIndexes,
-    });
-    if (problem !== undefined) {
-      logger.warn({ segment: this.path(names.LOG_SUFFIX), problem }, 'an index is made anew by a scan');
-      this.rebuildIndexes();
-      return;
-    }
-    this.#offsetIndex = offsets;
-    this.#timeIndex = times;
-    this.#isIndexLoaded = true;
-    if (!this.isActive) this.#environment.loadedIndexes.touch(this);
-  }
-
-  rebuildIndexes(): void {
-    this.beginScan();
-    const range = { from: 0, to: this.sizeBytes };
-    scanBatches(this.file(), range, (buffer, at, position) => {
-      this.indexBatch(buffer, at, position);
-      return true;
-    });
-    this.endScan();
-  }
-
-  /** Empties the indexes; `indexBatch` for each batch and `endScan` follow. */
+  /** Empties the indexes; `indexBatch` for each batch and `indexes.endScan` follow. */
   beginScan(): void {
-    this.#resetIndexes();
-    this.#maxTimestamp = -1;
-    this.#maxTimestampOffset = this.baseOffset;
     this.#firstTimestamp = UNKNOWN;
-    this.#areIndexesDirty = true;
-  }
-
-  /** A closed segment's time index ends with the largest timestamp. */
-  endScan(): void {
-    if (!this.isActive) this.#timeIndex!.maybeAppend(this.#maxTimestamp, this.#maxTimestampOffset);
-  }
-
-  /** LoadedIndex: the limit on memory takes them. */
-  dropIndexes(): void {
-    if (this.isActive || this.#areIndexesDirty) return;
-    this.#offsetIndex = undefined;
-    this.#timeIndex = undefined;
-  }
-
-  #resetIndexes(): void {
-    this.#isIndexLoaded = false;
-    this.#offsetIndex = new OffsetIndex(this.baseOffset);
-    this.#timeIndex = new TimeIndex(this.baseOffset);
+    this.indexes.beginScan();
   }
 
   /** Brings the index files up to date and returns those to be synced and closed. */
   writeIndexes(): DiskFile[] {
-    const { disk } = this.#environment;
-    const written: DiskFile[] = [];
+    const written = this.indexes.write();
     try {
-      if (this.#areIndexesDirty || this.#unsyncedIndexes !== undefined) {
-        const times = this.timeIndex();
-        times.maybeAppend(this.maxTimestamp(), this.#maxTimestampOffset);
-        written.push(overwriteFile(disk, this.path(names.OFFSET_INDEX_SUFFIX), this.offsetIndex().content()));
-        written.push(overwriteFile(disk, this.path(names.TIME_INDEX_SUFFIX), times.content()));
-      }
       written.push(...this.writeTransactionIndex());
     } catch (error) {
       for (const file of written) file.close();
       throw error;
     }
-    this.#hasIndexFiles = true;
-    this.#areIndexesDirty = false;
-    this.#unsyncedIndexes = undefined;
+    this.indexes.written();
     return written;
   }
 
@@ -366,27 +243,10 @@ export class Segment implements OpenFile, LoadedIndex {
     return this.#aborted.write();
   }
 
-  /**
-   * For a clean shutdown: brings the files of the offset and the time index up to date without a sync. A segment that is
-   * too small for an entry gets none.
-   */
-  saveIndexes(): UnsyncedIndexes {
-    if (!this.#areIndexesDirty && this.#unsyncedIndexes !== undefined) return this.#unsyncedIndexes;
-    const offsets = this.offsetIndex();
-    if (offsets.count === 0 && !this.#hasIndexFiles) return {};
-    const times = this.timeIndex();
-    times.maybeAppend(this.maxTimestamp(), this.#maxTimestampOffset);
-    const { disk } = this.#environment;
-    const contents = { index: offsets.content(), timeindex: times.content() };
-    overwriteFile(disk, this.path(names.OFFSET_INDEX_SUFFIX), contents.index).close();
-    overwriteFile(disk, this.path(names.TIME_INDEX_SUFFIX), contents.timeindex).close();
-    return { index: crc32c(contents.index), timeindex: crc32c(contents.timeindex) };
-  }
-
   /** The segment is closed from now on: another one has taken its place as the active one. */
   deactivate(): void {
     this.isActive = false;
-    this.#environment.loadedIndexes.touch(this);
+    this.indexes.close();
   }
 
   abortedTransactions(): readonly AbortedTransaction[] {
@@ -395,36 +255,10 @@ export class Segment implements OpenFile, LoadedIndex {
 
   // --- Looking up
 
-  /** A position at or before which the batch with `offset` begins. */
-  searchStart(offset: number): number {
-    const entry = this.offsetIndex().entryFor(offset);
-    if (this.#isTrue(entry)) return entry?.position ?? 0;
-    this.#distrustIndexes(entry!);
-    return this.offsetIndex().entryFor(offset)?.position ?? 0;
-  }
-
-  /**
-   * Whether a batch begins where the entry says that it does. Sizes and order may be right in a file that a disk has spoilt, and
-   * what is read from there would be no records, or those after the ones that were asked for.
-   */
-  #isTrue(entry: OffsetEntry | undefined): boolean {
-    if (entry === undefined || !this.#isIndexLoaded) return true;
-    const bytes = Buffer.alloc(header.BATCH_HEADER_BYTES);
-    return this.file().read(entry.position, bytes) === bytes.length && isNamed(bytes, 0, entry);
-  }
-
-  /** `entry` is not true: the indexes are made anew by a scan. */
-  #distrustIndexes({ offset, position }: OffsetEntry): void {
-    const { logger } = this.#environment;
-    const problem = `no batch that ends with ${offset} begins at ${position}`;
-    logger.warn({ segment: this.path(names.LOG_SUFFIX), problem }, 'an index is made anew by a scan');
-    this.rebuildIndexes();
-  }
-
   /** The batch that holds `offset`, or the first one after it: where it begins. Undefined: all batches end before. */
   positionOf(offset: number): number | undefined {
     let found: number | undefined;
-    const from = this.searchStart(offset);
+    const from = this.indexes.searchStart(offset);
     scanBatches(this.file(), { from, to: this.sizeBytes }, (buffer, at, position) => {
       if (header.lastOffset(buffer, at) < offset) return true;
       found = position;
@@ -436,7 +270,7 @@ export class Segment implements OpenFile, LoadedIndex {
   /** `offset`, or the base offset of the batch that begins before it and holds it. */
   batchStart(offset: number): number {
     let start = offset;
-    const from = this.searchStart(offset);
+    const from = this.indexes.searchStart(offset);
     scanBatches(this.file(), { from, to: this.sizeBytes }, (buffer, at) => {
       if (header.lastOffset(buffer, at) < offset) return true;
       start = Math.min(offset, header.baseOffset(buffer, at));
@@ -448,7 +282,7 @@ export class Segment implements OpenFile, LoadedIndex {
   /** The offset after the last batch; the base offset when there is none. */
   endOffset(): number {
     let end = this.baseOffset;
-    const from = this.searchStart(Infinity);
+    const from = this.indexes.searchStart(Infinity);
     scanBatches(this.file(), { from, to: this.sizeBytes }, (buffer, at) => {
       end = header.lastOffset(buffer, at) + 1;
       return true;
@@ -471,9 +305,7 @@ export class Segment implements OpenFile, LoadedIndex {
     this.activate();
     this.file().truncate(position);
     this.#sizeBytes = position;
-    this.#areIndexesDirty = true;
-    this.offsetIndex().truncateTo(offset);
-    this.timeIndex().truncateTo(offset);
+    this.indexes.truncateTo(offset);
     const aborted = this.abortedTransactions();
     const kept = aborted.filter((entry) => entry.lastOffset < offset);
     if (kept.length < aborted.length) this.setAborted(kept);
@@ -481,37 +313,21 @@ export class Segment implements OpenFile, LoadedIndex {
       this.createdMs = this.#environment.clock.nowMs();
       this.#firstTimestamp = UNKNOWN;
     }
-    this.#scanMaxTimestamp();
   }
 
   /** It takes appends from now on. */
   activate(): void {
     if (this.isActive) return;
-    this.offsetIndex();
-    this.timeIndex();
+    this.indexes.open();
+    this.indexes.forget();
     this.isActive = true;
     // It was opened for reading.
-    this.#forget();
-  }
-
-  #scanMaxTimestamp(): void {
-    const times = this.#timeIndex!;
-    this.#maxTimestamp = times.lastTimestamp();
-    this.#maxTimestampOffset = times.lastOffset();
-    const from = this.searchStart(this.#maxTimestampOffset);
-    scanBatches(this.file(), { from, to: this.#sizeBytes }, (buffer, at) => {
-      const maxTimestamp = header.maxTimestamp(buffer, at);
-      if (maxTimestamp > this.#maxTimestamp) {
-        this.#maxTimestamp = maxTimestamp;
-        this.#maxTimestampOffset = header.lastOffset(buffer, at);
-      }
-      return true;
-    });
+    this.#forgetFile();
   }
 
   /** Gives the files their `.deleted` names. Files that are not there are passed over. */
   markDeleted(): void {
-    this.#environment.loadedIndexes.delete(this);
+    this.indexes.forget();
     this.isActive = false;
     this.renameTo(names.DELETED_SUFFIX);
   }
@@ -530,13 +346,15 @@ export class Segment implements OpenFile, LoadedIndex {
 
   /** Removes the files under whatever name they have. */
   removeFiles(): void {
-    this.#forget();
+    this.#forgetFile();
+    this.indexes.forget();
     for (const suffix of names.SEGMENT_SUFFIXES) this.#environment.disk.remove(this.path(suffix));
   }
 
   /** As above, without blocking. */
   async removeFilesAsync(): Promise<void> {
-    this.#forget();
+    this.#forgetFile();
+    this.indexes.forget();
     for (const suffix of names.SEGMENT_SUFFIXES) await this.#environment.disk.removeAsync(this.path(suffix));
   }
 

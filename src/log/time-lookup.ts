@@ -19,8 +19,8 @@ export async function findByTimestamp(
 ): Promise<TimestampOffset | undefined> {
   const { timestamp, from } = target;
   for (const segment of segments) {
-    if (segment.maxTimestamp() < timestamp) continue;
-    const startOffset = Math.max(segment.timeIndex().offsetFor(timestamp), from);
+    if (segment.indexes.maxTimestamp() < timestamp) continue;
+    const startOffset = Math.max(segment.indexes.times().offsetFor(timestamp), from);
     const found = await findInSegment(segment, startOffset, (batch) =>
       header.maxTimestamp(batch) >= timestamp && header.lastOffset(batch) >= from
         ? firstRecord(batch, (record) => record.timestamp >= timestamp && record.offset >= from)
@@ -35,11 +35,11 @@ export async function findByTimestamp(
 export async function findMaxTimestamp(segments: readonly Segment[]): Promise<TimestampOffset | undefined> {
   let latest: Segment | undefined;
   for (const segment of segments) {
-    if (segment.maxTimestamp() > (latest?.maxTimestamp() ?? -1)) latest = segment;
+    if (segment.indexes.maxTimestamp() > (latest?.indexes.maxTimestamp() ?? -1)) latest = segment;
   }
   if (latest === undefined) return undefined;
-  const maxTimestamp = latest.maxTimestamp();
-  return findInSegment(latest, latest.maxTimestampOffset(), (batch) =>
+  const maxTimestamp = latest.indexes.maxTimestamp();
+  return findInSegment(latest, latest.indexes.maxTimestampOffset(), (batch) =>
     header.maxTimestamp(batch) === maxTimestamp
       ? firstRecord(batch, (record) => record.timestamp === maxTimestamp)
       : undefined,
@@ -52,7 +52,7 @@ async function findInSegment(
   look: (batch: Buffer) => TimestampOffset | undefined,
 ): Promise<TimestampOffset | undefined> {
   let found: TimestampOffset | undefined;
-  const range = { from: segment.searchStart(startOffset), to: segment.sizeBytes };
+  const range = { from: segment.indexes.searchStart(startOffset), to: segment.sizeBytes };
   await scanBatchesAsync(
     () => segment.file(),
     range,
