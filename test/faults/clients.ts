@@ -1,7 +1,8 @@
-/** The clients of a run: processes that write, move and read by the Java client and librdkafka (test/interop/workload.ts). */
+/** The clients of a run: processes that write, move and read, by the libraries that take part (test/interop/workload.ts). */
 import { appendFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SimulatedRandom } from '../../src/runtime/simulated-random.ts';
+import { startHeadrace } from '../interop/headrace-process.ts';
 import { startJava } from '../interop/java-peer.ts';
 import type { ProcessPeer } from '../interop/process-peer.ts';
 import { startPython } from '../interop/python-peer.ts';
@@ -23,7 +24,23 @@ const CHANGED_FROM = 900_000;
 const SETTLING_MS_MAX = 60_000;
 const VALUES_PER_PROCESS = 1_000_000_000;
 
-export type Library = 'java' | 'librdkafka';
+/** Members of each process, by library: ours have two kinds of groups. */
+const LIBRARIES = { java: 1, librdkafka: 1, headrace: 2 } as const;
+/** A client may be killed while others go on. */
+const WRITERS_MIN = 2;
+
+export type Library = keyof typeof LIBRARIES;
+
+/** Throws for a library that there is none of, and for runs that nobody could watch. */
+export function librariesOf(names: string): Library[] {
+  const libraries = names.split(',').map((name) => {
+    if (!Object.hasOwn(LIBRARIES, name))
+      throw new Error(`libraries are ${Object.keys(LIBRARIES).join(', ')}`);
+    return name as Library;
+  });
+  if (libraries[0] === 'librdkafka') throw new Error('the first library observes: java or headrace');
+  return libraries;
+}
 
 export interface ClientsPlan {
   readonly cluster: Cluster;
@@ -31,8 +48,11 @@ export interface ClientsPlan {
   readonly random: SimulatedRandom;
   /** Mean pause of each thread between two operations. */
   readonly pauseMs: number;
-  readonly java: string;
-  readonly python: string;
+  /** Whose clients write; the first one also observes. */
+  readonly libraries: readonly Library[];
+  /** Where its library takes part. */
+  readonly java: string | undefined;
+  readonly python: string | undefined;
   readonly say: (what: string) => void;
 }
 
@@ -56,15 +76,16 @@ export class Clients {
   }
 
   async start(): Promise<void> {
-    const { cluster } = this.#plan;
-    this.#observer = await this.#launch('java', cluster.bootstrap('direct'));
+    const { cluster, libraries } = this.#plan;
+    const observing = libraries[0]!;
+    this.#observer = await this.#launch(observing, cluster.bootstrap('direct'));
     const topics = Map.groupBy(KEYS, (key) => key.slice(0, key.lastIndexOf('-')));
     for (const [topic, keys] of topics) {
       await until(`the topic ${topic} is made`, () =>
         this.#observer.createTopic(topic, keys.length, {}).then(
           () => true,
           (error: Error) => {
-            if (/TopicExists/.test(error.message)) return true;
+            if (/TopicExists|TOPIC_ALREADY_EXISTS/.test(error.message)) return true;
             this.#plan.say(error.message);
             return false;
           },
@@ -72,12 +93,13 @@ export class Clients {
       );
     }
     await this.#observer.call('workload', {
-      ...this.#settings('java', 'observer'),
+      ...this.#settings(observing, 'observer'),
       flows: [],
       wanderers: 1,
       readers: ['read_committed', 'read_uncommitted'],
     });
-    for (const library of ['java', 'librdkafka'] as const) await this.startWriter(library);
+    const count = Math.max(WRITERS_MIN, libraries.length);
+    for (let index = 0; index < count; index++) await this.startWriter(libraries[index % libraries.length]!);
   }
 
   /** Another process; half of them go through the wires. */
@@ -86,7 +108,7 @@ export class Clients {
     const settings = this.#settings(library, library);
     const peer = await this.#launch(library, cluster.bootstrap(random.chance(0.5) ? 'proxied' : 'direct'));
     this.writers.push({ name: settings.name, library, peer, isPaused: false });
-    await peer.call('workload', { ...settings, writers: 2, movers: 1, members: 1 });
+    await peer.call('workload', { ...settings, writers: 2, movers: 1, members: LIBRARIES[library] });
   }
 
   async killWriter(writer: Writer): Promise<void> {
@@ -208,17 +230,20 @@ export class Clients {
 
   #launch(library: Library, bootstrap: string): Promise<ProcessPeer> {
     const { java, python } = this.#plan;
-    return library === 'java'
-      ? startJava(java, bootstrap)
-      : startPython({ python, client: 'confluent' }, bootstrap);
+    switch (library) {
+      case 'java':
+        return startJava(java!, bootstrap);
+      case 'librdkafka':
+        return startPython({ python: python!, client: 'confluent' }, bootstrap);
+      case 'headrace':
+        return startHeadrace(bootstrap);
+    }
   }
 
   #settings(library: Library, label: string) {
-    const { random, pauseMs } = this.#plan;
+    const { random, pauseMs, libraries } = this.#plan;
     this.#processes += 1;
     const name = `${label}-${this.#processes}`;
-    const mine = (key: string, index: number): boolean =>
-      (index % 2 === 0) === (library === 'java') && key !== '';
     return {
       name,
       file: this.#path(name),
@@ -227,7 +252,7 @@ export class Clients {
       flows: FLOWS,
       // Producers of one library fence each other, and its movers take over from each other.
       ids: Array.from({ length: IDS_PER_LIBRARY }, (_, id) => `${library}-tx-${id}`),
-      moved: INPUTS.filter(mine),
+      moved: INPUTS.filter((_, index) => libraries[index % libraries.length] === library),
       timeoutsMs: TRANSACTION_TIMEOUTS_MS,
       pauseMs,
       firstValue: this.#processes * VALUES_PER_PROCESS,

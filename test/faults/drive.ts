@@ -11,7 +11,7 @@ import { checkHistory } from '../workload/checks.ts';
 import type { Anomaly } from '../workload/facts.ts';
 import { readHistory } from '../workload/history.ts';
 import { Acknowledgements, nowUs } from './acknowledgements.ts';
-import { Clients, FLOWS, TRANSACTION_TIMEOUTS_MS } from './clients.ts';
+import { Clients, FLOWS, type Library, TRANSACTION_TIMEOUTS_MS } from './clients.ts';
 import { Cluster } from './cluster.ts';
 import { type Fault, oneOf, type World } from './fault.ts';
 import { FAULTS } from './kinds.ts';
@@ -42,8 +42,9 @@ export interface Plan {
   readonly stores: readonly Host[];
   readonly client: Host;
   readonly etcd: string;
-  readonly java: string;
-  readonly python: string;
+  readonly libraries: readonly Library[];
+  readonly java?: string | undefined;
+  readonly python?: string | undefined;
   readonly clockLibrary?: string | undefined;
 }
 
@@ -96,7 +97,8 @@ class Drive {
   readonly #stalls = new Stalls();
 
   constructor() {
-    const { brokers, stores, folder, etcd, clockLibrary, sessionMs, client, pauseMs, java, python } = plan;
+    const { brokers, stores, folder, etcd, clockLibrary, sessionMs, client, pauseMs } = plan;
+    const { libraries, java, python } = plan;
     const settings = {
       'default.replication.factor': '3',
       'min.insync.replicas': '2',
@@ -117,6 +119,7 @@ class Drive {
       folder,
       random: this.#random.fork('clients'),
       pauseMs,
+      libraries,
       java,
       python,
       say,

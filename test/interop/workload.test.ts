@@ -1,7 +1,7 @@
 // Transactions under kill and pause: real clients write, move and read in transactions, fence each other and are themselves
 // killed and paused; then everything is read, and the history of all of them is checked (test/workload).
 // HEADRACE_WORKLOAD_SECONDS, _SEED and _PAUSE_MS (of a writer between two transactions) set how long, what and how fast;
-// HEADRACE_WORKLOAD_CLIENTS which libraries take part (java, librdkafka; the first one must be java);
+// HEADRACE_WORKLOAD_CLIENTS which libraries take part (java, librdkafka, headrace; the first one may not be librdkafka);
 // HEADRACE_WORKLOAD_KEEP names a folder in which the histories stay.
 // Kafka itself is only paused (target.ts says why); HEADRACE_WORKLOAD_KILLS=true shows what it loses, with any client.
 import assert from 'node:assert/strict';
@@ -12,6 +12,7 @@ import { test } from 'node:test';
 import { installKafkaClients } from '../../scripts/peer-java.ts';
 import { checkHistory, summary } from '../workload/checks.ts';
 import { installPython } from '../../scripts/peer-python.ts';
+import { startHeadrace } from './headrace-process.ts';
 import { startJava } from './java-peer.ts';
 import { obtain } from './peer.ts';
 import type { ProcessPeer } from './process-peer.ts';
@@ -23,21 +24,22 @@ import { EXPIRY_INTERVAL_MS, runWorkload, TRANSACTION_TIMEOUTS_MS } from './work
 const SECONDS = Number(process.env['HEADRACE_WORKLOAD_SECONDS'] ?? 20);
 const SEED = process.env['HEADRACE_WORKLOAD_SEED'] ?? String(Date.now());
 const PAUSE_MS = Number(process.env['HEADRACE_WORKLOAD_PAUSE_MS'] ?? 30);
-/** Java speaks transactions of version 2, librdkafka those of version 1. */
-const CLIENTS = (process.env['HEADRACE_WORKLOAD_CLIENTS'] ?? 'java,librdkafka').split(',');
+/** Java and Headrace speak transactions of version 2, librdkafka those of version 1. */
+const CLIENTS = (process.env['HEADRACE_WORKLOAD_CLIENTS'] ?? 'java,librdkafka,headrace').split(',');
 const KILLS = (process.env['HEADRACE_WORKLOAD_KILLS'] ?? String(KEEPS_TRANSACTIONS_WHEN_KILLED)) === 'true';
 const KEEP = process.env['HEADRACE_WORKLOAD_KEEP'];
 /** A write may stay unread for as long as another transaction is open; the rest is for a busy machine. */
 const LAG_MS_MAX = Math.max(...TRANSACTION_TIMEOUTS_MS) + EXPIRY_INTERVAL_MS + 15_000;
 
 const { installed, skip } = await obtain(async () => ({
-  clients: await installKafkaClients(),
-  python: await installPython(),
+  clients: CLIENTS.includes('java') ? await installKafkaClients() : undefined,
+  python: CLIENTS.includes('librdkafka') ? await installPython() : undefined,
 }));
 const serves = await served();
 const START: Readonly<Record<string, (bootstrap: string) => Promise<ProcessPeer>>> = {
-  java: (bootstrap) => startJava(installed!.clients, bootstrap),
-  librdkafka: (bootstrap) => startPython({ python: installed!.python, client: 'confluent' }, bootstrap),
+  java: (bootstrap) => startJava(installed!.clients!, bootstrap),
+  librdkafka: (bootstrap) => startPython({ python: installed!.python!, client: 'confluent' }, bootstrap),
+  headrace: startHeadrace,
 };
 
 if (serves('transactions', 'transactions under kill and pause')) {
