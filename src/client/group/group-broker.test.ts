@@ -276,6 +276,37 @@ test('a commit after the group has gone on is refused', async () => {
   await scene.end();
 });
 
+test('a member that was lost commits nothing, though the group is empty and others have read on', async () => {
+  const scene = await Scene.start();
+  await scene.send();
+  const { wires, time } = scene.world.ports;
+  const client = scene.client();
+  const options = { heartbeatIntervalMs: 200, sessionTimeoutMs: 2_000, maxWaitMs: 50 };
+  const member = { group: 'g', topics: ['t'], from: 'earliest', autoCommit: false } as const;
+  const lost = client.consumer({ ...member, ...options });
+  const { partition } = (await scene.settle(lost.poll()))!;
+  const at = { topic: 't', partition };
+  wires.block('client1', 'broker');
+  wires.block('broker', 'client1');
+  const other = scene.client().consumer({ ...member, ...options });
+  for (let taken = 0; taken < scene.sent.length;) {
+    taken += (await scene.settle(other.poll()))!.records.length;
+  }
+  await scene.settle(other.commit());
+  await scene.settle(other.close());
+  wires.heal();
+  await time.advance(5_000);
+  await assert.rejects(scene.settle(lost.commit([{ ...at, offset: 1 }])), /UNKNOWN_MEMBER_ID/);
+  const producer = client.transactionalProducer({ transactionalId: 'x' });
+  const transaction = await scene.settle(producer.begin());
+  const sending = transaction.sendOffsets(lost.offsetOwner, [{ ...at, offset: 1 }]);
+  await assert.rejects(scene.settle(sending), /UNKNOWN_MEMBER_ID/);
+  await scene.settle(transaction.abort());
+  const offsets = await scene.settle(client.admin().groupOffsets('g'));
+  assert.equal(offsets.find((one) => one.partition === partition)?.offset, 10);
+  await scene.end();
+});
+
 test('a group goes on over restarts of its coordinator', async () => {
   const scene = await Scene.start();
   const one = scene.join({ autoCommitIntervalMs: 100 });

@@ -13,7 +13,7 @@ import { backoffMs, pause, unlessAborted } from '../backoff.ts';
 import type { TopicPartition } from '../consumer/options.ts';
 import { brokerError, connectionError, ownError, type KafkaError } from '../errors.ts';
 import type { GroupMembership, MembershipOptions } from './group-membership.ts';
-import type { Committer } from './offsets.ts';
+import { NO_MEMBER, type Committer } from './offsets.ts';
 import {
   decodeAssignment,
   decodeSubscription,
@@ -31,6 +31,11 @@ export class Membership implements GroupMembership {
   readonly #options: MembershipOptions;
   #memberId = '';
   #generation = NO_GENERATION;
+  /**
+   * Who it was when it last joined, also when it has been lost since: nobody in particular may commit for a group
+   * without members, whoever has read on meanwhile.
+   */
+  #committer: Committer = NO_MEMBER;
   #mustJoin = true;
   /** The group has gone on without this member: what it had is lost. */
   #isLost = false;
@@ -63,8 +68,7 @@ export class Membership implements GroupMembership {
   }
 
   get committer(): Committer {
-    const { instanceId } = this.#options.settings;
-    return { memberId: this.#memberId, generation: this.#generation, instanceId };
+    return this.#committer;
   }
 
   attend(signal?: AbortSignal): Promise<void> {
@@ -164,13 +168,18 @@ export class Membership implements GroupMembership {
   }
 
   async #joinOnce(): Promise<void> {
-    const { host } = this.#options;
+    const { host, settings } = this.#options;
     this.#heartbeat?.cancel();
     this.#mustJoin = false;
     try {
       const joined = await this.#join();
       this.#memberId = joined.memberId;
       this.#generation = joined.generationId;
+      this.#committer = {
+        memberId: joined.memberId,
+        generation: joined.generationId,
+        instanceId: settings.instanceId,
+      };
       const isLeader = joined.leader === joined.memberId && joined.members.length > 0;
       const assignments = isLeader ? await this.#share(joined) : [];
       if (!isLeader) this.#counted = undefined;
