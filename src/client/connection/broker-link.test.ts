@@ -72,6 +72,29 @@ test('a broker that does not know the newest ApiVersions is asked again in its v
   );
 });
 
+test('who asks a broker that leaves the cluster may ask again, whatever the link was at', async () => {
+  const { cluster, core } = start();
+  const { time } = cluster;
+  const other = [{ nodeId: 1, host: 'b1', port: 9092, rack: null }];
+  const expected = { errorName: 'NETWORK_EXCEPTION', retriable: true };
+  cluster.handlers.set(FIND, () => SILENCE);
+  const asking = core.brokers.link(0, 'produce-1').ask(CALL);
+  asking.catch(() => {});
+  await time.advance(10);
+  core.brokers.update(other);
+  await assert.rejects(cluster.settle(asking), expected);
+  // While it waits before another attempt to connect.
+  core.brokers.learn({ nodeId: 0, host: 'nowhere', port: 9092, rack: null });
+  const link = core.brokers.link(0, 'produce-1');
+  await assert.rejects(cluster.settle(link.ask(CALL)));
+  const connecting = link.ask(CALL);
+  connecting.catch(() => {});
+  core.brokers.update(other);
+  await assert.rejects(cluster.settle(connecting), expected);
+  await assert.rejects(cluster.settle(link.ask(CALL)), expected);
+  core.close();
+});
+
 test('attempts to connect are spaced by growing pauses', async () => {
   const { cluster, core } = start({ retryBackoffMs: 100, retryBackoffMaxMs: 1000 });
   core.brokers.learn({ nodeId: 7, host: 'b0', port: 1, rack: null });

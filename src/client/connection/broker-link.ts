@@ -157,10 +157,20 @@ export class BrokerLink {
     connection?.end();
   }
 
-  /** Requests under way are rejected, and so is whatever comes later. */
+  /** Requests under way are rejected, and so is whatever comes later: whose lane it was has ended. */
   close(): void {
+    this.#end(ownError('CLOSED', `the connection to ${this.#name()} was closed`));
+  }
+
+  /** As `close`, when nobody is there any more: whoever asked finds somebody else, or the broker at another place. */
+  abandon(): void {
+    const message = `${this.#name()} has left the cluster, or moved`;
+    this.#end(brokerError(Errors.NETWORK_EXCEPTION, message, { retriable: true }));
+  }
+
+  #end(error: KafkaError): void {
     if (this.isClosed) return;
-    this.#closing.abort(ownError('CLOSED', `the connection to ${this.#name()} was closed`));
+    this.#closing.abort(error);
     this.#connection?.destroy();
   }
 

@@ -61,7 +61,7 @@ export class Brokers {
       this.learn(address);
     }
     for (const nodeId of gone) {
-      this.#closeLinks(this.#known.get(nodeId)!);
+      this.#abandon(this.#known.get(nodeId)!);
       this.#known.delete(nodeId);
     }
   }
@@ -74,7 +74,7 @@ export class Brokers {
       known.rack = rack;
       return;
     }
-    if (known !== undefined) this.#closeLinks(known);
+    if (known !== undefined) this.#abandon(known);
     const node: BrokerNode = { nodeId, endpoint: { host, port }, versions: undefined };
     this.#known.set(nodeId, { node, rack, links: new Map() });
   }
@@ -100,7 +100,7 @@ export class Brokers {
 
   /** Forgets the cluster: what comes next begins at the bootstrap addresses (KIP-1102). */
   forget(): void {
-    for (const broker of this.#known.values()) this.#closeLinks(broker);
+    for (const broker of this.#known.values()) this.#abandon(broker);
     this.#known.clear();
   }
 
@@ -112,11 +112,14 @@ export class Brokers {
   close(): void {
     this.#isClosed = true;
     for (const link of this.#bootstrap) link.close();
-    for (const broker of this.#known.values()) this.#closeLinks(broker);
+    for (const { links } of this.#known.values()) {
+      for (const link of links.values()) link.close();
+      links.clear();
+    }
   }
 
-  #closeLinks({ links }: KnownBroker): void {
-    for (const link of links.values()) link.close();
+  #abandon({ links }: KnownBroker): void {
+    for (const link of links.values()) link.abandon();
     links.clear();
   }
 
