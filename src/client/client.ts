@@ -46,13 +46,10 @@ export type { Partitioner } from './producer/partitioner.ts';
 export type { PartitionInfo } from './metadata/cluster-view.ts';
 export type { ProducerMetrics } from './producer/metrics.ts';
 export type { Producer } from './producer/producer.ts';
-export type {
-  Consumer,
-  ConsumerHealth,
-  ConsumerOptions,
-  PartitionHealth,
-  PollOptions,
-} from './consumer/consumer.ts';
+export type { Consumer, ConsumerOptions, PollOptions } from './consumer/consumer.ts';
+export type { ConsumerHealth, PartitionHealth } from './consumer/health.ts';
+export type { ConsumerInterceptor } from './consumer/interceptors.ts';
+export type { ConsumerMetrics } from './consumer/metrics.ts';
 export type { RunContext, RunOptions } from './consumer/runner.ts';
 export type { Stall, StallReason, WatchdogOptions } from './consumer/watchdog.ts';
 export type { ConsumerBatch, ConsumerRecord, RecordHeader } from './consumer/record.ts';

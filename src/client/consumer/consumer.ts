@@ -15,6 +15,10 @@ import { AssignedPartitions } from './assigned-partitions.ts';
 import type { FetchedPartition } from './fetched-partition.ts';
 import { Fetcher } from './fetcher.ts';
 import { GroupPart } from './group-part.ts';
+import type { ConsumerHealth } from './health.ts';
+import { intercepted, type ConsumerInterceptor } from './interceptors.ts';
+import { KeyedRunner } from './keyed-runner.ts';
+import { newConsumerCounters, type ConsumerCounters, type ConsumerMetrics } from './metrics.ts';
 import {
   fetchSettings,
   type Assignment,
@@ -24,8 +28,8 @@ import {
 } from './options.ts';
 import type { ConsumerBatch, ConsumerRecord } from './record.ts';
 import { RecordIterator } from './record-iterator.ts';
-import { Runner, type RunOptions } from './runner.ts';
-import { Watchdog, type Stall, type WatchdogOptions } from './watchdog.ts';
+import { Runner, type HandlerRunner, type RunOptions } from './runner.ts';
+import { Watchdog, type WatchdogOptions } from './watchdog.ts';
 
 export interface ConsumerOptions extends FetchOptions, GroupOptions, WatchdogOptions {
   /**
@@ -37,31 +41,14 @@ export interface ConsumerOptions extends FetchOptions, GroupOptions, WatchdogOpt
   readonly assign?: readonly Assignment[];
   /** The group whose offsets `commit` stores, and from which reading goes on where it was left. */
   readonly group?: string;
+  /** What is between this consumer and whoever uses it, the first one first. */
+  readonly interceptors?: readonly ConsumerInterceptor[];
 }
 
 export interface PollOptions {
   readonly signal?: AbortSignal | undefined;
   /** How long to wait for records; default: as long as it takes. */
   readonly timeoutMs?: number;
-}
-
-/** What `Consumer.health` tells. */
-export interface ConsumerHealth {
-  /** Nothing is stalled. */
-  readonly isHealthy: boolean;
-  readonly stalls: readonly Stall[];
-  /** The group counts on this consumer as one of its members; true without a group. */
-  readonly isMember: boolean;
-  /** Fetched, and not handed out. */
-  readonly bufferedBytes: number;
-  readonly partitions: readonly PartitionHealth[];
-}
-
-export interface PartitionHealth extends TopicPartition {
-  /** As `Consumer.position` and `Consumer.lag`. */
-  readonly position: number | undefined;
-  readonly lag: number | undefined;
-  readonly isPaused: boolean;
 }
 
 interface NextOptions extends PollOptions {
@@ -89,7 +76,8 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
   #toAssign: readonly Assignment[] | undefined;
   /** Where the last batch came from; dealt with when the next is asked for. */
   #last: FetchedPartition | undefined;
-  #runner: Runner | undefined;
+  #runner: HandlerRunner | undefined;
+  readonly #counters: ConsumerCounters = newConsumerCounters();
   #wakeUp: (() => void) | undefined;
   #isPolling = false;
   readonly #closing = new AbortController();
@@ -106,14 +94,19 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
     const settings = fetchSettings(options);
     this.#toAssign = assign;
     this.#lastPolledMs = this.#nowMs;
-    this.#fetcher = new Fetcher({ core, settings, onReady: () => this.#wakeUp?.() });
+    const counters = this.#counters;
+    this.#fetcher = new Fetcher({ core, settings, counters, onReady: () => this.#wakeUp?.() });
     this.#partitions = new AssignedPartitions({
       core,
       fetcher: this.#fetcher,
       from: settings.from,
       offsets: () => this.#group?.offsets,
-      onBegun: (partitions) =>
-        topics === undefined ? undefined : callBack('onAssigned', () => options.onAssigned?.(partitions)),
+      onBegun: (partitions) => {
+        counters.assignments += 1;
+        return topics === undefined
+          ? undefined
+          : callBack('onAssigned', () => options.onAssigned?.(partitions));
+      },
     });
     if (group !== undefined) {
       this.#group = new GroupPart({
@@ -125,6 +118,10 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
         lastPolledMs: () => this.#busySinceMs() ?? this.#nowMs,
         onAttention: () => this.#wakeUp?.(),
         drain: async (partitions) => this.#runner?.drain(partitions),
+        onCommit: (offsets, error) => {
+          counters[error === undefined ? 'commits' : 'failedCommits'] += 1;
+          if (error === undefined) for (const one of options.interceptors ?? []) one.onCommitted?.(offsets);
+        },
       });
     }
     this.#watchdog = new Watchdog(
@@ -170,9 +167,10 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
 
   /**
    * Gives records or batches to a handler until the consumer is closed: each partition's in their order, `concurrency`
-   * partitions at a time. Only what a handler has finished is committed, by itself or by `commit`. What a handler
-   * throws ends the run, once the others have finished what they have, and the run rejects with it; a later run begins
-   * with what that handler had. Offsets go on in order in each partition, so nothing is passed over.
+   * partitions at a time; or, with `order: 'key'`, `concurrency` records at a time, those of one key in their order. Only
+   * what a handler has finished is committed, by itself or by `commit`. What a handler throws ends the run, once the others
+   * have finished what they have, and the run rejects with it; a later run begins with what that handler had. Offsets go on
+   * in order in each partition, so nothing is passed over.
    *
    * Errors: what the handler throws; KafkaError of a partition that cannot go on; the signal's reason.
    */
@@ -180,7 +178,8 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
     this.#throwIfClosed();
     if (this.#runner !== undefined) throw ownError('INVALID_ARGUMENT', 'one run at a time');
     this.#finishLast();
-    this.#runner = new Runner(
+    const Chosen = options.order === 'key' ? KeyedRunner : Runner;
+    this.#runner = new Chosen(
       {
         clock: this.#core.ports.clock,
         group: this.#options.group,
@@ -199,6 +198,12 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
       this.#runner = undefined;
       this.#lastPolledMs = this.#nowMs;
     }
+  }
+
+  /** What has been done since the consumer was made, and what waits. */
+  metrics(): ConsumerMetrics {
+    const { requestsInFlight, bufferedBytes } = this.#fetcher;
+    return { ...this.#counters, requestsInFlight, bufferedBytes };
   }
 
   /** What holds this consumer up, if anything does, and how far it is. */
@@ -363,6 +368,8 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
       if (this.#toAssign !== undefined) await unlessAborted(this.#takeAssignments(), options.signal);
       const batch = this.#take(options) ?? (await this.#wait(options));
       if (batch === undefined) return undefined;
+      this.#counters.receivedBatches += 1;
+      this.#counters.receivedRecords += batch.records.length;
       if (!isCounted) this.#last = this.#partitions.get(batch);
       noteReceived(batch, { group: this.#options.group, clientId: this.#core.settings.clientId });
       return batch;
@@ -377,7 +384,26 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
 
   #take({ mayTake }: NextOptions): ConsumerBatch | undefined {
     if (this.#group?.membership?.needsAttention === true || mayTake?.() === false) return undefined;
-    return this.#fetcher.take();
+    const { interceptors = [] } = this.#options;
+    for (;;) {
+      const batch = this.#fetcher.take();
+      if (batch === undefined || interceptors.length === 0) return batch;
+      const left = this.#intercepted(interceptors, batch);
+      if (left.records.length > 0) return left;
+      const partition = this.#partitions.get(batch);
+      if (partition !== undefined && partition.inFlight === 0) partition.processed = partition.position;
+    }
+  }
+
+  #intercepted(interceptors: readonly ConsumerInterceptor[], batch: ConsumerBatch): ConsumerBatch {
+    try {
+      return intercepted(interceptors, batch);
+    } catch (error) {
+      const partition = this.#partitions.get(batch);
+      if (partition !== undefined && partition.inFlight === 0) partition.position = batch.records[0]!.offset;
+      if (partition !== undefined) this.#fetcher.rewind(partition);
+      throw error;
+    }
   }
 
   async #wait(options: NextOptions): Promise<ConsumerBatch | undefined> {

@@ -8,6 +8,7 @@ import type { Lane } from '../connection/brokers.ts';
 import type { ClientCore } from '../core.ts';
 import { connectionError } from '../errors.ts';
 import { FetchSession, type Wanted } from './fetch-session.ts';
+import type { ConsumerCounters } from './metrics.ts';
 import type { FetchSettings } from './options.ts';
 
 export type PartitionAnswer = FetchResponse['responses'][number]['partitions'][number];
@@ -34,6 +35,7 @@ export interface LaneHost {
 export class FetchLane {
   readonly #core: ClientCore;
   readonly #settings: FetchSettings;
+  readonly #counters: ConsumerCounters;
   readonly #host: LaneHost;
   readonly #nodeId: number;
   readonly lane: Lane;
@@ -46,6 +48,7 @@ export class FetchLane {
     options: {
       readonly core: ClientCore;
       readonly settings: FetchSettings;
+      readonly counters: ConsumerCounters;
       readonly nodeId: number;
       readonly lane: Lane;
     },
@@ -53,6 +56,7 @@ export class FetchLane {
   ) {
     this.#core = options.core;
     this.#settings = options.settings;
+    this.#counters = options.counters;
     this.#nodeId = options.nodeId;
     this.lane = options.lane;
     this.#host = host;
@@ -66,7 +70,9 @@ export class FetchLane {
     let isQuiet = false;
     let rest: readonly Wanted[] = wanted;
     try {
+      const sinceMs = this.#core.ports.clock.monotonicMs();
       const answer = await this.#ask(wanted, bytesMax);
+      this.#counters.requestMs += this.#core.ports.clock.monotonicMs() - sinceMs;
       if (this.#session.take(answer)) {
         for (const endpoint of answer.nodeEndpoints) this.#core.brokers.learn(endpoint);
         rest = this.#deliver(wanted, answer);
@@ -74,11 +80,13 @@ export class FetchLane {
       }
     } catch (error) {
       this.#session.reset();
+      this.#counters.failedRequests += 1;
       isRefused = true;
       const failure = connectionError(error, 'fetching');
       this.#core.ports.logger?.debug({ error: failure }, 'a fetch has failed');
       if (failure.errorName !== 'CLOSED') this.#core.metadata.stale();
     }
+    this.#counters.requests += 1;
     this.isBusy = false;
     this.reservedBytes = 0;
     if (rest.length > 0) this.#host.onFailure(rest, { isRefused, isQuiet });

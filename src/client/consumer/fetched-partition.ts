@@ -33,6 +33,10 @@ export class FetchedPartition {
   isPaused = false;
   /** A handler works on a batch of it: the next one waits. */
   isHeld = false;
+  /** Records that handlers have, or wait for: while there are any, whoever gave them to handlers moves the position. */
+  inFlight = 0;
+  /** Behind the batch that was handed out last. */
+  handedTo = -1;
   /** When the leader last answered for it, with records or without (monotonic ms). */
   answeredMs = -Infinity;
   /** No longer this consumer's: what still comes of it is dropped. */
@@ -60,6 +64,11 @@ export class FetchedPartition {
 
   infoIn(topic: TopicInfo | undefined): PartitionInfo | undefined {
     return topic?.partitions[this.index];
+  }
+
+  /** Where the next batch to be handed out begins. */
+  get nextOffset(): number {
+    return this.inFlight > 0 ? this.handedTo : this.position;
   }
 
   /** From now on at this place; what was fetched is let go. Yields the bytes that are free by that. */
@@ -95,6 +104,7 @@ export class FetchedPartition {
   #drop(): number {
     const freed = this.bufferedBytes;
     this.turn += 1;
+    this.inFlight = 0;
     this.buffered.length = 0;
     this.bufferedBytes = 0;
     this.error = undefined;
@@ -118,6 +128,8 @@ export class FetchedPartition {
 
   /** The batch is the user's now. */
   handOut(batch: ConsumerBatch): void {
+    this.handedTo = batch.nextOffset;
+    if (this.inFlight > 0) return;
     this.position = batch.nextOffset;
     this.positionEpoch = batch.leaderEpoch;
   }

@@ -18,6 +18,7 @@ import type { FetchedPartition } from './fetched-partition.ts';
 import { FetchLane, type LaneFailure, type LaneHost, type PartitionAnswer } from './fetch-lane.ts';
 import type { Wanted } from './fetch-session.ts';
 import type { FetchSettings } from './options.ts';
+import type { ConsumerCounters } from './metrics.ts';
 import { PositionFinder } from './position-finder.ts';
 import type { ConsumerBatch } from './record.ts';
 
@@ -31,6 +32,7 @@ const LOW_PART = 2;
 export interface FetcherOptions {
   readonly core: ClientCore;
   readonly settings: FetchSettings;
+  readonly counters: ConsumerCounters;
   /** There is something to take. */
   readonly onReady: () => void;
 }
@@ -38,6 +40,7 @@ export interface FetcherOptions {
 export class Fetcher implements LaneHost {
   readonly #core: ClientCore;
   readonly #settings: FetchSettings;
+  readonly #counters: ConsumerCounters;
   readonly #onReady: () => void;
   readonly #finder: PositionFinder;
   readonly #partitions = new Set<FetchedPartition>();
@@ -54,6 +57,7 @@ export class Fetcher implements LaneHost {
   constructor(options: FetcherOptions) {
     this.#core = options.core;
     this.#settings = options.settings;
+    this.#counters = options.counters;
     this.#onReady = options.onReady;
     this.#finder = new PositionFinder(options, (partition) => this.#changed(partition));
     this.#unlisten = this.#core.metadata.onChange(() => this.wake());
@@ -66,6 +70,13 @@ export class Fetcher implements LaneHost {
   /** Fetched and not handed out. */
   get bufferedBytes(): number {
     return this.#bufferedBytes;
+  }
+
+  /** Fetch requests without an answer. */
+  get requestsInFlight(): number {
+    let count = 0;
+    for (const lanes of this.#lanes.values()) for (const lane of lanes) if (lane.isBusy) count += 1;
+    return count;
   }
 
   add(partition: FetchedPartition): void {
@@ -155,8 +166,8 @@ export class Fetcher implements LaneHost {
       try {
         const [fetched] = partition.buffered;
         batch = this.#settings.joinsBatches
-          ? joined(fetched!, partition.position)
-          : fetched!.next(partition.position);
+          ? joined(fetched!, partition.nextOffset)
+          : fetched!.next(partition.nextOffset);
       } catch (error) {
         if (!(error instanceof ProtocolError) && !(error instanceof CompressionError)) throw error;
         const text = `${partition.name} at offset ${partition.position}: ${error.message}`;
@@ -170,7 +181,7 @@ export class Fetcher implements LaneHost {
       }
       partition.handOut(batch);
       if (batch.records.length > 0) return batch;
-      partition.processed = partition.position;
+      if (partition.inFlight === 0) partition.processed = partition.position;
     }
     return undefined;
   }
@@ -241,7 +252,10 @@ export class Fetcher implements LaneHost {
     let free = lanes.find((lane) => !lane.isBusy);
     if (free === undefined && lanes.length < LANES_PER_BROKER) {
       const lane = this.#core.newLane('fetch');
-      free = new FetchLane({ core: this.#core, settings: this.#settings, nodeId, lane }, this);
+      free = new FetchLane(
+        { core: this.#core, settings: this.#settings, counters: this.#counters, nodeId, lane },
+        this,
+      );
       lanes.push(free);
     }
     const { bufferBytes, partitionBytesMax } = this.#settings;
@@ -318,6 +332,7 @@ export class Fetcher implements LaneHost {
     }
     if (end !== undefined) {
       partition.add(fetched, end);
+      this.#counters.fetchedBytes += fetched.sizeBytes;
       this.#bufferedBytes += fetched.sizeBytes;
     }
     this.#enqueue(partition);

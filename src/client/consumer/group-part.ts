@@ -6,6 +6,7 @@ import type { GroupMembership } from '../group/group-membership.ts';
 import { ConsumerProtocolMembership } from '../group/consumer-protocol.ts';
 import { Membership } from '../group/membership.ts';
 import { OffsetStore } from '../group/offset-store.ts';
+import type { OffsetToCommit } from '../group/offsets.ts';
 import { groupSettings, type GroupOptions } from '../group/options.ts';
 import type { AssignedPartitions } from './assigned-partitions.ts';
 import type { TopicPartition } from './options.ts';
@@ -24,6 +25,8 @@ export interface GroupPartOptions {
   readonly onAttention: () => void;
   /** Resolves when nobody works on these partitions any more. */
   readonly drain: (partitions: readonly TopicPartition[]) => Promise<void>;
+  /** Offsets were committed, or not. */
+  readonly onCommit: (offsets: readonly OffsetToCommit[], error: unknown) => void;
 }
 
 const AUTO_COMMIT_MS_DEFAULT = 5_000;
@@ -54,6 +57,7 @@ export class GroupPart {
           ? (options.autoCommitIntervalMs ?? AUTO_COMMIT_MS_DEFAULT)
           : undefined,
       processed: () => partitions.reached((partition) => partition.processed),
+      onCommit: part.onCommit,
     });
   }
 

@@ -8,6 +8,7 @@ import { traceProcess } from '../telemetry/channels.ts';
 import type { FetchedPartition } from './fetched-partition.ts';
 import type { TopicPartition } from './options.ts';
 import type { ConsumerBatch, ConsumerRecord } from './record.ts';
+import { concurrencyOf, RunEnd } from './run-end.ts';
 
 /** What a handler is told besides the records. */
 export interface RunContext {
@@ -17,14 +18,15 @@ export interface RunContext {
    */
   readonly signal: AbortSignal;
   /**
-   * A sign of life from a handler that takes long: the time in which records must be asked for begins anew. With an offset, what
-   * lies before it in the partition is dealt with, whatever becomes of the rest.
+   * A sign of life from a handler that takes long: the time in which records must be asked for begins anew. With an offset,
+   * what lies before it in the partition is dealt with, whatever becomes of the rest; not with `order: 'key'`, where that is
+   * counted.
    */
   progress(nextOffset?: number): void;
 }
 
 interface RunLimits {
-  /** Partitions that are worked on at the same time, 1 or more. Default: 1. */
+  /** Partitions, or with `order: 'key'` records, that are worked on at the same time, 1 or more. Default: 1. */
   readonly concurrency?: number;
   /** A batch is dealt with only as far as its handler has said by `progress`: the rest comes again. Default: false. */
   readonly byProgress?: boolean;
@@ -38,12 +40,28 @@ export type RunOptions = RunLimits &
     | {
         readonly onRecord: (record: ConsumerRecord, context: RunContext) => void | Promise<void>;
         readonly onBatch?: never;
+        /**
+         * What is done one after the other: the records of a partition (the default), or only those of a partition that
+         * have the same key. With `key`, records without one have no order; what is committed ends before the first record
+         * that is not done, so that after a failure some that are done behind it come again.
+         */
+        readonly order?: 'partition' | 'key';
       }
     | {
         readonly onBatch: (batch: ConsumerBatch, context: RunContext) => void | Promise<void>;
         readonly onRecord?: never;
+        readonly order?: never;
       }
   );
+
+/** What a consumer needs of whoever runs its handlers. */
+export interface HandlerRunner {
+  run(): Promise<void>;
+  stop(): Promise<void>;
+  drain(partitions: readonly TopicPartition[]): Promise<void>;
+  readonly busySinceMs: number | undefined;
+  partitionBusySinceMs(partition: FetchedPartition): number | undefined;
+}
 
 /** What a runner needs of its consumer. */
 export interface RunnerHost {
@@ -75,46 +93,34 @@ interface Worker {
   ended: Promise<void>;
 }
 
-export class Runner {
+export class Runner implements HandlerRunner {
   readonly #host: RunnerHost;
   readonly #options: RunOptions;
   readonly #concurrency: number;
   readonly #workers = new Map<string, Worker>();
-  readonly #stopping = new AbortController();
-  #failure: { readonly error: unknown } | undefined;
+  readonly #end: RunEnd;
 
   /** Throws TypeError for a concurrency that is none. */
   constructor(host: RunnerHost, options: RunOptions) {
     this.#host = host;
     this.#options = options;
-    this.#concurrency = options.concurrency ?? 1;
-    if (!Number.isInteger(this.#concurrency) || this.#concurrency < 1) {
-      throw new TypeError(`concurrency is a whole number from 1 on, not ${this.#concurrency}`);
-    }
+    this.#concurrency = concurrencyOf(options);
+    this.#end = new RunEnd((reason) => {
+      for (const { stopping } of this.#workers.values()) stopping.abort(reason);
+      host.wake();
+    });
   }
 
   /** Resolves when the consumer has been closed; rejects with what a handler has thrown, or the partition's error. */
-  async run(): Promise<void> {
+  run(): Promise<void> {
     const { signal } = this.#options;
-    const onAbort = (): void => this.#stop({ error: signal!.reason });
-    if (signal?.aborted === true) throw signal.reason;
-    signal?.addEventListener('abort', onAbort, { once: true });
-    try {
-      await this.#loop();
-    } catch (error) {
-      // A poll that was left because the run ends has nothing to say.
-      if (!this.#stopping.signal.aborted) this.#stop({ error });
-    } finally {
-      signal?.removeEventListener('abort', onAbort);
-    }
-    await this.#idle([...this.#workers.values()]);
-    if (this.#failure !== undefined) throw this.#failure.error;
+    return this.#end.run({ loop: () => this.#loop(), whenIdle: () => this.#whenIdle(), signal });
   }
 
   /** Nothing more is begun; resolves when the handlers have finished what they have. */
   stop(): Promise<void> {
-    this.#stop(undefined);
-    return this.#idle([...this.#workers.values()]);
+    this.#end.stop();
+    return this.#whenIdle();
   }
 
   /** These partitions are to be given away: resolves when nobody works on them. */
@@ -138,7 +144,7 @@ export class Runner {
   }
 
   async #loop(): Promise<void> {
-    const { signal } = this.#stopping;
+    const { signal } = this.#end;
     const mayTake = (): boolean => this.#workers.size < this.#concurrency;
     while (!signal.aborted) {
       const batch = await this.#host.poll({ mayTake, signal });
@@ -163,8 +169,8 @@ export class Runner {
     };
     this.#workers.set(partition.name, worker);
     worker.ended = this.#work(worker, batch)
-      .catch((error: unknown) => this.#stop({ error }))
-      .finally(() => this.#end(worker));
+      .catch((error: unknown) => this.#end.stop({ error }))
+      .finally(() => this.#ended(worker));
   }
 
   async #work(worker: Worker, batch: ConsumerBatch): Promise<void> {
@@ -200,7 +206,7 @@ export class Runner {
     return traceProcess(handle, { of, group: this.#host.group, clientId: this.#host.clientId });
   }
 
-  #end(worker: Worker): void {
+  #ended(worker: Worker): void {
     const { partition, turn } = worker;
     this.#workers.delete(partition.name);
     partition.isHeld = false;
@@ -212,13 +218,8 @@ export class Runner {
     this.#host.wake();
   }
 
-  #stop(failure: { readonly error: unknown } | undefined): void {
-    this.#failure ??= failure;
-    if (this.#stopping.signal.aborted) return;
-    const reason = new Error('the run has ended');
-    this.#stopping.abort(reason);
-    for (const { stopping } of this.#workers.values()) stopping.abort(reason);
-    this.#host.wake();
+  #whenIdle(): Promise<void> {
+    return this.#idle([...this.#workers.values()]);
   }
 
   async #idle(workers: readonly Worker[]): Promise<void> {

@@ -28,6 +28,8 @@ export interface OffsetStoreOptions {
   readonly autoCommitIntervalMs: number | undefined;
   /** What has been dealt with. */
   readonly processed: () => OffsetToCommit[];
+  /** They were committed, or not. */
+  readonly onCommit: (offsets: readonly OffsetToCommit[], error: unknown) => void;
 }
 
 /** At the close. */
@@ -50,7 +52,12 @@ export class OffsetStore {
 
   /** Errors: KafkaError; when the group has gone on without this member, a rebalance follows. */
   commit(offsets: readonly OffsetToCommit[], signal?: AbortSignal, timeoutMs?: number): Promise<void> {
+    const { onCommit } = this.#options;
     const turn = this.#turn.then(() => this.#commit(offsets, { signal, timeoutMs }));
+    turn.then(
+      () => onCommit(offsets, undefined),
+      (error: unknown) => onCommit(offsets, error),
+    );
     this.#turn = turn.catch(() => {});
     return turn;
   }

@@ -1,6 +1,7 @@
 /** Gives the records of a share group to a handler, as many at a time as wanted. */
 import type { Clock } from '../../base/ports.ts';
 import { traceProcess } from '../telemetry/channels.ts';
+import { concurrencyOf, RunEnd } from '../consumer/run-end.ts';
 import type { RunContext } from '../consumer/runner.ts';
 import type { ShareRecord } from './share-record.ts';
 
@@ -37,40 +38,24 @@ export class ShareRunner {
   /** What handlers have, with when they began (monotonic ms). */
   readonly #active = new Map<ShareRecord, number>();
   #idle: PromiseWithResolvers<void> | undefined;
-  readonly #stopping = new AbortController();
-  #failure: { readonly error: unknown } | undefined;
+  readonly #end = new RunEnd(() => this.#host.wake());
 
   /** Throws TypeError for a concurrency that is none. */
   constructor(host: ShareRunnerHost, options: ShareRunOptions) {
     this.#host = host;
     this.#options = options;
-    this.#concurrency = options.concurrency ?? 1;
-    if (!Number.isInteger(this.#concurrency) || this.#concurrency < 1) {
-      throw new TypeError(`concurrency is a whole number from 1 on, not ${this.#concurrency}`);
-    }
+    this.#concurrency = concurrencyOf(options);
   }
 
   /** Resolves when the consumer has been closed; rejects with what a handler has thrown, or what cannot go on. */
-  async run(): Promise<void> {
+  run(): Promise<void> {
     const { signal } = this.#options;
-    const onAbort = (): void => this.#stop({ error: signal!.reason });
-    if (signal?.aborted === true) throw signal.reason;
-    signal?.addEventListener('abort', onAbort, { once: true });
-    try {
-      await this.#loop();
-    } catch (error) {
-      // A wait that was left because the run ends has nothing to say.
-      if (!this.#stopping.signal.aborted) this.#stop({ error });
-    } finally {
-      signal?.removeEventListener('abort', onAbort);
-    }
-    await this.#whenIdle();
-    if (this.#failure !== undefined) throw this.#failure.error;
+    return this.#end.run({ loop: () => this.#loop(), whenIdle: () => this.#whenIdle(), signal });
   }
 
   /** Nothing more is begun; resolves when the handlers have finished what they have. */
   stop(): Promise<void> {
-    this.#stop(undefined);
+    this.#end.stop();
     return this.#whenIdle();
   }
 
@@ -80,7 +65,7 @@ export class ShareRunner {
   }
 
   async #loop(): Promise<void> {
-    const { signal } = this.#stopping;
+    const { signal } = this.#end;
     const mayTake = (): boolean => this.#active.size < this.#concurrency;
     while (!signal.aborted) {
       const record = await this.#host.next({ mayTake, signal });
@@ -102,7 +87,7 @@ export class ShareRunner {
   /** Never rejects. */
   async #work(record: ShareRecord): Promise<void> {
     const { group, clientId, isImplicit } = this.#host;
-    const context: Pick<RunContext, 'signal'> = { signal: this.#stopping.signal };
+    const context: Pick<RunContext, 'signal'> = { signal: this.#end.signal };
     const handle = (): void | Promise<void> => this.#options.onRecord(record, context);
     try {
       await traceProcess(handle, { of: record.record, group, clientId });
@@ -116,21 +101,14 @@ export class ShareRunner {
   #failed(error: unknown, record: ShareRecord): void {
     const { onFailed } = this.#options;
     if (onFailed === undefined) {
-      this.#stop({ error });
+      this.#end.stop({ error });
       return;
     }
     try {
       onFailed(error, record);
     } catch (thrown) {
-      this.#stop({ error: thrown });
+      this.#end.stop({ error: thrown });
     }
-  }
-
-  #stop(failure: { readonly error: unknown } | undefined): void {
-    this.#failure ??= failure;
-    if (this.#stopping.signal.aborted) return;
-    this.#stopping.abort(new Error('the run has ended'));
-    this.#host.wake();
   }
 
   #whenIdle(): Promise<void> {
