@@ -9,6 +9,7 @@ import {
   KAFKA_TOOLS_VERSION,
 } from './peer-java.ts';
 import { installKcat } from './peer-kcat.ts';
+import { installNest } from './peer-nest.ts';
 import { installPython } from './peer-python.ts';
 
 const PEERS: Record<string, () => Promise<string>> = {
@@ -22,6 +23,7 @@ const PEERS: Record<string, () => Promise<string>> = {
   sarama: () => installGo('sarama'),
   'kafka-go': () => installGo('kafka-go'),
   'franz-go': () => installGo('franz-go'),
+  NestJS: installNest,
   etcd: installEtcd,
 };
 

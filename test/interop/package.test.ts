@@ -158,15 +158,46 @@ describe('the package', { skip: skip ?? false }, () => {
     assert.equal(await output(program('common.cjs', text)), 'true 0');
   });
 
+  test('stands in for kafkajs where others ask for it, as the guide says', async () => {
+    const guide = readFileSync(join(ROOT, 'docs', 'from-kafkajs.md'), 'utf8');
+    const files = [...guide.matchAll(/```(?:json|js) (kafkajs\/\S+)\n([^]*?)```/g)];
+    assert.equal(files.length, 2);
+    mkdirSync(join(project, 'kafkajs'));
+    for (const [, name, text] of files) writeFileSync(join(project, name!), text!);
+    const options = ['--no-audit', '--no-fund', '--offline'];
+    await run('npm', ['install', ...options, './kafkajs'], { cwd: project, timeout: RUN_MS_MAX });
+    const text = `
+      const { Kafka, logLevel } = require('kafkajs');
+      const admin = new Kafka({ brokers: ['localhost:9092'], logLevel: logLevel.ERROR }).admin();
+      const same = [require('headrace/kafkajs').Kafka === Kafka];
+      Promise.all([import('kafkajs'), import('headrace/kafkajs'), admin.describeCluster()]).then(
+        async ([stand, own, { brokers }]) => {
+          same.push(stand.Kafka === Kafka, stand.default.Kafka === Kafka, own.Kafka === Kafka);
+          console.log(...same, brokers.length);
+          await admin.disconnect();
+        },
+      );
+    `;
+    assert.equal(await output(program('stand-in.cjs', text)), 'true true true true 1');
+  });
+
   test('its types are whole, and tell wrong use', async () => {
     const wrong = `
       import { Client, type Admin, type ConsumerRecord } from 'headrace';
+      import { Kafka, type EachMessagePayload } from 'headrace/kafkajs';
       import { Headrace } from 'headrace/testing';
       const client = new Client({ bootstrap: 'localhost:9092' });
       const admin: Admin = client.admin();
       const [made] = await admin.createTopics([{ topic: 'a', partitions: 2 }]);
       const id: string | null = made!.topicId;
       const ofRecord = ({ offset, value }: ConsumerRecord): [number, Buffer | null] => [offset, value];
+      const kafka: Kafka = new Kafka({ brokers: ['localhost:9092'] });
+      const handler = async ({ message: { offset } }: EachMessagePayload): Promise<void> => void offset.length;
+      void kafka.consumer({ groupId: 'g' }).run({ eachMessage: handler });
+      // @ts-expect-error messages have values
+      void kafka.producer().send({ topic: 'a', messages: [{ key: 'k' }] });
+      // @ts-expect-error offsets are text
+      kafka.consumer({ groupId: 'g' }).seek({ topic: 'a', partition: 0, offset: 7 });
       // @ts-expect-error topics have names
       void admin.createTopics([{ partitions: 2 }]);
       // @ts-expect-error there is no such place
