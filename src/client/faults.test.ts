@@ -7,7 +7,7 @@ import { testWorld } from '../broker/test-client.ts';
 import { Errors } from '../protocol/errors.ts';
 import { Client } from './client.ts';
 import type { ClientPorts } from './options.ts';
-import { clientPorts, TestCluster } from './test-cluster.ts';
+import { clientPorts, SILENCE, TestCluster } from './test-cluster.ts';
 
 const CUT_STEP = Number(process.env['CLIENT_CUT_STEP'] ?? 7);
 const PRODUCE = 0;
@@ -197,5 +197,37 @@ test('a group whose coordinator moves commits with the new one', async () => {
     [2, 0],
     [2, 0],
   ]);
+  await cluster.settle(client.close());
+});
+
+test('what a coordinator does not answer in its time is asked again before the call gives up', async () => {
+  const cluster = new TestCluster();
+  cluster.topic('t');
+  let silences = 0;
+  let commits = 0;
+  const at = { nodeId: 0, host: 'b0', port: 9092, errorCode: 0, errorMessage: null };
+  cluster.handlers.set(FIND, () => ({ throttleTimeMs: 0, ...at, coordinators: [{ key: 'g', ...at }] }));
+  cluster.handlers.set(COMMIT, ({ body }) => {
+    commits += 1;
+    if (commits <= silences) return SILENCE;
+    const topics = body.topics.map((topic: object) => ({
+      ...topic,
+      partitions: [{ partitionIndex: 0, errorCode: 0 }],
+    }));
+    return { throttleTimeMs: 0, topics };
+  });
+  const client = new Client({
+    bootstrap: cluster.bootstrap,
+    ports: cluster.clientPorts(),
+    requestTimeoutMs: 1_000,
+  });
+  const consumer = client.consumer({ group: 'g', assign: [] });
+  const commit = () => cluster.settle(consumer.commit([{ topic: 't', partition: 0, offset: 1 }]));
+  silences = 1;
+  await commit();
+  assert.equal(commits, 2);
+  [commits, silences] = [0, Infinity];
+  await assert.rejects(commit(), { errorName: 'REQUEST_TIMED_OUT' });
+  assert.equal(commits, 2);
   await cluster.settle(client.close());
 });

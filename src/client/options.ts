@@ -38,6 +38,11 @@ export interface ConnectionOptions {
   readonly connectTimeoutMs?: number;
   /** For an answer, unless the request itself asks the broker to wait. Default: 30 s. */
   readonly requestTimeoutMs?: number;
+  /**
+   * For a call with all its tries, where it has no time of its own: a commit, the end of a transaction, whatever an administrator
+   * asks. Default: twice `requestTimeoutMs`, so that what one broker does not answer is asked again.
+   */
+  readonly callTimeoutMs?: number;
   /** The first pause before something is tried again; it doubles each time, with jitter. Default: 100 ms. */
   readonly retryBackoffMs?: number;
   /** The longest such pause. Default: 1 s. */
@@ -78,6 +83,7 @@ export interface Settings {
   readonly sasl: Sasl | undefined;
   readonly connectTimeoutMs: number;
   readonly requestTimeoutMs: number;
+  readonly callTimeoutMs: number;
   readonly retryBackoffMs: number;
   readonly retryBackoffMaxMs: number;
   readonly metadataMaxAgeMs: number;
@@ -98,13 +104,15 @@ export function settingsOf(options: ConnectionOptions): Settings {
   const addresses = typeof options.bootstrap === 'string' ? options.bootstrap.split(',') : options.bootstrap;
   const bootstrap = addresses.map((address) => parseEndpoint(address.trim()));
   if (bootstrap.length === 0) throw new TypeError('bootstrap names no broker');
+  const { requestTimeoutMs = 30_000 } = options;
   return {
     bootstrap,
     clientId: options.clientId ?? 'headrace',
     tls: clientTls(options.tls ?? false),
     sasl: options.sasl,
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
-    requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
+    requestTimeoutMs,
+    callTimeoutMs: options.callTimeoutMs ?? 2 * requestTimeoutMs,
     retryBackoffMs: options.retryBackoffMs ?? 100,
     retryBackoffMaxMs: options.retryBackoffMaxMs ?? 1_000,
     metadataMaxAgeMs: options.metadataMaxAgeMs ?? 5 * 60_000,

@@ -1,7 +1,7 @@
 /**
  * The administrator that users hold: one method for each thing that can be asked or changed, sent to whom it concerns (any
  * broker, the controller, a partition's leader, a group's or transaction's coordinator, each broker). All of them repeat
- * what fails for a while, for `requestTimeoutMs`, and take a signal. Calls about several things reject with AdminError when
+ * what fails for a while, for `callTimeoutMs`, and take a signal. Calls about several things reject with AdminError when
  * some of them fail: it names each of these, and has what the call would have yielded for the others, which have been done.
  * Offsets are numbers, times are in ms since the epoch, sizes in bytes. Errors that any call may reject with, besides those
  * that are named: UNSUPPORTED_API from brokers that are too old, CLUSTER_AUTHORIZATION_FAILED and its like, CLOSED.

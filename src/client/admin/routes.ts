@@ -173,10 +173,10 @@ export class Routes {
     return error.retriable && !IS_ANSWER.has(error.code ?? 0);
   }
 
-  /** Repeats the whole question while its failure is one that passes, for `requestTimeoutMs`. */
+  /** Repeats the whole question while its failure is one that passes, for `callTimeoutMs`. */
   async repeat<T>(ask: () => Promise<T>, options: AskOptions = {}): Promise<T> {
     const { ports, settings, metadata } = this.core;
-    const endMs = ports.clock.monotonicMs() + settings.requestTimeoutMs;
+    const endMs = ports.clock.monotonicMs() + settings.callTimeoutMs;
     for (let failures = 1; ; failures++) {
       let failure: KafkaError;
       try {

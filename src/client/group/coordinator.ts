@@ -28,7 +28,7 @@ export interface CoordinatorOptions {
 
 export interface Patience {
   readonly signal?: AbortSignal | undefined;
-  /** For all tries together. Default: `requestTimeoutMs`. */
+  /** For all tries together. Default: `callTimeoutMs`. */
   readonly timeoutMs?: number;
 }
 
@@ -72,7 +72,7 @@ export class Coordinator {
   ): Promise<R> {
     const { ports, settings } = this.#options.core;
     const { key, kind } = this.#options;
-    const endMs = ports.clock.monotonicMs() + (patience.timeoutMs ?? settings.requestTimeoutMs);
+    const endMs = ports.clock.monotonicMs() + (patience.timeoutMs ?? settings.callTimeoutMs);
     for (let failures = 1; ; failures++) {
       let failure: KafkaError;
       try {

@@ -166,7 +166,7 @@ export class TransactionState {
   /** A question to the coordinator, repeated while that helps. What does not pass fails the transaction. */
   async #ask<W, R>(call: Call<W, R>, codeOf: (answer: R) => number, signal?: AbortSignal): Promise<R> {
     const { ports, settings } = this.#core;
-    const endMs = ports.clock.monotonicMs() + settings.requestTimeoutMs;
+    const endMs = ports.clock.monotonicMs() + settings.callTimeoutMs;
     for (let failures = 1; ; failures++) {
       let failure: KafkaError;
       try {
