@@ -71,8 +71,13 @@ export class ShareGroup {
     cluster.handlers.set(ACKNOWLEDGE, (asked) => this.#acknowledge(asked));
   }
 
-  consumer(options: Partial<ShareConsumerOptions> = {}) {
-    return this.client.shareConsumer({ group: 'g', topics: ['t'], ...options });
+  consumer(options: Partial<ShareConsumerOptions> = {}, client: Client = this.client) {
+    return client.shareConsumer({ group: 'g', topics: ['t'], ...options });
+  }
+
+  /** Another process. */
+  newClient(): Client {
+    return new Client({ bootstrap: this.cluster.bootstrap, ports: this.cluster.clientPorts() });
   }
 
   produce(partition: number, ...values: string[]): void {
@@ -81,6 +86,11 @@ export class ShareGroup {
       this.records[partition]!.push({ state: 'available', deliveryCount: 0, memberId: '', lockedUntilMs: 0 });
     }
     this.#wakeAll();
+  }
+
+  /** Of the record at an offset. */
+  textAt(partition: number, offset: number): string {
+    return this.#values[partition]![offset]!;
   }
 
   /** By offset, as text: `done`, or `acquired #2`. */
@@ -316,7 +326,7 @@ export class ShareGroup {
         errorCode: code === 0 ? this.#take(asked, one) : 0,
       })),
     );
-    if (asked.body.shareSessionEpoch === -1) this.#giveBack(asked.body.memberId);
+    if (asked.body.shareSessionEpoch === -1) this.#giveBack(asked);
     this.#wakeAll();
     return {
       throttleTimeMs: 0,
@@ -328,12 +338,15 @@ export class ShareGroup {
     };
   }
 
-  /** What was not delivered does not count as a delivery. */
-  #giveBack(memberId: string): void {
-    for (const one of this.records.flat()) {
-      if (one.state !== 'acquired' || one.memberId !== memberId) continue;
-      one.state = 'available';
-      one.deliveryCount -= 1;
+  /** Of this broker's partitions. What was not delivered does not count as a delivery. */
+  #giveBack({ nodeId, body }: Asked): void {
+    for (const [partition, list] of this.records.entries()) {
+      if (!this.#leads(nodeId, partition)) continue;
+      for (const one of list) {
+        if (one.state !== 'acquired' || one.memberId !== body.memberId) continue;
+        one.state = 'available';
+        one.deliveryCount -= 1;
+      }
     }
   }
 }
