@@ -9,9 +9,10 @@ import {
   ConsumerGroupHeartbeatRequest,
   ConsumerGroupHeartbeatResponse,
 } from '../../protocol/messages/68-consumer-group-heartbeat.ts';
-import { backoffMs, pause, unlessAborted } from '../backoff.ts';
+import { unlessAborted } from '../backoff.ts';
 import type { TopicPartition } from '../consumer/options.ts';
-import { brokerError, connectionError, ownError, type KafkaError } from '../errors.ts';
+import { brokerError, type KafkaError } from '../errors.ts';
+import { Attendance, without } from './attendance.ts';
 import type { GroupMembership, MembershipOptions } from './group-membership.ts';
 import type { Committer } from './offsets.ts';
 
@@ -37,9 +38,6 @@ export class ConsumerProtocolMembership implements GroupMembership {
   #target: TopicIds | undefined;
   /** Parts of an assignment whose topics are not known here yet. */
   #unnamed: TopicIds | undefined;
-  /** The group has gone on without this member: what it had is lost. */
-  #isLost = false;
-  #fatal: KafkaError | undefined;
   /** What the group knows of this member, as text; undefined: nothing. */
   #toldTopics: string | undefined;
   #toldOwned: string | undefined;
@@ -47,8 +45,7 @@ export class ConsumerProtocolMembership implements GroupMembership {
   /** The last heartbeat: the next one comes after its answer. */
   #turn: Promise<void> = Promise.resolve();
   #timer: Timer | undefined;
-  #attending: Promise<void> | undefined;
-  readonly #closing = new AbortController();
+  readonly #attendance: Attendance;
   readonly #unlisten: () => void;
 
   constructor(options: MembershipOptions) {
@@ -57,15 +54,16 @@ export class ConsumerProtocolMembership implements GroupMembership {
     this.#memberId = random.bytes(MEMBER_ID_BYTES).toString('base64url');
     this.#intervalMs = options.settings.heartbeatIntervalMs;
     this.#heardMs = clock.monotonicMs();
+    this.#attendance = new Attendance(options, {
+      isDue: () => this.#epoch === JOINING || this.#target !== undefined,
+      step: () => this.#step(),
+      mayRepeat: ({ code }) => REJOIN.has(code ?? Errors.NONE),
+    });
     this.#unlisten = options.core.metadata.onChange(() => this.#onMetadata());
   }
 
   get needsAttention(): boolean {
-    return this.#isDue || this.#attending !== undefined;
-  }
-
-  get #isDue(): boolean {
-    return this.#epoch === JOINING || this.#isLost || this.#target !== undefined || this.#fatal !== undefined;
+    return this.#attendance.needsAttention;
   }
 
   get heardMs(): number {
@@ -78,19 +76,15 @@ export class ConsumerProtocolMembership implements GroupMembership {
   }
 
   attend(signal?: AbortSignal): Promise<void> {
-    this.#attending ??= this.#attend().finally(() => {
-      this.#attending = undefined;
-    });
-    return unlessAborted(this.#attending, signal);
+    return this.#attendance.attend(signal);
   }
 
   noteError(code: number | undefined): void {
-    if (code === undefined || this.#closing.signal.aborted) return;
+    if (code === undefined || this.#attendance.signal.aborted) return;
     if (REJOIN.has(code)) this.#lose();
     else if (code === Errors.STALE_MEMBER_EPOCH) this.#beatSoon();
     else if (code === Errors.FENCED_INSTANCE_ID || code === Errors.UNRELEASED_INSTANCE_ID) {
-      this.#fatal = brokerError(code, `group ${this.#options.group}`, { fatal: true });
-      this.#lose();
+      this.#lose(brokerError(code, `group ${this.#options.group}`, { fatal: true }));
     }
   }
 
@@ -99,55 +93,31 @@ export class ConsumerProtocolMembership implements GroupMembership {
   }
 
   async close(): Promise<void> {
-    if (this.#closing.signal.aborted) return;
-    this.#closing.abort(ownError('CLOSED', 'the consumer has been closed'));
+    const closed = this.#attendance.close();
     this.#unlisten();
     this.#timer?.cancel();
-    if (this.#attending !== undefined) {
-      this.#options.coordinator.close();
-      await this.#attending.catch(() => {});
-    }
+    if (!(await closed)) return;
     await this.#turn;
     await this.#leave(this.#options.settings.instanceId === null ? LEAVING : LEAVING_FOR_NOW);
   }
 
-  #lose(): void {
-    this.#isLost = true;
+  #lose(fatal?: KafkaError): void {
     this.#epoch = JOINING;
     this.#target = this.#unnamed = this.#toldTopics = this.#toldOwned = undefined;
     this.#timer?.cancel();
-    this.#options.host.onAttention();
+    this.#attendance.lose(fatal);
   }
 
   // --- Joining, and taking what is given
 
-  async #attend(): Promise<void> {
-    const { core, host, group } = this.#options;
-    const { signal } = this.#closing;
-    for (let failures = 0; this.#isDue;) {
-      signal.throwIfAborted();
-      if (this.#isLost) {
-        await host.onLost(host.owned());
-        this.#isLost = false;
-      }
-      if (this.#fatal !== undefined) throw this.#fatal;
-      if (this.#epoch > JOINING) {
-        await this.#reconcile();
-        continue;
-      }
-      try {
-        await host.topicsKnown();
-        await this.#beat();
-        this.#beatLater();
-        failures = 0;
-      } catch (error) {
-        const failure = connectionError(error, `joining group ${group}`);
-        signal.throwIfAborted();
-        if (!failure.retriable && !REJOIN.has(failure.code ?? Errors.NONE)) throw failure;
-        failures += 1;
-        await pause(core.ports.timers, backoffMs(failures, core.settings, core.ports.random), signal);
-      }
+  async #step(): Promise<void> {
+    if (this.#epoch > JOINING) {
+      await this.#reconcile();
+      return;
     }
+    await this.#options.host.topicsKnown();
+    await this.#beat();
+    this.#beatLater();
   }
 
   /** From what this member has to what it is given. The group gives on what was given away once it hears of it. */
@@ -173,7 +143,7 @@ export class ConsumerProtocolMembership implements GroupMembership {
   /** Topics come by their ids. Those that are not known here wait for the metadata. */
   async #named(target: TopicIds): Promise<TopicPartition[]> {
     const { metadata } = this.#options.core;
-    const { signal } = this.#closing;
+    const { signal } = this.#attendance;
     if (target.some(({ topicId }) => metadata.view.byId(topicId) === undefined)) {
       await unlessAborted(metadata.refresh(), signal);
     }
@@ -205,7 +175,7 @@ export class ConsumerProtocolMembership implements GroupMembership {
 
   #beatLater(): void {
     this.#timer?.cancel();
-    if (this.#closing.signal.aborted || this.#epoch === JOINING) return;
+    if (this.#attendance.signal.aborted || this.#epoch === JOINING) return;
     this.#timer = this.#options.core.ports.timers.after(this.#intervalMs, () => void this.#onTimer());
   }
 
@@ -252,11 +222,11 @@ export class ConsumerProtocolMembership implements GroupMembership {
       owned: ownedText === this.#toldOwned ? null : owned,
     });
     // The group was left, or has lost this member, while the answer was on its way.
-    if (this.#epoch !== epoch || this.#closing.signal.aborted) return;
+    if (this.#epoch !== epoch || this.#attendance.signal.aborted) return;
     if (answer.errorCode !== Errors.NONE) {
       this.noteError(answer.errorCode);
       const why = answer.errorMessage === null ? '' : `: ${answer.errorMessage}`;
-      throw this.#fatal ?? brokerError(answer.errorCode, `heartbeat in group ${group}${why}`);
+      throw this.#attendance.fatal ?? brokerError(answer.errorCode, `heartbeat in group ${group}${why}`);
     }
     this.#heardMs = core.ports.clock.monotonicMs();
     this.#toldTopics = topics;
@@ -326,9 +296,4 @@ export class ConsumerProtocolMembership implements GroupMembership {
       core.ports.logger?.debug({ group, error }, 'leaving the group has failed: its session will end');
     }
   }
-}
-
-function without(list: readonly TopicPartition[], others: readonly TopicPartition[]): TopicPartition[] {
-  const keys = new Set(others.map(({ topic, partition }) => `${partition} ${topic}`));
-  return list.filter(({ topic, partition }) => !keys.has(`${partition} ${topic}`));
 }

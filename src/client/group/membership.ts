@@ -9,9 +9,9 @@ import { JoinGroupRequest, JoinGroupResponse } from '../../protocol/messages/11-
 import { HeartbeatRequest, HeartbeatResponse } from '../../protocol/messages/12-heartbeat.ts';
 import { LeaveGroupRequest, LeaveGroupResponse } from '../../protocol/messages/13-leave-group.ts';
 import { SyncGroupRequest, SyncGroupResponse } from '../../protocol/messages/14-sync-group.ts';
-import { backoffMs, pause, unlessAborted } from '../backoff.ts';
 import type { TopicPartition } from '../consumer/options.ts';
-import { brokerError, connectionError, ownError, type KafkaError } from '../errors.ts';
+import { brokerError, ownError, type KafkaError } from '../errors.ts';
+import { Attendance, without } from './attendance.ts';
 import type { GroupMembership, MembershipOptions } from './group-membership.ts';
 import { NO_MEMBER, type Committer } from './offsets.ts';
 import {
@@ -37,14 +37,10 @@ export class Membership implements GroupMembership {
    */
   #committer: Committer = NO_MEMBER;
   #mustJoin = true;
-  /** The group has gone on without this member: what it had is lost. */
-  #isLost = false;
-  #fatal: KafkaError | undefined;
   #heardMs: number;
   #heartbeat: Timer | undefined;
   #isBeating = false;
-  #attending: Promise<void> | undefined;
-  readonly #closing = new AbortController();
+  readonly #attendance: Attendance;
   /** Partition counts on which the assignment of this leader was made; undefined for others. */
   #counted: ReadonlyMap<string, number> | undefined;
   readonly #unlisten: () => void;
@@ -52,15 +48,16 @@ export class Membership implements GroupMembership {
   constructor(options: MembershipOptions) {
     this.#options = options;
     this.#heardMs = options.core.ports.clock.monotonicMs();
+    this.#attendance = new Attendance(options, {
+      isDue: () => this.#mustJoin,
+      step: () => this.#step(),
+      mayRepeat: (failure) => this.#mayRepeat(failure),
+    });
     this.#unlisten = options.core.metadata.onChange(() => this.#onMetadata());
   }
 
   get needsAttention(): boolean {
-    return this.#isDue || this.#attending !== undefined;
-  }
-
-  get #isDue(): boolean {
-    return this.#mustJoin || this.#isLost || this.#fatal !== undefined;
+    return this.#attendance.needsAttention;
   }
 
   get heardMs(): number {
@@ -72,10 +69,7 @@ export class Membership implements GroupMembership {
   }
 
   attend(signal?: AbortSignal): Promise<void> {
-    this.#attending ??= this.#attend().finally(() => {
-      this.#attending = undefined;
-    });
-    return unlessAborted(this.#attending, signal);
+    return this.#attendance.attend(signal);
   }
 
   noteError(code: number | undefined): void {
@@ -93,8 +87,7 @@ export class Membership implements GroupMembership {
         this.#options.host.onAttention();
         return;
       case Errors.FENCED_INSTANCE_ID:
-        this.#fatal = brokerError(code, `group ${this.#options.group}`);
-        this.#lose();
+        this.#lose(brokerError(code, `group ${this.#options.group}`));
     }
   }
 
@@ -104,60 +97,35 @@ export class Membership implements GroupMembership {
   }
 
   async close(): Promise<void> {
-    if (this.#closing.signal.aborted) return;
-    this.#closing.abort(ownError('CLOSED', 'the consumer has been closed'));
+    const closed = this.#attendance.close();
     this.#unlisten();
     this.#heartbeat?.cancel();
-    if (this.#attending !== undefined) {
-      // The broker may keep a join for long, and whatever is sent behind it.
-      this.#options.coordinator.close();
-      await this.#attending.catch(() => {});
-    }
+    if (!(await closed)) return;
     if (this.#options.settings.instanceId === null) await this.#leave('the consumer is closed');
   }
 
-  #lose(): void {
-    this.#isLost = true;
+  #lose(fatal?: KafkaError): void {
     this.#mustJoin = true;
     this.#generation = NO_GENERATION;
     this.#heartbeat?.cancel();
-    this.#options.host.onAttention();
+    this.#attendance.lose(fatal);
   }
 
   // --- Joining
 
-  async #attend(): Promise<void> {
-    const { core, host, settings, group } = this.#options;
-    const { signal } = this.#closing;
-    for (let failures = 0; this.#isDue;) {
-      signal.throwIfAborted();
-      if (this.#isLost) {
-        await host.onLost(host.owned());
-        this.#isLost = false;
-      }
-      if (this.#fatal !== undefined) throw this.#fatal;
-      if (!settings.isCooperative && host.owned().length > 0) await host.onRevoked(host.owned());
-      try {
-        await host.topicsKnown();
-        await this.#joinOnce();
-        failures = 0;
-      } catch (error) {
-        const failure = connectionError(error, `joining group ${group}`);
-        signal.throwIfAborted();
-        if (!this.#passes(failure)) throw failure;
-        failures += 1;
-        await pause(core.ports.timers, backoffMs(failures, core.settings, core.ports.random), signal);
-      }
-    }
+  async #step(): Promise<void> {
+    const { host, settings } = this.#options;
+    if (!settings.isCooperative && host.owned().length > 0) await host.onRevoked(host.owned());
+    await host.topicsKnown();
+    await this.#joinOnce();
   }
 
   /** Whether joining again may help. */
-  #passes(failure: KafkaError): boolean {
-    if (failure.retriable) return true;
+  #mayRepeat(failure: KafkaError): boolean {
     switch (failure.code) {
       case Errors.UNKNOWN_MEMBER_ID:
         this.#memberId = '';
-        this.#isLost = this.#options.host.owned().length > 0;
+        if (this.#options.host.owned().length > 0) this.#attendance.lose();
         return true;
       case Errors.ILLEGAL_GENERATION:
       case Errors.REBALANCE_IN_PROGRESS:
@@ -228,7 +196,7 @@ export class Membership implements GroupMembership {
         },
         ({ errorCode }) => errorCode,
       );
-      this.#closing.signal.throwIfAborted();
+      this.#attendance.signal.throwIfAborted();
       if (answer.errorCode === Errors.NONE) {
         this.#heard();
         return answer;
@@ -327,7 +295,7 @@ export class Membership implements GroupMembership {
   #beatLater(): void {
     const { core, settings } = this.#options;
     this.#heartbeat?.cancel();
-    if (this.#closing.signal.aborted) return;
+    if (this.#attendance.signal.aborted) return;
     this.#heartbeat = core.ports.timers.after(settings.heartbeatIntervalMs, () => void this.#beat());
   }
 
@@ -375,7 +343,7 @@ export class Membership implements GroupMembership {
       this.#isBeating = false;
     }
     // Also while a rebalance waits for the user: the session goes on until the member joins again.
-    if (this.#generation !== NO_GENERATION && this.#attending === undefined) this.#beatLater();
+    if (this.#generation !== NO_GENERATION && !this.#attendance.isUnderWay) this.#beatLater();
   }
 
   async #leave(reason: string): Promise<void> {
@@ -412,9 +380,4 @@ export class Membership implements GroupMembership {
       now.size === this.#counted.size && [...now].every(([topic, n]) => this.#counted!.get(topic) === n);
     if (!isSame) this.rejoin();
   }
-}
-
-function without(list: readonly TopicPartition[], others: readonly TopicPartition[]): TopicPartition[] {
-  const keys = new Set(others.map(({ topic, partition }) => `${partition} ${topic}`));
-  return list.filter(({ topic, partition }) => !keys.has(`${partition} ${topic}`));
 }
