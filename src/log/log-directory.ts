@@ -73,6 +73,8 @@ export class LogDirectory implements LogHome {
   readonly #nameSyncs = new Set<Promise<void>>();
   /** As last written; a checkpoint that has not changed is not written again. */
   readonly #written = new Map<string, Buffer>();
+  /** Those of them whose names are known to be durable as well. */
+  readonly #durable = new Map<string, Buffer>();
   readonly #damaged = new Map<string, PartitionOffset>();
   /** The folder names that occur in each checkpoint. */
   readonly #named = new Map<string, ReadonlySet<string>>();
@@ -297,7 +299,11 @@ export class LogDirectory implements LogHome {
   async #rewriteDurably(checkpoint: string, offsets: PartitionOffset[]): Promise<boolean> {
     const rewrite = await this.#rewrite(checkpoint, offsets);
     if (this.failure !== undefined || rewrite === 'superseded') return false;
-    if (rewrite === 'written') this.#environment.disk.syncDirectory(this.path);
+    const content = this.#written.get(checkpoint);
+    if (this.#durable.get(checkpoint) === content) return true;
+    await this.#environment.disk.syncDirectoryAsync(this.path);
+    if (this.failure !== undefined || this.#written.get(checkpoint) !== content) return false;
+    this.#durable.set(checkpoint, content!);
     return true;
   }
 
