@@ -43,7 +43,6 @@ export class Shared {
   #lastValue: number;
   #lastName = 0;
   #common: Access | undefined;
-  readonly #leaving = new Set<Promise<void>>();
 
   constructor(bootstrap: string, settings: Settings) {
     this.settings = settings;
@@ -71,20 +70,14 @@ export class Shared {
   /** Half of all lives share a client, which knows the cluster from before; the others have one of their own. */
   access(random: SimulatedRandom): Access {
     const options = { bootstrap: this.#bootstrap, clientId: this.nextName() };
-    if (random.chance(0.5)) return ownAccess(options, (leaving) => this.#track(leaving));
+    if (random.chance(0.5)) return ownAccess(options);
     this.#common ??= commonAccess(options);
     return this.#common;
   }
 
   /** When all lives are over. */
   async close(): Promise<void> {
-    await Promise.all(this.#leaving);
     await this.#common?.client.close();
-  }
-
-  #track(leaving: Promise<void>): void {
-    const tracked = leaving.catch(() => {}).finally(() => this.#leaving.delete(tracked));
-    this.#leaving.add(tracked);
   }
 }
 
