@@ -72,6 +72,12 @@ export class KafkaError extends Error {
   }
 }
 
+/** The message without the name before and the advice after it. */
+export function textOf({ message, errorName, advice }: KafkaError): string {
+  const end = advice === undefined ? message.length : message.length - advice.length - 3;
+  return message.slice(errorName.length + 2, end);
+}
+
 /** The error that a broker answered; `what` says to which question, with names. */
 export function brokerError(code: number, what: string, options: KafkaErrorOptions = {}): KafkaError {
   return new KafkaError(errorName(code), what, {

@@ -3,7 +3,7 @@
  * that what has been done already is not done twice; what fails for good is told for each thing.
  */
 import { Errors } from '../../protocol/errors.ts';
-import { brokerError, connectionError, KafkaError, ownError } from '../errors.ts';
+import { brokerError, connectionError, KafkaError, ownError, textOf } from '../errors.ts';
 import type { AskOptions, Routes } from './routes.ts';
 
 export type Outcome<T> = { readonly value: T } | { readonly error: KafkaError };
@@ -31,12 +31,6 @@ export class AdminError extends KafkaError {
     this.failures = failures;
     this.results = results;
   }
-}
-
-/** The message without the name before and the advice after it. */
-function textOf({ message, errorName, advice }: KafkaError): string {
-  const end = advice === undefined ? message.length : message.length - advice.length - 3;
-  return message.slice(errorName.length + 2, end);
 }
 
 export interface Answered {

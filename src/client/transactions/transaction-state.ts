@@ -17,7 +17,7 @@ import { EndTxnRequest, EndTxnResponse } from '../../protocol/messages/26-end-tx
 import { backoffMs, pause } from '../backoff.ts';
 import type { Call } from '../connection/broker-link.ts';
 import type { ClientCore } from '../core.ts';
-import { brokerError, connectionError, type KafkaError } from '../errors.ts';
+import { brokerError, connectionError, textOf, type KafkaError } from '../errors.ts';
 import { Coordinator } from '../group/coordinator.ts';
 import { NO_IDENTITY, type BatchIdentity } from '../producer/batch.ts';
 import type { PartitionQueue } from '../producer/partition-queue.ts';
@@ -274,5 +274,5 @@ function asAbortable(error: KafkaError): KafkaError {
   };
   return code === undefined
     ? brokerError(Errors.TRANSACTION_ABORTABLE, error.message, options)
-    : brokerError(code, error.message, options);
+    : brokerError(code, textOf(error), options);
 }

@@ -163,7 +163,11 @@ for (const level of [2, 1]) {
     await assert.rejects(scene.settle(transaction.sendOffsets(old, consumer.handedOut())), {
       errorName: 'ILLEGAL_GENERATION',
     });
-    await assert.rejects(scene.settle(transaction.commit()), { abortable: true });
+    await assert.rejects(scene.settle(transaction.commit()), {
+      abortable: true,
+      message:
+        /^ILLEGAL_GENERATION: TxnOffsetCommit for group \S+ \(abort the transaction and begin again\)$/,
+    });
     await scene.settle(transaction.abort());
     await scene.end();
   });
