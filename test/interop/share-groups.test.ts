@@ -1,7 +1,10 @@
 // Consumers of share groups (KIP-932) against Apache Kafka, whatever the target of the other suites is: Headrace's broker
 // serves no share groups.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
 import { installKafkaStorage, installKafkaTools } from '../../scripts/peer-java.ts';
 import {
   Client,
@@ -196,6 +199,10 @@ test('an administrator sees a share group, and moves it while nobody is in it', 
   // Where it begins is written from time to time; what is left is counted.
   const [before] = await admin.shareGroupOffsets('administered');
   assert.deepEqual([before!.lag, before!.startOffset <= 4], [6, true]);
+  const program = join(import.meta.dirname, '..', '..', 'bin', 'headrace.ts');
+  const words = [program, 'groups', 'describe', 'administered', '-b', target.bootstrap];
+  const { stdout } = await promisify(execFile)(process.execPath, words);
+  assert.match(stdout, /^administered: Stable \(share, \w+\), 1 member, lag 6\n/);
   const back = [{ topic: 'administered', partition: 0, offset: 2 }];
   await assert.rejects(admin.alterShareGroupOffsets('administered', back), { errorName: 'NON_EMPTY_GROUP' });
   await member.close();

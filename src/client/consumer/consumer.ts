@@ -3,22 +3,20 @@
  * record or batch by batch. Asking for the next is the beat of everything: what was handed out before counts as dealt
  * with, and a rebalance of the group takes place between two of them, never under the user's hands.
  */
-import type { Timer } from '../../base/ports.ts';
-import { unlessAborted } from '../backoff.ts';
 import type { ClientCore } from '../core.ts';
 import { callBack, ownError } from '../errors.ts';
 import type { OffsetStore } from '../group/offset-store.ts';
 import { NO_MEMBER, type CommittedOffset, type OffsetOwner, type OffsetToCommit } from '../group/offsets.ts';
 import type { GroupOptions } from '../group/options.ts';
-import { noteReceived } from '../telemetry/channels.ts';
 import { AssignedPartitions } from './assigned-partitions.ts';
 import type { FetchedPartition } from './fetched-partition.ts';
 import { Fetcher } from './fetcher.ts';
 import { GroupPart } from './group-part.ts';
 import type { ConsumerHealth } from './health.ts';
-import { intercepted, type ConsumerInterceptor } from './interceptors.ts';
+import type { ConsumerInterceptor } from './interceptors.ts';
 import { KeyedRunner } from './keyed-runner.ts';
 import { newConsumerCounters, type ConsumerCounters, type ConsumerMetrics } from './metrics.ts';
+import { NextBatch, type NextOptions, type PollOptions } from './next-batch.ts';
 import {
   fetchSettings,
   type Assignment,
@@ -45,19 +43,6 @@ export interface ConsumerOptions extends FetchOptions, GroupOptions, WatchdogOpt
   readonly interceptors?: readonly ConsumerInterceptor[];
 }
 
-export interface PollOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** How long to wait for records; default: as long as it takes. */
-  readonly timeoutMs?: number;
-}
-
-interface NextOptions extends PollOptions {
-  /** Nothing is handed out while it says no. */
-  readonly mayTake?: () => boolean;
-  /** What came before does not count as dealt with by that: somebody keeps account of it. */
-  readonly isCounted?: boolean;
-}
-
 /** Where handlers that do not come back are left at the close. */
 const CLOSE_MS_MAX = 30_000;
 
@@ -69,17 +54,13 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
   readonly #watchdog: Watchdog;
   /** With a group. */
   readonly #group: GroupPart | undefined;
-  #lastPolledMs: number;
+  readonly #nextBatch: NextBatch;
   /** The topics that are part of each refresh of the metadata because they were assigned here. */
   readonly #topics = new Set<string>();
   /** What the user gave and has not taken effect. */
   #toAssign: readonly Assignment[] | undefined;
-  /** Where the last batch came from; dealt with when the next is asked for. */
-  #last: FetchedPartition | undefined;
   #runner: HandlerRunner | undefined;
   readonly #counters: ConsumerCounters = newConsumerCounters();
-  #wakeUp: (() => void) | undefined;
-  #isPolling = false;
   readonly #closing = new AbortController();
   #closed: Promise<void> | undefined;
 
@@ -93,9 +74,8 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
     this.#options = options;
     const settings = fetchSettings(options);
     this.#toAssign = assign;
-    this.#lastPolledMs = this.#nowMs;
     const counters = this.#counters;
-    this.#fetcher = new Fetcher({ core, settings, counters, onReady: () => this.#wakeUp?.() });
+    this.#fetcher = new Fetcher({ core, settings, counters, onReady: () => this.#nextBatch.wake() });
     this.#partitions = new AssignedPartitions({
       core,
       fetcher: this.#fetcher,
@@ -108,6 +88,17 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
           : callBack('onAssigned', () => options.onAssigned?.(partitions));
       },
     });
+    this.#nextBatch = new NextBatch({
+      core,
+      group,
+      fetcher: this.#fetcher,
+      partitions: this.#partitions,
+      membership: () => this.#group?.membership,
+      interceptors: options.interceptors ?? [],
+      counters,
+      closing: this.#closing.signal,
+      takeAssignments: () => (this.#toAssign === undefined ? undefined : this.#takeAssignments()),
+    });
     if (group !== undefined) {
       this.#group = new GroupPart({
         core,
@@ -115,8 +106,8 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
         topics,
         options,
         partitions: this.#partitions,
-        lastPolledMs: () => this.#busySinceMs() ?? this.#nowMs,
-        onAttention: () => this.#wakeUp?.(),
+        lastPolledMs: () => this.#busySinceMs() ?? core.ports.clock.monotonicMs(),
+        onAttention: () => this.#nextBatch.wake(),
         drain: async (partitions) => this.#runner?.drain(partitions),
         onCommit: (offsets, error) => {
           counters[error === undefined ? 'commits' : 'failedCommits'] += 1;
@@ -177,7 +168,7 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
   async run(options: RunOptions): Promise<void> {
     this.#throwIfClosed();
     if (this.#runner !== undefined) throw ownError('INVALID_ARGUMENT', 'one run at a time');
-    this.#finishLast();
+    this.#nextBatch.finishLast();
     const Chosen = options.order === 'key' ? KeyedRunner : Runner;
     this.#runner = new Chosen(
       {
@@ -188,7 +179,7 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
         partitionOf: (batch) => this.#partitions.get(batch),
         rewind: (partition) => this.#fetcher.rewind(partition),
         release: (partition) => this.#fetcher.release(partition),
-        wake: () => this.#wakeUp?.(),
+        wake: () => this.#nextBatch.wake(),
       },
       options,
     );
@@ -196,7 +187,7 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
       await this.#runner.run();
     } finally {
       this.#runner = undefined;
-      this.#lastPolledMs = this.#nowMs;
+      this.#nextBatch.touch();
     }
   }
 
@@ -332,7 +323,7 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
       timer.cancel();
     }
     this.#closing.abort(ownError('CLOSED', 'the consumer has been closed'));
-    this.#wakeUp?.();
+    this.#nextBatch.wake();
     try {
       await this.#group?.close();
     } finally {
@@ -342,14 +333,10 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
     }
   }
 
-  get #nowMs(): number {
-    return this.#core.ports.clock.monotonicMs();
-  }
-
   /** Since when the user has what was handed out; undefined while records are waited for. */
   #busySinceMs(): number | undefined {
     if (this.#runner !== undefined) return this.#runner.busySinceMs;
-    return this.#isPolling ? undefined : this.#lastPolledMs;
+    return this.#nextBatch.idleSinceMs;
   }
 
   get #isClosed(): boolean {
@@ -357,92 +344,10 @@ export class Consumer implements AsyncDisposable, AsyncIterable<ConsumerRecord> 
   }
 
   async #next(options: NextOptions): Promise<ConsumerBatch | undefined> {
-    const { isCounted = false } = options;
-    if (this.#isPolling || (this.#runner !== undefined && !isCounted)) {
+    if (this.#runner !== undefined && options.isCounted !== true) {
       throw ownError('INVALID_ARGUMENT', 'one poll, loop or run at a time');
     }
-    this.#isPolling = true;
-    try {
-      this.#finishLast();
-      this.#lastPolledMs = this.#nowMs;
-      if (this.#toAssign !== undefined) await unlessAborted(this.#takeAssignments(), options.signal);
-      const batch = this.#take(options) ?? (await this.#wait(options));
-      if (batch === undefined) return undefined;
-      this.#counters.receivedBatches += 1;
-      this.#counters.receivedRecords += batch.records.length;
-      if (!isCounted) this.#last = this.#partitions.get(batch);
-      noteReceived(batch, { group: this.#options.group, clientId: this.#core.settings.clientId });
-      return batch;
-    } catch (error) {
-      if (this.#isClosed) return undefined;
-      throw error;
-    } finally {
-      this.#isPolling = false;
-      this.#lastPolledMs = this.#nowMs;
-    }
-  }
-
-  #take({ mayTake }: NextOptions): ConsumerBatch | undefined {
-    if (this.#group?.membership?.needsAttention === true || mayTake?.() === false) return undefined;
-    const { interceptors = [] } = this.#options;
-    for (;;) {
-      const batch = this.#fetcher.take();
-      if (batch === undefined || interceptors.length === 0) return batch;
-      const left = this.#intercepted(interceptors, batch);
-      if (left.records.length > 0) return left;
-      const partition = this.#partitions.get(batch);
-      if (partition !== undefined && partition.inFlight === 0) partition.processed = partition.position;
-    }
-  }
-
-  #intercepted(interceptors: readonly ConsumerInterceptor[], batch: ConsumerBatch): ConsumerBatch {
-    try {
-      return intercepted(interceptors, batch);
-    } catch (error) {
-      const partition = this.#partitions.get(batch);
-      if (partition !== undefined && partition.inFlight === 0) partition.position = batch.records[0]!.offset;
-      if (partition !== undefined) this.#fetcher.rewind(partition);
-      throw error;
-    }
-  }
-
-  async #wait(options: NextOptions): Promise<ConsumerBatch | undefined> {
-    const { signal, timeoutMs } = options;
-    let isLate = false;
-    let timer: Timer | undefined;
-    if (timeoutMs !== undefined) {
-      timer = this.#core.ports.timers.after(timeoutMs, () => {
-        isLate = true;
-        this.#wakeUp?.();
-      });
-    }
-    try {
-      while (!isLate && !this.#isClosed) {
-        const { promise, resolve } = Promise.withResolvers<void>();
-        this.#wakeUp = resolve;
-        if (this.#group?.membership?.needsAttention === true) {
-          // A join may take long: who waits no longer leaves it to itself, and finds it further at the next poll.
-          const attended = this.#group.membership.attend(signal);
-          attended.catch(() => {});
-          await Promise.race([attended, promise]);
-          continue;
-        }
-        const batch = this.#take(options);
-        if (batch !== undefined) return batch;
-        await unlessAborted(promise, signal);
-      }
-      return undefined;
-    } finally {
-      this.#wakeUp = undefined;
-      timer?.cancel();
-    }
-  }
-
-  /** The user has asked for more, so what came before is dealt with. */
-  #finishLast(): void {
-    const last = this.#last;
-    this.#last = undefined;
-    if (last !== undefined && !last.isRemoved) last.processed = last.position;
+    return this.#nextBatch.next(options);
   }
 
   async #takeAssignments(): Promise<void> {

@@ -1,4 +1,7 @@
-/** Those who wait for records: one promise for a record that was sent alone, one for all records of a call that sent many. */
+/**
+ * Those who wait for records: one promise for a record that was sent alone, one for all records of a call that sent many, and
+ * whoever flushes.
+ */
 import type { Batch, Delivery } from './batch.ts';
 import type { PartitionQueue } from './partition-queue.ts';
 import type { RecordMetadata, SentRange } from './record.ts';
@@ -166,4 +169,53 @@ class GroupPart implements Delivery {
     const rest = { batch, first: 0, last: last - at, count: count - before };
     return [this, new GroupPart(this.group, this.#queue, rest)];
   }
+}
+
+/** Of `write`, whose failures are kept until somebody asks for them. */
+export class WriteDelivery implements Delivery {
+  #failure: Error | undefined;
+
+  /** A record of `write` is in the batch. */
+  mark({ deliveries }: Batch): void {
+    if (deliveries[deliveries.length - 1] === this) return;
+    if (!deliveries.includes(this)) deliveries.push(this);
+  }
+
+  onAcknowledged(): void {}
+
+  onFailed(error: Error): void {
+    this.#failure ??= error;
+  }
+
+  split(): [Delivery, Delivery] {
+    return [this, this];
+  }
+
+  /** The first since the last time. */
+  takeFailure(): Error | undefined {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    return failure;
+  }
+}
+
+/** Resolves when all of these are acknowledged or given up. */
+export function whenDone(batches: readonly Batch[]): Promise<void> {
+  if (batches.length === 0) return Promise.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let left = batches.length;
+  const onDone = (): void => {
+    left -= 1;
+    if (left === 0) resolve();
+  };
+  const delivery: Delivery = {
+    onAcknowledged: onDone,
+    onFailed: onDone,
+    split() {
+      left += 1;
+      return [delivery, delivery];
+    },
+  };
+  for (const batch of batches) batch.deliveries.push(delivery);
+  return promise;
 }

@@ -9,11 +9,11 @@ import { unlessAborted } from '../backoff.ts';
 import type { ClientCore } from '../core.ts';
 import { brokerError, connectionError, ownError, type KafkaError } from '../errors.ts';
 import { Errors } from '../../protocol/errors.ts';
-import { NO_IDENTITY, recordBytesMax, type Batch, type Delivery, type RecordToAppend } from './batch.ts';
+import { NO_IDENTITY, recordBytesMax, type Batch, type RecordToAppend } from './batch.ts';
 import { isSendTraced, traceSend } from '../telemetry/channels.ts';
 import { InterceptedDelivery, intercepted } from './interceptors.ts';
 import type { ProducerMetrics } from './metrics.ts';
-import { GroupDelivery, SingleDelivery } from './deliveries.ts';
+import { GroupDelivery, SingleDelivery, whenDone, WriteDelivery } from './deliveries.ts';
 import { ProducerIdentity } from './identity.ts';
 import { producerSettings, type ProducerOptions, type ProducerSettings } from './options.ts';
 import { PartitionQueue } from './partition-queue.ts';
@@ -41,15 +41,7 @@ export class Producer implements AsyncDisposable {
   readonly #live = new Set<Batch>();
   #usedBytes = 0;
   #drained: PromiseWithResolvers<void> | undefined;
-  /** Of `write`: shown by the next `flush`. */
-  #writeFailure: Error | undefined;
-  readonly #writeDelivery: Delivery = {
-    onAcknowledged() {},
-    onFailed: (error) => {
-      this.#writeFailure ??= error;
-    },
-    split: () => [this.#writeDelivery, this.#writeDelivery],
-  };
+  readonly #writes = new WriteDelivery();
   #fatal: KafkaError | undefined;
   readonly #closing = new AbortController();
   #closed: Promise<void> | undefined;
@@ -203,14 +195,12 @@ export class Producer implements AsyncDisposable {
     const record = this.#intercepted(given);
     const topic = this.#ready(record);
     if (topic !== undefined) {
-      this.#mark(this.#place(topic, record));
+      this.#writes.mark(this.#place(topic, record));
     } else {
       this.#wait({
         record,
-        onPlaced: (_queue, batch) => this.#mark(batch),
-        onFailed: (error) => {
-          this.#writeFailure ??= error;
-        },
+        onPlaced: (_queue, batch) => this.#writes.mark(batch),
+        onFailed: (error) => this.#writes.onFailed(error),
       });
     }
     return !this.#isFull && !this.#topics.areWaiting;
@@ -231,12 +221,11 @@ export class Producer implements AsyncDisposable {
     this.#sender.isFlushing = true;
     try {
       while (this.#topics.areWaiting) await unlessAborted(this.ready(), options?.signal);
-      await unlessAborted(this.#whenDone([...this.#live]), options?.signal);
+      await unlessAborted(whenDone([...this.#live]), options?.signal);
     } finally {
       this.#sender.isFlushing = false;
     }
-    const failure = this.#writeFailure;
-    this.#writeFailure = undefined;
+    const failure = this.#writes.takeFailure();
     if (failure !== undefined) throw failure;
   }
 
@@ -408,33 +397,6 @@ export class Producer implements AsyncDisposable {
       throw ownError('INVALID_ARGUMENT', `topic ${topic.name} has ${count} partitions, none is ${index}`);
     }
     return (topic.queues[index] = new PartitionQueue(topic, index));
-  }
-
-  /** A record of `write` is in the batch: somebody has to hear of its failure. */
-  #mark(batch: Batch): void {
-    const { deliveries } = batch;
-    if (deliveries[deliveries.length - 1] === this.#writeDelivery) return;
-    if (!deliveries.includes(this.#writeDelivery)) deliveries.push(this.#writeDelivery);
-  }
-
-  #whenDone(batches: readonly Batch[]): Promise<void> {
-    if (batches.length === 0) return Promise.resolve();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    let left = batches.length;
-    const onDone = (): void => {
-      left -= 1;
-      if (left === 0) resolve();
-    };
-    const delivery: Delivery = {
-      onAcknowledged: onDone,
-      onFailed: onDone,
-      split() {
-        left += 1;
-        return [delivery, delivery];
-      },
-    };
-    for (const batch of batches) batch.deliveries.push(delivery);
-    return promise;
   }
 
   #onDone(batch: Batch): void {
