@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Errors } from '../../protocol/errors.ts';
 import { isKafkaError, type AcknowledgedOffsets, type ShareRecord } from '../client.ts';
-import { BREAK } from '../test-cluster.ts';
+import { BREAK, SILENCE } from '../test-cluster.ts';
 import { ACKNOWLEDGE, FETCH, HEARTBEAT, ShareGroup } from './test-share-group.ts';
 
 const numbered = (count: number): string[] => Array.from({ length: count }, (_, n) => `${n}`);
@@ -416,6 +416,23 @@ test('waiting ends with the time, the signal, or the consumer', async () => {
   assert.equal(await group.cluster.settle(last), undefined);
   assert.equal(await consumer.poll(), undefined);
   await assert.rejects(consumer.commit(), refusedBy('CLOSED'));
+  await group.cluster.settle(group.client.close());
+});
+
+test('brokers that do not answer hold up the close for seconds only', async () => {
+  const group = new ShareGroup();
+  group.produce(0, 'a');
+  const consumer = group.consumer();
+  await group.cluster.settle(consumer.poll());
+  group.cluster.handlers.set(FETCH, () => SILENCE).set(HEARTBEAT, () => SILENCE);
+  const polled = consumer.poll();
+  await group.cluster.settle(group.sleep(2_000));
+  const sinceMs = group.cluster.time.nowMs();
+  const closed = consumer.close();
+  assert.equal(await group.cluster.settle(polled), undefined);
+  await group.cluster.settle(closed);
+  const tookMs = group.cluster.time.nowMs() - sinceMs;
+  assert.ok(tookMs <= 20_100, `${tookMs} ms`);
   await group.cluster.settle(group.client.close());
 });
 

@@ -137,12 +137,16 @@ export class ShareLane {
 
   /** After the request under way: the last acknowledgements, and the end of the session, which gives back all else. */
   async close(): Promise<void> {
+    const { brokers, ports } = this.#options.core;
+    // A broker that does not answer gives back by itself what its connection had.
+    const timer = ports.timers.after(CLOSE_MS_MAX, () => brokers.closeLane(this.lane));
     await this.#turn;
-    const drained = this.acknowledgements.drain(this.#options.core.ports.clock.monotonicMs());
+    timer.cancel();
+    const drained = this.acknowledgements.drain(ports.clock.monotonicMs());
     this.#failRenewals(ownError('CLOSED', 'the consumer has been closed'));
     if (this.isOpen) await this.#guarded(drained, () => this.#acknowledge(drained, FINAL_EPOCH));
     else this.#failAll(drained, lostSession());
-    this.#options.core.brokers.closeLane(this.lane);
+    brokers.closeLane(this.lane);
   }
 
   #begin(ask: (sentMs: number, drained: Drained) => Promise<void>): void {

@@ -92,7 +92,10 @@ export class ShareMembership {
     this.#isClosed = true;
     this.#unlisten();
     this.#timer?.cancel();
+    const { core, coordinator } = this.#options;
+    const late = core.ports.timers.after(LEAVE_MS_MAX, () => coordinator.close());
     await this.#turn;
+    late.cancel();
     await this.#leave();
   }
 
