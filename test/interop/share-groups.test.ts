@@ -200,9 +200,14 @@ test('an administrator sees a share group, and moves it while nobody is in it', 
   const [before] = await admin.shareGroupOffsets('administered');
   assert.deepEqual([before!.lag, before!.startOffset <= 4], [6, true]);
   const program = join(import.meta.dirname, '..', '..', 'bin', 'headrace.ts');
-  const words = [program, 'groups', 'describe', 'administered', '-b', target.bootstrap];
-  const { stdout } = await promisify(execFile)(process.execPath, words);
-  assert.match(stdout, /^administered: Stable \(share, \w+\), 1 member, lag 6\n/);
+  const groups = async (...words: string[]): Promise<string> => {
+    const all = [program, 'groups', ...words, '-b', target.bootstrap];
+    return (await promisify(execFile)(process.execPath, all)).stdout;
+  };
+  assert.match(
+    await groups('describe', 'administered'),
+    /^administered: Stable \(share, \w+\), 1 member, lag 6\n/,
+  );
   const back = [{ topic: 'administered', partition: 0, offset: 2 }];
   await assert.rejects(admin.alterShareGroupOffsets('administered', back), { errorName: 'NON_EMPTY_GROUP' });
   await member.close();
@@ -215,6 +220,12 @@ test('an administrator sees a share group, and moves it while nobody is in it', 
   const [first] = (await again.poll())!;
   assert.deepEqual([first!.text, first!.deliveryCount], ['2', 1]);
   await again.close();
+  const reset = ['reset-offsets', 'administered', '--all-topics', '--to-offset', '5'];
+  assert.match(await groups(...reset, '--apply'), /administered +0 +2 +5 +5\n/);
+  assert.deepEqual(
+    (await admin.shareGroupOffsets('administered')).map(({ startOffset }) => startOffset),
+    [5],
+  );
   await admin.deleteShareGroupOffsets({ group: 'administered', topics: ['administered'] });
   assert.deepEqual(await admin.shareGroupOffsets('administered'), []);
   await admin.deleteGroup('administered');

@@ -83,7 +83,7 @@ export async function progressOf(
 }
 
 /** With the broker's count of what is left, where it has one: behind the first some may be dealt with. */
-async function sharedOffsets(
+export async function sharedOffsets(
   admin: Admin,
   group: string,
   signal: AbortSignal,

@@ -2,11 +2,11 @@
  * `headrace groups reset-offsets`: moves a group to other offsets. It shows what it would do; with `--apply` it does it. Only a
  * group without members can be moved, since members would commit their own offsets again.
  */
-import type { Admin, TopicPartition } from '../../client/client.ts';
+import type { Admin, GroupDescription, TopicPartition } from '../../client/client.ts';
 import { parseNumbers } from '../arguments.ts';
 import { CommandError, counted, print, UsageError, type CommandWorld } from '../command.ts';
 import { table } from '../table.ts';
-import { boundsOf } from './groups.ts';
+import { boundsOf, sharedOffsets } from './groups.ts';
 
 export interface ResetFlags {
   /** `name`, or `name:0,2-4`; several. */
@@ -61,8 +61,10 @@ export async function resetOffsets(group: string, flags: ResetFlags, world: Comm
   }
   const admin = await world.admin();
   const { signal } = world;
-  await checkIsEmpty(admin, group, signal);
-  const offsets = await admin.groupOffsets(group, { signal });
+  const isShare = (await checkIsEmpty(admin, group, signal)) === 'share';
+  const offsets = isShare
+    ? await sharedOffsets(admin, group, signal)
+    : await admin.groupOffsets(group, { signal });
   const before = new Map(offsets.map((one) => [nameOf(one), one.offset]));
   const partitions = flags.allTopics ? offsets : await namedPartitions(admin, flags.topics, signal);
   if (partitions.length === 0)
@@ -70,7 +72,8 @@ export async function resetOffsets(group: string, flags: ResetFlags, world: Comm
   const steps = await stepsOf({ admin, partitions, before, target: flags.target }, signal);
   if (flags.apply) {
     const changes = steps.map(({ topic, partition, after }) => ({ topic, partition, offset: after }));
-    await admin.alterGroupOffsets(group, changes, { signal });
+    if (isShare) await admin.alterShareGroupOffsets(group, changes, { signal });
+    else await admin.alterGroupOffsets(group, changes, { signal });
   }
   print(world, {
     data: { group, applied: flags.apply, partitions: steps },
@@ -78,15 +81,21 @@ export async function resetOffsets(group: string, flags: ResetFlags, world: Comm
   });
 }
 
-async function checkIsEmpty(admin: Admin, group: string, signal: AbortSignal): Promise<void> {
+/** Yields which kind of group it is; undefined for none. */
+async function checkIsEmpty(
+  admin: Admin,
+  group: string,
+  signal: AbortSignal,
+): Promise<GroupDescription['type'] | undefined> {
   try {
-    const { members } = await admin.describeGroup(group, { signal });
-    if (members.length === 0) return;
+    const { members, type } = await admin.describeGroup(group, { signal });
+    if (members.length === 0) return type;
     const who = members.map(({ clientId, host }) => `${clientId} at ${host}`).join(', ');
     throw new CommandError(`${group} has ${counted(members.length, 'member')} (${who}): stop them first`);
   } catch (error) {
     // A group may be given offsets before it has ever been there.
     if ((error as { errorName?: string }).errorName !== 'GROUP_ID_NOT_FOUND') throw error;
+    return undefined;
   }
 }
 

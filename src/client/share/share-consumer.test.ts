@@ -386,6 +386,20 @@ test('what no later try helps is told, and the next poll tries again', async () 
   await group.cluster.settle(group.client.close());
 });
 
+test('topics may be a pattern, which waits for topics that it finds', async () => {
+  const group = new ShareGroup();
+  group.produce(0, 'a');
+  const found = group.cluster.topics.get('t')!;
+  group.cluster.topics.delete('t');
+  const consumer = group.consumer({ topics: [/^t$/] });
+  const polled = consumer.poll();
+  await group.cluster.settle(group.sleep(2_000));
+  assert.deepEqual(group.cluster.requests(HEARTBEAT), [], 'a group is not joined for no topic');
+  group.cluster.topics.set('t', found);
+  assert.equal((await group.cluster.settle(polled))![0]!.text, 'a');
+  await group.cluster.settle(group.client.close());
+});
+
 test('a member that asks for nothing leaves, and is back with the next poll', async () => {
   const group = new ShareGroup();
   group.produce(0, 'a');
