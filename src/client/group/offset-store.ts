@@ -15,6 +15,7 @@ import {
   fetchOffsets,
   NO_MEMBER,
   type CommittedOffset,
+  type Committer,
   type OffsetToCommit,
 } from './offsets.ts';
 
@@ -103,17 +104,19 @@ export class OffsetStore {
   ): Promise<void> {
     const { coordinator, group, membership, core } = this.#options;
     for (let tries = 1; ; tries++) {
+      const committer = membership?.committer ?? NO_MEMBER;
       try {
         await commitOffsets(coordinator, offsets, {
           group,
-          committer: membership?.committer ?? NO_MEMBER,
+          committer,
           signal,
           ...(timeoutMs === undefined ? {} : { timeoutMs }),
         });
         break;
       } catch (error) {
         const { code } = connectionError(error, 'committing');
-        membership?.noteError(code);
+        // A commit that took long may be of a generation that this member has left behind: that is no news of the member.
+        if (membership !== undefined && isSame(committer, membership.committer)) membership.noteError(code);
         // The next heartbeat brings the epoch that counts now (KIP-848).
         if (code !== Errors.STALE_MEMBER_EPOCH || tries === STALE_TRIES_MAX) throw error;
         await pause(core.ports.timers, backoffMs(tries, core.settings, core.ports.random), signal);
@@ -129,6 +132,10 @@ export class OffsetStore {
       void this.autoCommitNow().finally(() => this.#arm());
     });
   }
+}
+
+function isSame(one: Committer, other: Committer): boolean {
+  return one.memberId === other.memberId && one.generation === other.generation;
 }
 
 function keyOf({ topic, partition }: TopicPartition): string {
