@@ -11,6 +11,7 @@ import { clientPorts, SILENCE, TestCluster } from './test-cluster.ts';
 
 const CUT_STEP = Number(process.env['CLIENT_CUT_STEP'] ?? 7);
 const PRODUCE = 0;
+const FETCH = 1;
 const COMMIT = 8;
 const FIND = 10;
 
@@ -229,5 +230,24 @@ test('what a coordinator does not answer in its time is asked again before the c
   [commits, silences] = [0, Infinity];
   await assert.rejects(commit(), { errorName: 'REQUEST_TIMED_OUT' });
   assert.equal(commits, 2);
+  await cluster.settle(client.close());
+});
+
+test('the last commit of a consumer that closes takes its time and no more, though nobody answers', async () => {
+  const cluster = new TestCluster();
+  cluster.topic('t');
+  const at = { nodeId: 0, host: 'b0', port: 9092, errorCode: 0, errorMessage: null };
+  cluster.handlers.set(FIND, () => ({ throttleTimeMs: 0, ...at, coordinators: [{ key: 'g', ...at }] }));
+  cluster.handlers.set(COMMIT, () => SILENCE);
+  cluster.handlers.set(FETCH, () => SILENCE);
+  const client = new Client({ bootstrap: cluster.bootstrap, ports: cluster.clientPorts() });
+  const consumer = client.consumer({ group: 'g', autoCommit: true });
+  await cluster.settle(consumer.assign([{ topic: 't', partition: 0, from: 7 }]));
+  let isClosed = false;
+  const closing = consumer.close().then(() => (isClosed = true));
+  await cluster.time.advance(6_000);
+  assert.ok(isClosed);
+  assert.equal(cluster.asked.filter(({ key }) => key === COMMIT).length, 1);
+  await cluster.settle(closing);
   await cluster.settle(client.close());
 });

@@ -75,8 +75,10 @@ export class Coordinator {
     const endMs = ports.clock.monotonicMs() + (patience.timeoutMs ?? settings.callTimeoutMs);
     for (let failures = 1; ; failures++) {
       let failure: KafkaError;
+      const leftMs = Math.max(1, endMs - ports.clock.monotonicMs());
+      const timeoutMs = Math.min(call.timeoutMs ?? settings.requestTimeoutMs, leftMs);
       try {
-        const answer = await this.ask(call, codeOf);
+        const answer = await this.ask({ ...call, timeoutMs }, codeOf);
         const code = codeOf(answer);
         if (code === Errors.NONE) return answer;
         failure = brokerError(code, `${call.request.name.replace(/Request$/, '')} for ${kind} ${key}`);
