@@ -30,6 +30,7 @@ import {
   ConfigSource,
   ResourcePatternTypes,
 } from './constants.ts';
+import { shown } from './consumer-arguments.ts';
 import { KafkaJSNonRetriableError } from './errors.ts';
 
 // --- Settings
@@ -46,7 +47,7 @@ const SOURCES: readonly ConfigEntry['source'][] = [
 
 function checkResources(resources: readonly { readonly type: number; readonly name: string }[]): void {
   if (!Array.isArray(resources)) {
-    throw new KafkaJSNonRetriableError(`Invalid resources array ${JSON.stringify(resources)}`);
+    throw new KafkaJSNonRetriableError(`Invalid resources array ${shown(resources)}`);
   }
   if (resources.length === 0) throw new KafkaJSNonRetriableError('Resources array cannot be empty');
   const types: readonly number[] = Object.values(ConfigResourceTypes);
@@ -54,6 +55,8 @@ function checkResources(resources: readonly { readonly type: number; readonly na
     if (!types.includes(one.type)) {
       throw new KafkaJSNonRetriableError(`Invalid resource type ${one.type}: ${JSON.stringify(one)}`);
     }
+  }
+  for (const one of resources) {
     if (typeof one.name !== 'string' || one.name === '') {
       throw new KafkaJSNonRetriableError(`Invalid resource name ${one.name}: ${JSON.stringify(one)}`);
     }

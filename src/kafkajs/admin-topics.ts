@@ -20,7 +20,7 @@ import type {
   ListPartitionReassignmentsResponse,
   SeekEntry,
 } from './admin-types.ts';
-import { offsetOf } from './consumer-arguments.ts';
+import { offsetOf, shown } from './consumer-arguments.ts';
 import {
   KafkaJSAggregateError,
   KafkaJSAlterPartitionReassignmentsError,
@@ -100,8 +100,7 @@ async function untilLed(routes: Routes, topics: readonly string[], timeoutMs: nu
 }
 
 function checkNames(what: string, list: readonly { readonly topic: string }[]): void {
-  if (!Array.isArray(list))
-    throw new KafkaJSNonRetriableError(`Invalid ${what} array ${JSON.stringify(list)}`);
+  if (!Array.isArray(list)) throw new KafkaJSNonRetriableError(`Invalid ${what} array ${shown(list)}`);
   if (list.some(({ topic }) => typeof topic !== 'string')) {
     throw new KafkaJSNonRetriableError(`Invalid ${what} array, the topic names have to be a valid string`);
   }
@@ -254,14 +253,18 @@ export async function alterPartitionReassignmentsAs(
   checkNames('topics', topics);
   const wanted = topics.flatMap(({ topic, partitionAssignment }) => {
     if (!Array.isArray(partitionAssignment)) {
-      throw new KafkaJSNonRetriableError(`Invalid partitions array for topic: ${topic}`);
+      throw new KafkaJSNonRetriableError(
+        `Invalid partitions array: ${shown(partitionAssignment)} for topic: ${topic}`,
+      );
     }
     return partitionAssignment.map(({ partition, replicas }) => {
       if (!Number.isInteger(partition) || partition < 0) {
-        throw new KafkaJSNonRetriableError(`Invalid partition ${partition} for topic: ${topic}`);
+        throw new KafkaJSNonRetriableError(`Invalid partitions index: ${partition} for topic: ${topic}`);
       }
-      if (replicas !== null && (!Array.isArray(replicas) || replicas.some((one) => !(one >= 0)))) {
-        throw new KafkaJSNonRetriableError(`Invalid replica assignment for topic: ${topic}`);
+      if (!Array.isArray(replicas) || replicas.some((one) => !(one >= 0))) {
+        throw new KafkaJSNonRetriableError(
+          `Invalid replica assignment: ${shown(replicas)} for topic: ${topic} on partition: ${partition}`,
+        );
       }
       return { topic, partition, replicas };
     });

@@ -28,6 +28,14 @@ export class ConsumedOffsets {
     else known.next = next;
   }
 
+  /** Nothing is left before `next`, of which nobody had to hear. True when that is news. */
+  skip(at: TopicPartition, next: number): boolean {
+    const known = this.#partitions.get(keyOf(at));
+    if (known === undefined || known.next >= next) return false;
+    known.next = next;
+    return true;
+  }
+
   uncommitted(): OffsetToCommit[] {
     return [...this.#partitions.values()]
       .filter(({ next, committed }) => next !== committed)

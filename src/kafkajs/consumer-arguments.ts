@@ -4,6 +4,11 @@ import type { OffsetToCommit } from '../client/group/offsets.ts';
 import { KafkaJSNonRetriableError } from './errors.ts';
 import type { TopicPartitionOffset, TopicPartitionOffsetAndMetadata } from './types.ts';
 
+/** What was given in place of something else, for messages. */
+export function shown(given: unknown): string {
+  return typeof given === 'string' ? given : JSON.stringify(given);
+}
+
 /** Stand for the ends of a partition. */
 const EARLIEST = -2;
 const LATEST = -1;

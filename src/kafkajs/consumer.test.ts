@@ -527,7 +527,7 @@ test('heartbeats, batches and fetches are told; stop and run may be called again
 });
 
 test('the marks of transactions are dealt with by the message before them, and none of the aborted is seen', async () => {
-  const { reader, kafka, until, settle, committed, end } = await stage();
+  const { reader, kafka, until, sleep, settle, committed, end } = await stage();
   const producer = kafka.producer({ transactionalId: 'x' });
   await settle(producer.connect());
   for (const isKept of [false, true]) {
@@ -547,9 +547,15 @@ test('the marks of transactions are dealt with by the message before them, and n
     }),
   );
   await until('all are seen', () => seen.length === 11);
-  await settle(consumer.disconnect());
   assert.equal(seen.at(-1), 'kept');
   assert.equal(await committed(), '14');
+  const lost = await settle(producer.transaction());
+  await settle(lost.send({ topic: 't', messages: [{ value: 'lost' }] }));
+  await settle(lost.abort());
+  await settle(sleep(500));
+  assert.equal(await committed(), '16', 'what is left out is committed with a heartbeat');
+  await settle(consumer.disconnect());
+  assert.equal(seen.length, 11);
   await settle(producer.disconnect());
   await end();
 });

@@ -285,6 +285,6 @@ function asNonRetriable(error: Error): KafkaJSError {
 function mayRestart(error: Error): boolean {
   if (error.name === 'KafkaJSNumberOfRetriesExceeded') return true;
   let first = error;
-  while (first.cause instanceof Error) first = first.cause;
+  while (Error.isError(first.cause)) first = first.cause;
   return (first as { readonly retriable?: boolean }).retriable === true;
 }

@@ -74,7 +74,9 @@ export class Events {
   on(name: string, listener: Listener): RemoveInstrumentationEventListener<string> {
     const { names } = this.#options;
     if (!Object.values(names).includes(name)) {
-      throw new KafkaJSNonRetriableError(`Event name should be one of ${Object.keys(names).join(', ')}`);
+      const [owner] = Object.values(names)[0]!.split('.');
+      const all = Object.keys(names).map((one) => `${owner}.events.${one}`);
+      throw new KafkaJSNonRetriableError(`Event name should be one of ${all.join(', ')}`);
     }
     let listeners = this.#listeners.get(name);
     if (listeners === undefined) this.#listeners.set(name, (listeners = new Set()));
@@ -88,7 +90,9 @@ export class Events {
   emit(name: string, payload: unknown = null): void {
     const listeners = this.#listeners.get(name);
     if (listeners === undefined || listeners.size === 0) return;
-    const event = { id: `${this.#count++}`, type: name, timestamp: this.#options.clock.nowMs(), payload };
+    // A number, whatever KafkaJS's types say.
+    const id = this.#count++ as unknown as string;
+    const event = { id, type: name, timestamp: this.#options.clock.nowMs(), payload };
     for (const listener of listeners) {
       void (async () => listener(event))().catch((error: unknown) => {
         const { message, stack } = error instanceof Error ? error : new Error(String(error));

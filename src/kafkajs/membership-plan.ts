@@ -29,6 +29,8 @@ export function membershipOptions(plan: MembershipPlan, core: ClientCore): Consu
     group: groupId,
     topics: [...plan.topics.keys()],
     assignors: assigners.map((one) => assignorOf(one, (topics) => seen.refresh(topics))),
+    // Who wants all records would rather have them again than miss what came after a log was cut.
+    onOutOfRange: [...plan.topics.values()].every(Boolean) ? 'earliest' : 'nearest',
     isolation: config.readUncommitted === true ? 'uncommitted' : 'committed',
     sessionTimeoutMs: plan.sessionTimeoutMs,
     heartbeatIntervalMs: config.heartbeatInterval ?? HEARTBEAT_INTERVAL_MS,

@@ -25,7 +25,8 @@ export function recordOf(topic: string, message: Message): MessageRecord {
 /** Numbers and the like go as text, as in KafkaJS. */
 function dataOf(data: unknown): Data {
   if (data === null || data === undefined) return null;
-  if (typeof data === 'string' || data instanceof Uint8Array) return data;
+  if (typeof data === 'string') return data;
+  if (ArrayBuffer.isView(data)) return data as Uint8Array;
   return String(data as number);
 }
 
@@ -48,11 +49,12 @@ export function recordMetadataOf(ranges: readonly SentRange[]): RecordMetadata[]
   }
   return [...first.values()]
     .sort((a, b) => (a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1))
-    .map(({ topic: topicName, partition, baseOffset }) => ({
+    .map(({ topic: topicName, partition, baseOffset, appendTimestamp = -1 }) => ({
       topicName,
       partition,
       errorCode: 0,
       baseOffset: `${baseOffset}`,
+      logAppendTime: `${appendTimestamp}`,
     }));
 }
 

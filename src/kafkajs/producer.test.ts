@@ -50,11 +50,19 @@ test('messages go as they are: keys, values, headers, times, partitions', async 
   ];
   const sent = await scene.settle(producer.send({ topic: 't', messages }));
   assert.deepEqual(sent, [
-    { topicName: 't', partition: 0, errorCode: 0, baseOffset: '0' },
-    { topicName: 't', partition: 1, errorCode: 0, baseOffset: '0' },
+    { topicName: 't', partition: 0, errorCode: 0, baseOffset: '0', logAppendTime: '-1' },
+    { topicName: 't', partition: 1, errorCode: 0, baseOffset: '0', logAppendTime: '-1' },
   ]);
   const again = await scene.settle(producer.send({ topic: 't', messages: messages.slice(0, 2) }));
-  assert.deepEqual(again, [{ topicName: 't', partition: 1, errorCode: 0, baseOffset: '2' }]);
+  assert.deepEqual(again, [
+    { topicName: 't', partition: 1, errorCode: 0, baseOffset: '2', logAppendTime: '-1' },
+  ]);
+  await scene.admin.createTopic('stamped', { configs: { 'message.timestamp.type': 'LogAppendTime' } });
+  const stamped = await scene.settle(
+    producer.send({ topic: 'stamped', messages: [{ value: 'x', timestamp: '5' }] }),
+  );
+  const [{ timestamp }] = (await recordsOf(scene, 'stamped', 1)) as [ConsumerRecord];
+  assert.ok(timestamp > 5 && stamped[0]!.logAppendTime === `${timestamp}`);
   const [binary, first, tombstone] = await recordsOf(scene, 't', 5);
   assert.deepEqual([binary!.key, binary!.value], [null, Buffer.from([0, 255])]);
   assert.deepEqual([first!.keyText, first!.text, first!.timestamp], ['k', 'text', 1_600_000_000_000]);

@@ -97,7 +97,7 @@ export class KafkaProducer implements Producer {
     this.#host.events.emit(PRODUCER_EVENTS.DISCONNECT);
   };
 
-  send = ({ topic, messages, ...options }: ProducerRecord): Promise<RecordMetadata[]> =>
+  send = async ({ topic, messages, ...options }: ProducerRecord): Promise<RecordMetadata[]> =>
     this.sendBatch({ ...options, topicMessages: [{ topic, messages }] });
 
   sendBatch = async ({

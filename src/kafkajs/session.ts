@@ -74,7 +74,7 @@ export class Session implements HandlingHost {
       observer: {
         onRebalance: () => this.#onRebalance(),
         onJoined: (joined) => this.#onJoined(joined),
-        onHeartbeat: () => host.events.emit(CONSUMER_EVENTS.HEARTBEAT, this.#inGeneration()),
+        onHeartbeat: () => this.#onHeartbeat(),
       },
       onAssigned: (partitions) => this.#onAssigned(partitions),
       onRevoked: (partitions) => this.#onRevoked(partitions),
@@ -129,6 +129,7 @@ export class Session implements HandlingHost {
     if (this.isRunning) this.#ending.abort(new Error('the consumer is to stop'));
     this.joined.resolve();
     await this.#looping;
+    this.#skipped();
     const late = new AbortController();
     const timer = this.#options.core.ports.timers.after(LAST_COMMIT_MS_MAX, () => late.abort());
     try {
@@ -246,7 +247,24 @@ export class Session implements HandlingHost {
     await this.autoCommit();
   }
 
+  /** Yields what nobody is told of behind what was dealt with: markers, and records of aborted transactions. */
+  #skipped(): OffsetToCommit[] {
+    return this.#consumer.assignment().flatMap((at) => {
+      const offset = this.#handlings.has(keyOf(at)) ? undefined : this.#consumer.position(at);
+      return offset !== undefined && this.offsets.skip(at, offset) ? [{ ...at, offset }] : [];
+    });
+  }
+
   // --- The group
+
+  #onHeartbeat(): void {
+    this.#options.host.events.emit(CONSUMER_EVENTS.HEARTBEAT, this.#inGeneration());
+    const skipped = this.#skipped();
+    if (!this.isAutoCommitted || skipped.length === 0) return;
+    this.commit(skipped).catch((error: unknown) =>
+      this.logger.warn('Offsets could not be committed', { error: String(error) }),
+    );
+  }
 
   #onRebalance(): void {
     const { host, plan } = this.#options;

@@ -70,7 +70,7 @@ export class OngoingTransaction implements Transaction {
 
   isActive = (): boolean => this.#transaction.isOpen;
 
-  send = ({ topic, messages, ...options }: ProducerRecord): Promise<RecordMetadata[]> =>
+  send = async ({ topic, messages, ...options }: ProducerRecord): Promise<RecordMetadata[]> =>
     this.sendBatch({ ...options, topicMessages: [{ topic, messages }] });
 
   sendBatch = async (batch: ProducerBatch): Promise<RecordMetadata[]> => {

@@ -25,7 +25,7 @@ const OLDER_NAMES: Readonly<Record<string, string>> = {
 
 /** The error as KafkaJS names it. What is no KafkaError, an application's own for example, stays as it is. */
 export function translated(error: unknown): Error {
-  if (!(error instanceof KafkaError)) return error instanceof Error ? error : new Error(String(error));
+  if (!(error instanceof KafkaError)) return Error.isError(error) ? error : new Error(String(error));
   const { message, cause } = error;
   switch (error.errorName) {
     case 'NETWORK_EXCEPTION':

@@ -139,13 +139,14 @@ class GroupPart implements Delivery {
     this.#range.last = this.batch.count - 1;
   }
 
-  onAcknowledged(_batch: Batch, baseOffset: number): void {
+  onAcknowledged(_batch: Batch, baseOffset: number, logAppendTimeMs: number): void {
     const { first, count } = this.#range;
     this.group.onPart({
       topic: this.#queue.topic.name,
       partition: this.#queue.index,
       baseOffset: baseOffset < 0 ? -1 : baseOffset + first,
       count,
+      ...(logAppendTimeMs >= 0 ? { appendTimestamp: logAppendTimeMs } : {}),
     });
   }
 

@@ -32,4 +32,6 @@ export interface SentRange {
   readonly partition: number;
   readonly baseOffset: number;
   readonly count: number;
+  /** Where the topic has LogAppendTime: when the broker appended them, in ms since the epoch. */
+  readonly appendTimestamp?: number;
 }
