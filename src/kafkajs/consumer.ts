@@ -15,7 +15,7 @@ import { checkPauseRequests, pausedOf, Pauses } from './pauses.ts';
 import { Pauses as RetryPauses } from './retry.ts';
 import { Routes } from '../client/admin/routes.ts';
 import { Session } from './session.ts';
-import { subscribedNames, type Subscription } from './subscribing.ts';
+import { checkedSubscription, subscribedNames, type Subscription } from './subscribing.ts';
 import { translatedAfterTries } from './translate.ts';
 import type {
   Consumer,
@@ -83,9 +83,10 @@ export class KafkaConsumer implements Consumer {
     if (this.#run !== undefined) {
       throw new KafkaJSNonRetriableError('Cannot subscribe to topic while consumer is running');
     }
+    const wanted = checkedSubscription(subscription);
     const core = await this.#connection.connect();
     const mayCreate = this.#config.allowAutoTopicCreation ?? true;
-    const names = await subscribedNames(core, subscription, { mayCreate });
+    const names = await subscribedNames(core, wanted, { mayCreate });
     for (const name of names) this.#topics.set(name, subscription.fromBeginning ?? false);
   };
 

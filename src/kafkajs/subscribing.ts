@@ -10,13 +10,12 @@ export interface Subscription {
   readonly fromBeginning?: boolean;
 }
 
-/** Throws KafkaJSNonRetriableError for what is no subscription; rejects when a topic is not there and is not made. */
+/** Rejects when a topic is not there and is not made. */
 export async function subscribedNames(
   core: ClientCore,
-  { topic, topics }: Subscription,
+  wanted: readonly (string | RegExp)[],
   { mayCreate }: { readonly mayCreate: boolean },
 ): Promise<string[]> {
-  const wanted = checked(topics ?? topic);
   const names = new Set(wanted.filter((one) => typeof one === 'string'));
   const patterns = wanted.filter((one) => typeof one !== 'string');
   try {
@@ -28,7 +27,12 @@ export async function subscribedNames(
   return [...names];
 }
 
-function checked(given: unknown): (string | RegExp)[] {
+/** The topics and patterns of a subscription. Throws KafkaJSNonRetriableError for what is none. */
+export function checkedSubscription({ topic, topics }: Subscription): (string | RegExp)[] {
+  if (topics !== undefined && topics !== null && !Array.isArray(topics)) {
+    throw new KafkaJSNonRetriableError('Argument "topics" must be an array');
+  }
+  const given: unknown = topics ?? topic;
   if (given === undefined || given === null || given === '') {
     throw new KafkaJSNonRetriableError('Missing required argument "topics"');
   }
