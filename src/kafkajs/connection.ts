@@ -17,6 +17,9 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const NO_REQUEST_TIMEOUT_MS = 2 ** 31 - 1;
 const METADATA_MAX_AGE_MS = 300_000;
 const CLIENT_ID = 'kafkajs';
+/** Pauses within headrace/client: how often the cluster is asked at most depends on them, too, so long ones are not passed on. */
+const BACKOFF_MS = [10, 100] as const;
+const BACKOFF_MAX_MS = [10, 1_000] as const;
 
 export interface ConnectionHost {
   readonly config: KafkaConfig;
@@ -119,13 +122,17 @@ export class Connection {
       ...(sasl === undefined ? {} : { sasl: saslOf(sasl, logger) }),
       connectTimeoutMs: connectionTimeout + authenticationMs,
       requestTimeoutMs: requestTimeoutMs(config),
-      retryBackoffMs: Math.min(retry.initialRetryTime, retry.maxRetryTime),
-      retryBackoffMaxMs: retry.maxRetryTime,
+      retryBackoffMs: between(retry.initialRetryTime, BACKOFF_MS),
+      retryBackoffMaxMs: between(retry.maxRetryTime, BACKOFF_MAX_MS),
       metadataMaxAgeMs: metadataMaxAgeMs ?? METADATA_MAX_AGE_MS,
       ...(rack === undefined || rack === '' ? {} : { rack }),
       onRequest: (request) => events.request(request, clientId),
     };
   }
+}
+
+function between(ms: number, [min, max]: readonly [number, number]): number {
+  return Math.max(min, Math.min(ms, max));
 }
 
 function requestTimeoutMs({ enforceRequestTimeout = true, requestTimeout }: KafkaConfig): number {

@@ -288,6 +288,37 @@ test('a mistake ends the consumer, and so does an application that wants no rest
   await end();
 });
 
+test('stopping does not wait for the next try, and an assigner that cannot be made is a crash', async () => {
+  const { reader, consumer, until, settle, end, world } = await stage();
+  const failing = await reader({ retry: { initialRetryTime: 60_000, maxRetryTime: 60_000, retries: 5 } });
+  let tries = 0;
+  const eachMessage = async (): Promise<void> => {
+    tries += 1;
+    throw new Error('not now');
+  };
+  await settle(failing.run({ eachMessage }));
+  await until('it was tried', () => tries === 1);
+  const { time } = world.ports;
+  const beforeMs = time.nowMs();
+  await settle(failing.disconnect());
+  assert.ok(time.nowMs() - beforeMs < 10_000, 'the pause is left');
+  const partitionAssigners = [
+    () => {
+      throw new TypeError('no such assigner');
+    },
+  ];
+  const broken = consumer({ partitionAssigners });
+  const crashes: string[] = [];
+  broken.on(broken.events.CRASH, ({ payload }) =>
+    crashes.push(`${payload.error.message} ${payload.restart}`),
+  );
+  await settle(broken.subscribe({ topic: 't' }));
+  await settle(broken.run({ eachMessage }));
+  assert.deepEqual(crashes, ['no such assigner false']);
+  await settle(broken.disconnect());
+  await end();
+});
+
 test('pausing: a partition by its handler, topics by name, before and after they are given', async () => {
   const { reader, until, sleep, settle, send, end } = await stage();
   const consumer = await reader();

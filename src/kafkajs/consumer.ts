@@ -165,35 +165,37 @@ export class KafkaConsumer implements Consumer {
 
   async #begin(run: ConsumerRunConfig): Promise<void> {
     this.#host.logger.info('Starting', { groupId: this.#config.groupId });
-    let core: ClientCore;
+    let session: Session;
     try {
-      core = await this.#connection.connect();
+      const core = await this.#connection.connect();
+      if (this.#run !== run) return;
+      session = this.#newSession(core, run);
     } catch (error) {
       await this.#onCrash(error as Error, run);
       return;
     }
-    if (this.#run !== run) return;
-    const session = new Session({
-      host: this.#host,
-      core,
-      plan: this.#plan(),
-      run,
-      pauses: this.#pauses,
-      seeks: this.#seeks,
-    });
     this.#session = session;
     const looping = this.#loop(session).catch((error: unknown) => this.#onCrash(error as Error, run));
     await Promise.race([session.joined.promise, looping]);
   }
 
-  #plan(): MembershipPlan {
-    return {
+  /** Throws what an assigner of the application's own throws when it is made. */
+  #newSession(core: ClientCore, run: ConsumerRunConfig): Session {
+    const plan: MembershipPlan = {
       groupId: this.#config.groupId,
       config: this.#config,
       sessionTimeoutMs: this.#config.sessionTimeout ?? SESSION_TIMEOUT_MS,
       topics: new Map(this.#topics),
       logger: this.#host.logger,
     };
+    return new Session({
+      host: this.#host,
+      core,
+      plan,
+      run,
+      pauses: this.#pauses,
+      seeks: this.#seeks,
+    });
   }
 
   /** Reads until the session ends; what a handler throws is tried again as often as `retry` says. Rejects with a crash. */
@@ -217,7 +219,7 @@ export class KafkaConsumer implements Consumer {
           throw new KafkaJSNumberOfRetriesExceeded(failure, { retryCount, retryTime });
         }
         retryCount += 1;
-        await pause(ports.timers, retryTime);
+        await pause(ports.timers, retryTime, session.ending).catch(() => {});
         if (!session.isRunning) return;
       }
     }

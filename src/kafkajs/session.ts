@@ -95,7 +95,12 @@ export class Session implements HandlingHost {
   }
 
   get isRunning(): boolean {
-    return !this.#ending.signal.aborted;
+    return !this.ending.aborted;
+  }
+
+  /** Aborted by `stop`. */
+  get ending(): AbortSignal {
+    return this.#ending.signal;
   }
 
   /** Batches that were dealt with to their end, so far. */
