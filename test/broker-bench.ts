@@ -103,6 +103,7 @@ export async function brokerBench(options: BrokerBenchOptions = {}): Promise<Bro
   const timeoutMsMax = () => settings().network.requestTimeoutMs;
   const forwarding = new Forwarding({ image, controller, peers, ports, nodeId, handlers: [], timeoutMsMax });
   const services = {
+    mayBeFenced: () => false,
     ports,
     nodeId,
     settings,

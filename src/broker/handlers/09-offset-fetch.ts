@@ -44,8 +44,7 @@ async function fetchGroup(
     return fetchRefused(request, Errors.GROUP_AUTHORIZATION_FAILED, apiVersion);
   }
   // Offsets from before those that a successor has would have a consumer read again what is processed.
-  const partition = services.partitions.get(OFFSETS_TOPIC, services.groups.partitionFor(groupId));
-  if (partition !== undefined && !(await stillLeads(partition, services))) {
+  if (services.mayBeFenced() && !(await stillCoordinates(groupId, services))) {
     return fetchRefused(request, Errors.NOT_COORDINATOR, apiVersion);
   }
   const checked = request.topics?.map((topic) => check(topic, context, services)) ?? null;
@@ -61,6 +60,11 @@ async function fetchGroup(
       return { name, topicId, partitions: partitionIndexes.map((partition) => noOffset(partition, refusal)) };
     }),
   };
+}
+
+async function stillCoordinates(groupId: string, services: Services): Promise<boolean> {
+  const partition = services.partitions.get(OFFSETS_TOPIC, services.groups.partitionFor(groupId));
+  return partition !== undefined && stillLeads(partition, services);
 }
 
 type Topic = NonNullable<FetchGroup['topics']>[number];
